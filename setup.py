@@ -1,0 +1,59 @@
+"""Installs the node, the tools, and the training package (colcon and pip)."""
+from glob import glob
+import re
+
+from setuptools import find_packages, setup
+
+NAME = 's2r_depth_ros'
+
+with open('package.xml', encoding='utf-8') as file:  # the one place that knows the version
+    VERSION = re.search(r'<version>(.+?)</version>', file.read()).group(1)
+with open('README.md', encoding='utf-8') as file:
+    README = file.read()
+
+setup(
+    name=NAME,
+    version=VERSION,
+    packages=(
+        find_packages(include=[NAME, f'{NAME}.*'])
+        + find_packages('training', include=['s2r_depth_training', 's2r_depth_training.*'])),
+    package_dir={'s2r_depth_training': 'training/s2r_depth_training'},
+    package_data={NAME: ['models/*.safetensors', 'models/*.md']},
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
+        (f'share/{NAME}', ['package.xml']),
+        (f'share/{NAME}/launch', glob('launch/*.launch.*')),
+        (f'share/{NAME}/config', glob('config/*.*')),
+        (f'share/{NAME}/config/training', glob('config/training/*.yaml')),
+        (f'share/{NAME}/rviz', glob('rviz/*.rviz')),
+    ],
+    python_requires='>=3.10',
+    install_requires=[
+        'numpy>=1.26', 'opencv-python-headless>=4.6', 'pillow', 'pyyaml', 'safetensors',
+        'setuptools', 'torch>=2.4',
+    ],
+    extras_require={
+        'train': [
+            'embreex', 'h5py', 'jsonargparse[signatures]', 'lightning-fabric', 'matplotlib', 'moderngl',
+            'onnx', 'onnxruntime', 'onnxscript', 'scipy', 'tensorboard', 'torchmetrics', 'tqdm',
+            'trimesh',
+        ],
+        'tools': ['matplotlib', 'plyfile', 'tqdm'],
+        'test': ['hypothesis', 'pytest'],
+    },
+    zip_safe=True,
+    maintainer='s2r_depth_ros maintainers',
+    maintainer_email='maintainers@example.com',
+    description='Metric depth from any camera with S2R-DepthNet, as a ROS 2 node.',
+    long_description=README,
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    entry_points={
+        'console_scripts': [
+            'depth_node = s2r_depth_ros.depth_node:main',
+            'camera_player = s2r_depth_ros.camera_player:main',
+            's2r = s2r_depth_ros.cli:main',
+            's2r_train = s2r_depth_training.cli:main',
+        ],
+    },
+)

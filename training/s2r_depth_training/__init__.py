@@ -1,0 +1,1 @@
+"""Training of S2R-DepthNet from synthetic images alone."""
