@@ -1,0 +1,206 @@
+"""Every step of the evaluation protocols against an example worked out by hand."""
+from math import log, sqrt
+
+import numpy as np
+import pytest
+from s2r_depth_training.metrics import (
+    boundary_errors,
+    counted_depths,
+    depth_by_row,
+    depth_edges,
+    depth_errors,
+    errors_by_distance,
+    median_ratio,
+    NotMeasurableError,
+    Protocol,
+    PROTOCOLS,
+    resize_depth,
+    row_profile,
+    style_change,
+)
+
+WHOLE = Protocol('whole', 1e-3, 80.0, None, (0, 10, 80))
+
+
+def image(*rows):
+    return np.array(rows, np.float32)
+
+
+def test_the_garg_crop_of_a_kitti_image_is_cut_to_whole_pixels():
+    # 0.40810811 * 375 = 153.04, 0.99189189 * 375 = 371.96; 0.03594771 * 1242 = 44.65,
+    # 0.96405229 * 1242 = 1197.35; the fractions of a pixel are dropped, ends are exclusive.
+    counted = PROTOCOLS['kitti'].counted(np.full((375, 1242), 10.0, np.float32))
+    rows, columns = np.nonzero(counted)
+    assert (rows.min(), rows.max()) == (153, 370)
+    assert (columns.min(), columns.max()) == (44, 1196)
+    assert counted.sum() == (371 - 153) * (1197 - 44)
+
+
+def test_the_crop_follows_the_size_of_each_image():
+    rows, columns = np.nonzero(PROTOCOLS['kitti'].counted(np.full((370, 1224), 10.0, np.float32)))
+    assert (rows.min(), rows.max()) == (151, 365)  # 151.0000007 and 366.9999993
+    assert (columns.min(), columns.max()) == (43, 1179)  # 43.999997 and 1180.000003
+
+
+def test_nyu_has_no_crop():
+    assert PROTOCOLS['nyu'].counted(np.full((480, 640), 3.0, np.float32)).all()
+
+
+@pytest.mark.parametrize(('name', 'far'), [('kitti', 80), ('kitti-50m', 50), ('nyu', 8)])
+def test_both_ends_of_the_range_are_open(name, far):
+    truth = np.full((100, 100), np.nan, np.float32)
+    truth[60, 10:17] = [0, 1e-3, 2e-3, far - 0.1, far, np.inf, np.nan]
+    assert np.flatnonzero(PROTOCOLS[name].counted(truth)[60]).tolist() == [12, 13]
+
+
+def test_resizing_aligns_the_corners():
+    # Aligned corners: 3 columns lie at 0, 0.5 and 1 between the two given.
+    np.testing.assert_allclose(
+        resize_depth(image([2, 4], [6, 8]), 3, 3), [[2, 3, 4], [4, 5, 6], [6, 7, 8]])
+
+
+def test_a_prediction_is_resized_before_it_is_clamped():
+    # 60 and 140 resize to 60, 100, 140 and clamp to 60, 80, 80; the other order would give
+    # 60, 70, 80.
+    predicted, true = counted_depths(image([60, 140]), image([10, 20, 30]), WHOLE)
+    assert predicted.tolist() == [60, 80, 80]
+    assert true.tolist() == [10, 20, 30]
+
+
+def test_clamping_comes_before_scaling_and_is_not_repeated():
+    # Clamped to [1, 2, 80] m the median is 2; truth's is 4, so scaled depths reach 160 m.
+    # Scaling first would have found the ratio of 4 to 2 too, but ended at 80.
+    protocol = Protocol('whole', 1.0, 80.0, None, (0, 80))
+    predicted, true = counted_depths(image([0, 2, 500]), image([3, 4, 50]), protocol)
+    ratio = median_ratio(predicted, true)
+    assert ratio == 2
+    assert (predicted * ratio).tolist() == [2, 4, 160]
+
+
+def test_medians_are_of_the_counted_pixels_alone():
+    # Counted: truth 2, 4, 10 and prediction 1, 2, 2. Over all pixels the medians would be others.
+    truth = image([2, 4, 10, 100, np.nan, np.inf])
+    predicted, true = counted_depths(image([1, 2, 2, 70, 70, 70]), truth, WHOLE)
+    assert true.tolist() == [2, 4, 10]
+    assert median_ratio(predicted, true) == 2
+
+
+def test_the_median_of_an_even_number_is_the_mean_of_the_middle_two():
+    assert median_ratio(np.array([1., 2., 4., 9.]), np.array([4., 5., 7., 100.])) == 2
+
+
+def test_the_seven_errors():
+    # p = 1, 3, 4, 8 against t = 1, 2, 5, 2: ratios 1, 1.5, 1.25 (not below 1.25), 4.
+    errors = depth_errors(np.array([1., 3., 4., 8.]), np.array([1., 2., 5., 2.]))
+    assert errors.abs_rel == pytest.approx((0 + 1 / 2 + 1 / 5 + 6 / 2) / 4)
+    assert errors.sq_rel_m == pytest.approx((0 + 1 / 2 + 1 / 5 + 36 / 2) / 4)
+    assert errors.rmse_m == pytest.approx(sqrt((0 + 1 + 1 + 36) / 4))
+    assert errors.rmse_log == pytest.approx(
+        sqrt((0 + log(1.5) ** 2 + log(1.25) ** 2 + log(4) ** 2) / 4))
+    assert (errors.delta_1, errors.delta_2, errors.delta_3) == (0.25, 0.75, 0.75)
+
+
+def test_the_thresholds_are_exclusive():
+    errors = depth_errors(np.array([1.25, 1.5625, 1.953125]), np.ones(3))
+    assert (errors.delta_1, errors.delta_2, errors.delta_3) == pytest.approx((0, 1 / 3, 2 / 3))
+
+
+def test_distance_bins_belong_to_the_truth_and_may_be_empty():
+    near, middle, far = errors_by_distance(
+        np.array([6., 12., 44.]), np.array([5., 10., 40.]), (0, 10, 20, 30))
+    assert near.abs_rel == pytest.approx(0.2)
+    assert middle.abs_rel == pytest.approx(0.2)  # a true 10 m is in the bin that starts there
+    assert far is None  # 40 m is in none
+
+
+@pytest.mark.parametrize('bad', [np.nan, np.inf, -np.inf])
+def test_a_prediction_that_is_not_finite_is_reported_wherever_it_is(bad):
+    with pytest.raises(NotMeasurableError, match='1 of 3 predicted depths are NaN or infinite'):
+        counted_depths(image([1, 2, bad]), image([1, 2, np.nan]), WHOLE)
+
+
+def test_an_image_without_countable_truth_is_reported():
+    with pytest.raises(NotMeasurableError, match=r'between 0.001 and 8 m .* protocol nyu'):
+        counted_depths(image([1, 2]), image([np.nan, 9]), PROTOCOLS['nyu'])
+
+
+def test_an_edge_is_a_relative_jump_within_one_pixel():
+    # 4 to 5 is 1.25 exactly, no edge; 5 to 7 is 1.4: both sides of the jump are marked.
+    edges = depth_edges(np.repeat(image([4, 5, 7, 7, 7]), 4, axis=0), 1.25)
+    assert edges.tolist() == [[False, True, True, False, False]] * 4
+
+
+def step(column, height=12, width=40, near=5.0, far=20.0):
+    depth = np.full((height, width), far, np.float32)
+    depth[:, :column] = near
+    return depth
+
+
+def test_the_right_boundary_has_no_error_at_any_scale():
+    assert boundary_errors(3 * step(20), step(20), WHOLE) == (0.0, 1.0)
+
+
+def test_a_boundary_that_is_shifted_by_three_pixels():
+    # Edge columns are 19, 20 in truth and 22, 23 in the prediction: distances 2 and 3 both ways,
+    # mean 2.5; half of each lie within 2 px.
+    assert boundary_errors(step(23), step(20), WHOLE) == pytest.approx((2.5, 0.5))
+
+
+def test_a_prediction_without_boundaries_gets_the_worst():
+    assert boundary_errors(np.full((12, 40), 5, np.float32), step(20), WHOLE) == (10.0, 0.0)
+
+
+def test_a_far_false_boundary_counts_as_the_farthest_distance():
+    # Predicted edges at 19, 20 (right) and 34, 35 (10 px: 14 and 15 are cut): mean 5 and 0.
+    prediction = step(20)
+    prediction[:, 35:] = 80
+    errors = boundary_errors(prediction, step(20), WHOLE)
+    assert errors.distance_px == pytest.approx(2.5)
+    assert errors.f_score == pytest.approx(2 * 0.5 * 1 / (0.5 + 1))
+
+
+def test_the_sky_has_a_boundary():
+    truth = step(20)
+    truth[:, 20:] = np.inf
+    assert boundary_errors(step(20, far=80), truth, WHOLE) == (0.0, 1.0)
+
+
+def test_boundaries_of_what_was_not_measured_do_not_count():
+    # The true jump lies at the border of a hole; only the jump elsewhere is compared.
+    truth = step(20)
+    truth[:, 30:] = np.nan
+    prediction = step(20)
+    prediction[:, 31:] = 60
+    assert boundary_errors(prediction, truth, WHOLE) == (0.0, 1.0)
+
+
+def test_boundaries_need_dense_truth_with_an_edge():
+    sparse = step(20)
+    sparse[:7] = np.nan
+    assert boundary_errors(step(20), sparse, WHOLE) is None
+    assert boundary_errors(step(20), np.full((12, 40), 5, np.float32), WHOLE) is None
+
+
+def test_style_change_is_the_mean_over_pixels_and_pairs():
+    # Pixel one: 1, 1, 3 -> pairs 0, 2 / 2, 2 / 2. Pixel two: 2, 2, 2 -> 0. Pixel three is masked.
+    depths = [image([1, 2, 9]), image([1, 2, 1]), image([3, 2, 5])]
+    counted = np.array([[True, True, False]])
+    assert style_change(depths, counted) == pytest.approx((0 + 0.5 + 0.5) / 3)
+
+
+def test_a_row_profile_is_the_median_of_each_band():
+    truth = image([np.nan, np.nan], [np.nan, 90], [1, 3], [8, np.nan])
+    np.testing.assert_array_equal(row_profile(truth, WHOLE, rows=4), [np.nan, np.nan, 2, 8])
+    np.testing.assert_array_equal(row_profile(truth, WHOLE, rows=2), [np.nan, 3])
+
+
+def test_depth_by_row_is_the_median_over_images_between_band_centres():
+    # Medians 4 and 8 at relative heights 1/4 and 3/4; four rows lie at 1/8, 3/8, 5/8, 7/8.
+    profiles = np.array([[2, 8], [4, np.nan], [5, 8]], float)
+    np.testing.assert_allclose(
+        depth_by_row(profiles, 4, 2), [[4, 4], [5, 5], [7, 7], [8, 8]])
+
+
+def test_bands_that_nobody_measured_take_the_nearest_known():
+    profiles = np.array([[np.nan, 5, np.nan, 9]], float)
+    np.testing.assert_allclose(depth_by_row(profiles, 4, 1)[:, 0], [5, 5, 7, 9])
