@@ -1,0 +1,43 @@
+"""The network's output in [-1, 1] and metres: the one place that knows how they relate."""
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+Array = TypeVar('Array', np.ndarray, torch.Tensor)
+
+
+def to_metres(depth: Array, max_depth_m: float) -> Array:
+    """
+    Return ``(depth + 1) / 2 * max_depth_m`` (S2R-DepthNet, reference implementation).
+
+    :param depth: network output in [-1, 1], any shape.
+    :param max_depth_m: metres at 1, the top of the range: 80 outdoor, 8 indoor.
+    :returns: metres, same shape and kind.
+    """
+    return (depth + 1) * (max_depth_m / 2)
+
+
+def from_metres(depth_m: Array, max_depth_m: float) -> Array:
+    """
+    Return the network output that stands for ``depth_m``, the inverse of :func:`to_metres`.
+
+    :param depth_m: metres, any shape; +inf (sky) and all beyond the range become 1, NaN stays.
+    :param max_depth_m: metres at 1, the top of the range.
+    :returns: values in [-1, 1], same shape and kind.
+    """
+    return depth_m.clip(0, max_depth_m) * (2 / max_depth_m) - 1
+
+
+def mark_out_of_range(depth_m: Array, min_depth_m: float, max_depth_m: float) -> Array:
+    """
+    Return ``depth_m`` with what is out of the limits marked as REP 117 says.
+
+    :param depth_m: metres, any shape; NaN stays.
+    :param min_depth_m: what is nearer becomes -inf.
+    :param max_depth_m: what is farther becomes +inf.
+    :returns: metres, same shape and kind; the input is not changed.
+    """
+    where = np.where if isinstance(depth_m, np.ndarray) else torch.where
+    marked = where(depth_m > max_depth_m, float('inf'), depth_m)
+    return where(depth_m < min_depth_m, -float('inf'), marked)

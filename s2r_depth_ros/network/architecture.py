@@ -1,0 +1,57 @@
+"""The settings from which the network is built, and the two named presets."""
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+import math
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """
+    Sizes of the one architecture of S2R-DepthNet.
+
+    :param width: factor on every channel count of the published network; more than 0, up to 1.
+    :param channel_multiple: channel counts are rounded up to a multiple of this many, which is
+        what vector units compute at once.
+    :param light_decoders: convolve before enlarging in the up-projections of the structure
+        decoder and the attention network, with smaller kernels. These are 60 % of the published
+        network's operations.
+    :raises ValueError: if a setting is out of its range.
+    """
+
+    width: float = 1.0
+    channel_multiple: int = 1
+    light_decoders: bool = False
+
+    def __post_init__(self):
+        if not 0.0 < self.width <= 1.0:
+            raise ValueError(f'width must be above 0 and at most 1, got {self.width}')
+        if self.channel_multiple < 1:
+            raise ValueError(f'channel_multiple must be 1 or more, got {self.channel_multiple}')
+
+    @classmethod
+    def preset(cls, name: str) -> Architecture:
+        """
+        Return the settings called ``name``.
+
+        :param name: ``'paper'`` (exactly as published) or ``'compact'`` (for CPUs, small GPUs).
+        :raises ValueError: if there is no such preset.
+        """
+        if name not in PRESETS:
+            raise ValueError(f'unknown architecture {name!r}; known: {", ".join(PRESETS)}')
+        return PRESETS[name]
+
+    def channels(self, published: int) -> int:
+        """Return the channel count that stands for ``published`` channels of the paper."""
+        return math.ceil(published * self.width / self.channel_multiple) * self.channel_multiple
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings as plain values, the opposite of ``Architecture(**settings)``."""
+        return asdict(self)
+
+
+PRESETS = {
+    'paper': Architecture(),
+    'compact': Architecture(width=1 / 8, channel_multiple=4, light_decoders=True),
+}

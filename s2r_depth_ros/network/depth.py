@@ -1,0 +1,127 @@
+"""DP: depth prediction at four scales from one depth-specific structure map."""
+from collections.abc import Callable
+
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+from .architecture import Architecture
+from .layers import conv_norm, reflect_conv
+
+Activation = Callable[[torch.Tensor], torch.Tensor]
+
+# How much of each encoder level reaches its decoder level: little, so that depth is decided
+# where the view is wide.
+SKIP_SCALES = (0.01, 0.05, 0.1)
+
+
+class _EncoderBlock(nn.Module):
+    def __init__(self, channels_in: int, channels_out: int):
+        super().__init__()
+        self.layer1 = conv_norm(channels_in, channels_out, 3)
+        self.layer2 = conv_norm(channels_out, channels_out, 3)
+
+    def forward(self, x: torch.Tensor, activation: Activation) -> torch.Tensor:
+        return activation(self.layer2(activation(self.layer1(x))))
+
+
+class _InceptionBlock(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.branches = nn.ModuleList(
+            reflect_conv(channels, channels, 3, padding=dilation, dilation=dilation, bias=False)
+            for dilation in (1, 3, 5))
+        self.norm1 = nn.BatchNorm2d(3 * channels)
+        self.merge = reflect_conv(3 * channels, channels, 3, bias=False)
+        self.norm2 = nn.BatchNorm2d(channels)
+
+    def forward(self, x: torch.Tensor, activation: Activation) -> torch.Tensor:
+        views = torch.cat([branch(x) for branch in self.branches], dim=1)
+        merged = self.norm2(self.merge(activation(self.norm1(views))))
+        return activation(merged + x)
+
+
+class _DecoderBlock(nn.Module):
+    def __init__(self, channels_in: int, channels_middle: int, channels_out: int):
+        super().__init__()
+        self.conv = reflect_conv(channels_in, channels_middle, 3, bias=False)
+        self.norm1 = nn.BatchNorm2d(channels_middle)
+        self.enlarge = nn.ConvTranspose2d(
+            channels_middle, channels_out, 3, stride=2, padding=1, output_padding=1)
+        self.norm2 = nn.BatchNorm2d(channels_out)
+
+    def forward(self, x: torch.Tensor, activation: Activation) -> torch.Tensor:
+        x = activation(self.norm1(self.conv(x)))
+        return activation(self.norm2(self.enlarge(x)))
+
+
+class DepthNet(nn.Module):
+    """
+    DP: map (B, 1, H, W) -> depths in [-1, 1] at 1/8, 1/4, 1/2 and 1/1 of the size.
+
+    :param architecture: the sizes.
+    :param channels_in: 1 for a structure map; 3 makes the baseline that sees the image itself.
+    """
+
+    def __init__(self, architecture: Architecture, channels_in: int = 1):
+        super().__init__()
+        c32, c64, c128, c256, c512 = (architecture.channels(c) for c in (32, 64, 128, 256, 512))
+        self.activation = nn.PReLU()  # one slope, shared by the whole module
+
+        self.stem = reflect_conv(channels_in, c64, 7, padding=3, bias=False)
+        self.stem_norm = nn.BatchNorm2d(c64)
+        self.encoder2 = _EncoderBlock(c64, c128)
+        self.encoder3 = _EncoderBlock(c128, c256)
+        self.encoder4 = _EncoderBlock(c256, c512)
+
+        self.centre = nn.ModuleList(_InceptionBlock(c512) for _ in range(3))
+        self.decoder8 = _DecoderBlock(c512, c512, c256)
+        self.decoder4 = _DecoderBlock(2 * c256, 2 * c256, c128)
+        self.decoder2 = _DecoderBlock(2 * c128 + 1, 2 * c128, c64)
+        self.decoder1 = _DecoderBlock(2 * c64 + 1, 2 * c64, c32)
+
+        self.depth8 = reflect_conv(2 * c256, 1, 3, bias=False)
+        self.depth4 = reflect_conv(2 * c128 + 1, 1, 3, bias=False)
+        self.depth2 = reflect_conv(2 * c64 + 1, 1, 3, bias=False)
+        self.depth1 = reflect_conv(c32 + 1, 1, 7, padding=3, bias=False)
+        self.apply(_initialise)
+
+    def forward(self, structure: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return the four depths, coarse to fine; shapes as in the class."""
+        act = self.activation
+        skip2, skip4, skip8, x = self._encode(structure)
+        for block in self.centre:
+            x = block(x, act)
+
+        x = torch.cat([self.decoder8(x, act), skip8], dim=1)
+        depth_8th = torch.tanh(self.depth8(x))
+        x = torch.cat([self.decoder4(x, act), skip4, _repeat(depth_8th)], dim=1)
+        depth_4th = torch.tanh(self.depth4(x))
+        x = torch.cat([self.decoder2(x, act), skip2, _repeat(depth_4th)], dim=1)
+        depth_half = torch.tanh(self.depth2(x))
+        x = torch.cat([self.decoder1(x, act), _repeat(depth_half)], dim=1)
+        return depth_8th, depth_4th, depth_half, torch.tanh(self.depth1(x))
+
+    def _encode(self, structure: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return the scaled skips at 1/2, 1/4 and 1/8, and the features at 1/16."""
+        act = self.activation
+        half = F.avg_pool2d(act(self.stem_norm(self.stem(structure))), 2)
+        quarter = F.avg_pool2d(self.encoder2(half, act), 2)
+        eighth = F.avg_pool2d(self.encoder3(quarter, act), 2)
+        sixteenth = F.avg_pool2d(self.encoder4(eighth, act), 2)
+        skips = (level * scale for level, scale in zip((half, quarter, eighth), SKIP_SCALES))
+        return (*skips, sixteenth)
+
+
+def _repeat(depth: torch.Tensor) -> torch.Tensor:
+    return F.interpolate(depth, scale_factor=2, mode='nearest')
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)

@@ -1,0 +1,86 @@
+"""S2R-DepthNet: the method's figure as one module."""
+from typing import Literal, NamedTuple, overload
+
+import torch
+from torch import nn
+
+from .architecture import Architecture
+from .attention import AttentionNet
+from .depth import DepthNet
+from .structure import StructureDecoder, StructureEncoder
+
+SIZE_MULTIPLE = 16
+SMALLEST_SIZE = 96
+
+
+class DepthMaps(NamedTuple):
+    """
+    Every map of the figure for a batch of B images of H x W.
+
+    ``structure``, ``attention`` and their product ``depth_specific_structure`` are (B, 1, H, W)
+    in [0, 1]; ``structure_code`` is (B, C, H/4, W/4); the depths are (B, 1, ...) in [-1, 1] at
+    1/8, 1/4, 1/2 and 1/1 of the size.
+    """
+
+    structure_code: torch.Tensor
+    structure: torch.Tensor
+    attention: torch.Tensor
+    depth_specific_structure: torch.Tensor
+    depth_8th: torch.Tensor
+    depth_4th: torch.Tensor
+    depth_half: torch.Tensor
+    depth: torch.Tensor
+
+
+class S2RDepthNet(nn.Module):
+    """
+    Structure (STE) times attention (DSA) to depth (DP); S2R-DepthNet, CVPR 2021, figure 2.
+
+    :param architecture: sizes; :meth:`Architecture.preset` has the named ones.
+    """
+
+    def __init__(self, architecture: Architecture):
+        super().__init__()
+        self.architecture = architecture
+        self.structure_encoder = StructureEncoder(architecture)
+        self.structure_decoder = StructureDecoder(architecture)
+        self.attention = AttentionNet(architecture)
+        self.depth = DepthNet(architecture)
+
+    @overload
+    def forward(
+        self, image: torch.Tensor, return_maps: Literal[False] = False) -> torch.Tensor: ...
+
+    @overload
+    def forward(self, image: torch.Tensor, return_maps: Literal[True]) -> DepthMaps: ...
+
+    @overload
+    def forward(self, image: torch.Tensor, return_maps: bool) -> 'torch.Tensor | DepthMaps': ...
+
+    def forward(self, image, return_maps=False):
+        """
+        Return the depth (B, 1, H, W) in [-1, 1], or every map of the figure.
+
+        :param image: (B, 3, H, W) RGB in [-1, 1]; H and W multiples of 16, at least 96.
+        :param return_maps: return :class:`DepthMaps` in place of the depth alone.
+        :raises ValueError: if the image has another shape.
+        """
+        _check_image(image)
+        structure_code = self.structure_encoder(image)
+        structure = self.structure_decoder(structure_code)
+        attention = self.attention(image)
+        depth_specific_structure = attention * structure
+        depths = self.depth(depth_specific_structure)
+        if not return_maps:
+            return depths[-1]
+        return DepthMaps(structure_code, structure, attention, depth_specific_structure, *depths)
+
+
+def _check_image(image: torch.Tensor) -> None:
+    shape = tuple(image.shape)
+    if len(shape) != 4 or shape[1] != 3:
+        raise ValueError(f'expected an image of shape (B, 3, H, W), got {shape}')
+    if any(side % SIZE_MULTIPLE or side < SMALLEST_SIZE for side in shape[2:]):
+        raise ValueError(
+            f'expected an image whose height and width are multiples of {SIZE_MULTIPLE} and at '
+            f'least {SMALLEST_SIZE}, got {shape[2]} x {shape[3]}; pad or resize it')

@@ -1,0 +1,264 @@
+"""Images to metric depth: the one place that knows device, precision, sizes and batches."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+import contextlib
+from dataclasses import dataclass
+import math
+import os
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from . import depth_range
+from . import weights as weight_files
+from .network import DepthMaps, SIZE_MULTIPLE, SMALLEST_SIZE
+
+PRECISIONS = {
+    'float32': torch.float32, 'float16': torch.float16, 'bfloat16': torch.bfloat16}
+
+
+class PredictedMaps(NamedTuple):
+    """Depth in metres, structure map and attention map, each (H, W) float32 at image size."""
+
+    depth_m: np.ndarray
+    structure: np.ndarray
+    attention: np.ndarray
+
+
+@dataclass(frozen=True)
+class Fit:
+    """
+    How an image lies in the network's input: resized by one factor, centred, border repeated.
+
+    :param image_size_px: (height, width) of the image.
+    :param inner_size_px: (height, width) of the resized image inside the input.
+    :param input_size_px: (height, width) of the input, multiples of 16.
+    """
+
+    image_size_px: tuple[int, int]
+    inner_size_px: tuple[int, int]
+    input_size_px: tuple[int, int]
+
+    @classmethod
+    def automatic(cls, image_size_px: tuple[int, int], area_px: int) -> Fit:
+        """Choose the input of about ``area_px`` pixels whose shape is nearest the image's."""
+        height, width = image_size_px
+        scale = math.sqrt(area_px / (height * width))
+        input_size_px = tuple(
+            max(SMALLEST_SIZE, round(side * scale / SIZE_MULTIPLE) * SIZE_MULTIPLE)
+            for side in (height, width))
+        return cls.fixed(image_size_px, input_size_px)  # type: ignore[arg-type]
+
+    @classmethod
+    def fixed(cls, image_size_px: tuple[int, int], input_size_px: tuple[int, int]) -> Fit:
+        """Put the whole image into an input of the given size."""
+        scale = min(inside / side for inside, side in zip(input_size_px, image_size_px))
+        inner = tuple(
+            min(inside, max(1, round(side * scale)))
+            for inside, side in zip(input_size_px, image_size_px))
+        return cls(image_size_px, inner, input_size_px)  # type: ignore[arg-type]
+
+    @property
+    def scale(self) -> float:
+        """Input pixels per image pixel along the width, by which the focal length scales."""
+        return self.inner_size_px[1] / self.image_size_px[1]
+
+    @property
+    def padding(self) -> tuple[int, int, int, int]:
+        """Pixels added (left, right, top, bottom)."""
+        spare_v, spare_h = (
+            whole - inner for whole, inner in zip(self.input_size_px, self.inner_size_px))
+        return spare_h // 2, spare_h - spare_h // 2, spare_v // 2, spare_v - spare_v // 2
+
+
+class DepthPredictor:
+    """
+    Runs S2R-DepthNet on images of any size; needs no ROS.
+
+    :param weights: None or ``'outdoor'`` for the bundled outdoor weights, ``'indoor'``, a
+        safetensors file, a folder with the four published ``.pth`` files, or ``'random'``.
+    :param device: ``'auto'`` (CUDA if there is one), ``'cpu'``, ``'cuda'`` or ``'cuda:N'``.
+    :param precision: ``'float32'``, ``'float16'`` (CUDA alone) or ``'bfloat16'``.
+    :param network_size_px: (height, width) of the network's input, multiples of 16 and at least
+        96; None takes as many pixels as the training size, in the shape of the image.
+    :param published: what to assume of published ``.pth`` files, which do not say their range.
+    :raises WeightsError: if the weights can not be used; it names the file and the fault.
+    :raises ValueError: if device, precision or size can not be used.
+    """
+
+    def __init__(
+        self, weights: str | os.PathLike | None = None, device: str = 'auto',
+        precision: str = 'float32', network_size_px: tuple[int, int] | None = None,
+        published: weight_files.WeightsInfo = weight_files.PUBLISHED,
+    ):
+        self.device = choose_device(device)
+        self.precision = precision
+        self._dtype = _choose_dtype(precision, self.device)
+        _check_network_size(network_size_px)
+        self.network_size_px = network_size_px
+        network, self.info = weight_files.load_with_info(weights, published)
+        # Channels last is what the vector units of CPUs and the tensor cores of GPUs read.
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network.to(self.device)
+
+    def predict(
+        self, images: Sequence[np.ndarray], intrinsics: Sequence[np.ndarray] | None = None,
+    ) -> list[np.ndarray]:
+        """
+        Return the depth of each image.
+
+        :param images: (H, W, 3) uint8 RGB each, of any sizes; those that meet the network at one
+            size run as one batch.
+        :param intrinsics: for each image its 3x3 matrix in pixels, or None where unknown. Depth
+            scales with the focal length over the training focal length, both at network size:
+            of two cameras that see the same pixels, the longer lens is farther away. Without
+            intrinsics the training focal length is assumed.
+        :returns: for each image (H, W) float32 metres along the optical axis.
+        :raises ValueError: if an image or its intrinsics are of another form.
+        """
+        return [depth_m for depth_m, in self._run(images, intrinsics, with_maps=False)]
+
+    def predict_maps(
+        self, images: Sequence[np.ndarray], intrinsics: Sequence[np.ndarray] | None = None,
+    ) -> list[PredictedMaps]:
+        """Return depth, structure map and attention map of each image, as :meth:`predict`."""
+        return [PredictedMaps(*maps) for maps in self._run(images, intrinsics, with_maps=True)]
+
+    def fit(self, image_size_px: tuple[int, int]) -> Fit:
+        """Return how an image of (height, width) is put into the network's input."""
+        if self.network_size_px is not None:
+            return Fit.fixed(image_size_px, self.network_size_px)
+        return Fit.automatic(
+            image_size_px, self.info.training_height_px * self.info.training_width_px)
+
+    def focal_scale(self, fit: Fit, intrinsics: np.ndarray | None) -> float:
+        """Return by how much the focal length scales the depth; 1 where it is unknown."""
+        if intrinsics is None:
+            return 1.0
+        return float(intrinsics[0, 0]) * fit.scale / self.info.training_focal_px
+
+    @torch.inference_mode()
+    def _run(
+        self, images: Sequence[np.ndarray], intrinsics: Sequence[np.ndarray] | None,
+        with_maps: bool,
+    ) -> list[list[np.ndarray]]:
+        """Return of each image the depth, and with maps the structure and attention maps."""
+        for image in images:
+            _check_image(image)
+        matrices = list(intrinsics) if intrinsics is not None else [None] * len(images)
+        if len(matrices) != len(images):
+            raise ValueError(f'got {len(images)} images but {len(matrices)} intrinsics')
+        for matrix in matrices:
+            _check_intrinsics(matrix)
+
+        fits = [self.fit(image.shape[:2]) for image in images]
+        groups: dict[tuple[int, int], list[int]] = {}
+        for index, fit in enumerate(fits):
+            groups.setdefault(fit.input_size_px, []).append(index)
+
+        pending: dict[int, list[torch.Tensor]] = {}
+        for group in groups.values():
+            batch = torch.cat([self._to_input(images[i], fits[i]) for i in group])
+            maps = self._forward(batch)
+            for row, index in enumerate(group):
+                scale = self.focal_scale(fits[index], matrices[index])
+                pending[index] = self._to_image_size(maps, row, fits[index], scale, with_maps)
+        self._synchronise()  # once, after all that was asked for is under way
+        return [[tensor.numpy() for tensor in pending[i]] for i in range(len(images))]
+
+    def _forward(self, batch: torch.Tensor) -> DepthMaps:
+        reduced = (
+            contextlib.nullcontext() if self._dtype is torch.float32
+            else torch.autocast(self.device.type, self._dtype))
+        with reduced:
+            return self.network(batch, return_maps=True)
+
+    def _to_input(self, image: np.ndarray, fit: Fit) -> torch.Tensor:
+        """Return the image as the network wants it: (1, 3, H, W) in [-1, 1], on the device."""
+        pixels = torch.from_numpy(np.ascontiguousarray(image))
+        if self.device.type == 'cuda':
+            pixels = pixels.pin_memory()
+        pixels = pixels.to(self.device, non_blocking=True).permute(2, 0, 1)[None]
+        # On uint8 the resize is vectorised for channels last, and there is a quarter to move.
+        pixels = F.interpolate(
+            pixels, fit.inner_size_px, mode='bilinear', antialias=True, align_corners=False)
+        values = pixels.float().mul_(2 / 255).sub_(1)
+        values = F.pad(values, fit.padding, mode='replicate')
+        return values.contiguous(memory_format=torch.channels_last)
+
+    def _to_image_size(
+        self, maps: DepthMaps, row: int, fit: Fit, scale: float, with_maps: bool,
+    ) -> list[torch.Tensor]:
+        """Cut the border off, resize, and start the copy to the host."""
+        left, _, top, _ = fit.padding
+        height, width = fit.inner_size_px
+        wanted = (maps.depth, maps.structure, maps.attention)
+        stack = torch.cat([m[row:row + 1] for m in (wanted if with_maps else wanted[:1])], dim=1)
+        stack = stack[:, :, top:top + height, left:left + width].float()
+        stack = F.interpolate(
+            stack, fit.image_size_px, mode='bilinear', align_corners=False)[0]
+        depth_m = depth_range.to_metres(stack[0], self.info.max_depth_m * scale)
+        results = [depth_m, *stack[1:]]
+        if self.device.type != 'cuda':
+            return results
+        return [
+            torch.empty(m.shape, dtype=m.dtype, pin_memory=True).copy_(m, non_blocking=True)
+            for m in results]
+
+    def _synchronise(self) -> None:
+        if self.device.type == 'cuda':
+            torch.cuda.synchronize(self.device)
+
+
+def choose_device(name: str) -> torch.device:
+    """
+    Return the device called ``name``.
+
+    :param name: ``'auto'`` (CUDA if there is one), ``'cpu'``, ``'cuda'`` or ``'cuda:N'``.
+    :raises ValueError: if there is no such device.
+    """
+    if name == 'auto':
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    kind, _, index = name.partition(':')
+    if kind not in ('cpu', 'cuda') or (index and not index.isdecimal()) or name == 'cuda:':
+        raise ValueError(f'device must be auto, cpu, cuda or cuda:N, got {name!r}')
+    if kind == 'cuda' and int(index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f'device {name!r} is not there: PyTorch sees {torch.cuda.device_count()} CUDA '
+            'devices; use device auto or cpu, or install a CUDA build of PyTorch')
+    return torch.device(name)
+
+
+def _choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+    if precision not in PRECISIONS:
+        raise ValueError(f'precision must be one of {", ".join(PRECISIONS)}, got {precision!r}')
+    if precision == 'float16' and device.type == 'cpu':
+        raise ValueError('precision float16 needs a CUDA device; on a CPU use bfloat16 or float32')
+    return PRECISIONS[precision]
+
+
+def _check_network_size(size_px: tuple[int, int] | None) -> None:
+    if size_px is not None and any(
+            side % SIZE_MULTIPLE or side < SMALLEST_SIZE for side in size_px):
+        raise ValueError(
+            f'the network size must be multiples of {SIZE_MULTIPLE}, at least {SMALLEST_SIZE}, '
+            f'got {size_px[0]} x {size_px[1]}')
+
+
+def _check_image(image: np.ndarray) -> None:
+    if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3
+            and image.shape[2] == 3 and image.size):
+        raise ValueError(
+            'expected each image as a (H, W, 3) uint8 RGB array, got '
+            f'{getattr(image, "dtype", type(image).__name__)} {getattr(image, "shape", "")}')
+
+
+def _check_intrinsics(matrix: np.ndarray | None) -> None:
+    if matrix is None:
+        return
+    if np.shape(matrix) != (3, 3) or not np.isfinite(matrix).all() or matrix[0, 0] <= 0:
+        raise ValueError(
+            f'expected 3x3 intrinsics with a positive focal length in pixels, got {matrix!r}')
