@@ -1,0 +1,334 @@
+"""
+``sensor_msgs`` from and to arrays: the one place that knows how pixels lie in messages.
+
+A message that cannot be read raises :class:`MessageError`. Its ``cause`` is one stable word, used
+as a counter by the node:
+
+================== ==========================================================================
+zero_size          width or height is zero
+too_large          more pixels than the limit, found before anything is decoded or allocated
+unknown_encoding   an encoding that is not an image of colours or grey values
+bad_step           the row step is smaller than a row of pixels
+data_too_short     fewer bytes than step times rows
+data_too_long      more bytes than step times rows
+odd_size           an odd width or height where colour is shared by pairs of pixels
+truncated          a JPEG or PNG without its end
+undecodable        not a JPEG or PNG, damaged, or refused by the conversion library
+================== ==========================================================================
+"""
+from array import array
+from io import BytesIO
+from typing import Any
+import warnings
+
+import cv2
+import numpy as np
+from PIL import Image as PillowImage
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
+from std_msgs.msg import Header
+
+from s2r_depth_ros.camera import CameraModel
+from s2r_depth_ros.ros_compat import ConversionError, convert_to_rgb
+
+MAX_PIXELS = 50_000_000
+
+# Channels and what OpenCV does to make RGB of them. The order of 8UC3 and 8UC4 is nowhere defined;
+# they are read as OpenCV's own, BGR.
+_PLAIN = {
+    'rgb8': (3, None),
+    'bgr8': (3, cv2.COLOR_BGR2RGB),
+    'rgba8': (4, cv2.COLOR_RGBA2RGB),
+    'bgra8': (4, cv2.COLOR_BGRA2RGB),
+    'mono8': (1, cv2.COLOR_GRAY2RGB),
+    '8UC1': (1, cv2.COLOR_GRAY2RGB),
+    '8UC3': (3, cv2.COLOR_BGR2RGB),
+    '8UC4': (4, cv2.COLOR_BGRA2RGB),
+}
+# Bytes per pixel, and the name that every version of the conversion library knows.
+_CONVERTED = {
+    'yuv422': (2, 'yuv422'),
+    'uyvy': (2, 'yuv422'),
+    'yuv422_yuy2': (2, 'yuv422_yuy2'),
+    'yuyv': (2, 'yuv422_yuy2'),
+    'bayer_rggb8': (1, 'bayer_rggb8'),
+    'bayer_bggr8': (1, 'bayer_bggr8'),
+    'bayer_gbrg8': (1, 'bayer_gbrg8'),
+    'bayer_grbg8': (1, 'bayer_grbg8'),
+}
+# A plane of Y, then one of interleaved chroma at half the resolution; cv_bridge cannot read them.
+_YUV420 = {'nv12': cv2.COLOR_YUV2RGB_NV12, 'nv21': cv2.COLOR_YUV2RGB_NV21}
+
+# Y, U, V to R, G, B and a constant: ITU-R BT.601, video range, as OpenCV's other YUV conversions.
+_BT601_VIDEO = np.array([
+    [1.164, 0.0, 1.596, -1.164 * 16 - 1.596 * 128],
+    [1.164, -0.391, -0.813, -1.164 * 16 + (0.391 + 0.813) * 128],
+    [1.164, 2.018, 0.0, -1.164 * 16 - 2.018 * 128],
+], np.float32)
+
+_JPEG_SCAN, _JPEG_END = b'\xff\xda', b'\xff\xd9'
+_PNG_SIGNATURE, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND\xaeB`\x82'
+
+_METRES_TO_MM = 1000.0
+
+
+class MessageError(ValueError):
+    """
+    A message that cannot be read.
+
+    :param cause: one of the words in the table of this module.
+    :param text: a sentence with the values.
+    """
+
+    def __init__(self, cause: str, text: str) -> None:
+        super().__init__(text)
+        self.cause = cause
+
+
+def image_to_rgb(msg: Image, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """
+    Read an image message.
+
+    Plain 8-bit encodings are read in place, and 'rgb8' without padding is not copied at all: the
+    result then shares the memory of the message. 'mono16' is scaled by 1 / 257, so that its whole
+    range becomes that of 8 bits. 'nv24' and the other YUV encodings are BT.601, video range.
+
+    :param msg: rgb8, bgr8, rgba8, bgra8, mono8, mono16, 8UC1, 8UC3, 8UC4, yuv422 (uyvy),
+        yuv422_yuy2 (yuyv), nv12, nv21, nv24 or an 8-bit Bayer pattern; rows may be padded.
+    :param max_pixels: the largest acceptable width times height.
+    :returns: (H, W, 3) uint8 RGB.
+    :raises MessageError: with the cause.
+    """
+    width, height, encoding = msg.width, msg.height, msg.encoding
+    _check_size(width, height, max_pixels)
+    if encoding in _PLAIN:
+        channels, conversion = _PLAIN[encoding]
+        pixels = _rows(msg, width * channels, height).reshape(height, width, channels)
+        if conversion is None:
+            return np.ascontiguousarray(pixels)
+        return cv2.cvtColor(pixels, conversion)
+    if encoding == 'mono16':
+        rows = _rows(msg, width * 2, height)
+        values = rows.view('>u2' if msg.is_bigendian else '<u2').astype(np.uint16)
+        return cv2.cvtColor(cv2.convertScaleAbs(values, alpha=1 / 257), cv2.COLOR_GRAY2RGB)
+    if encoding in _CONVERTED:
+        pixel_bytes, known_name = _CONVERTED[encoding]
+        _check_even(msg, width if pixel_bytes == 2 else 0)
+        rows = _rows(msg, width * pixel_bytes, height)
+        try:
+            return convert_to_rgb(_image(rows, width, known_name, msg.header))
+        except ConversionError as error:
+            raise MessageError('undecodable', f"'{encoding}' image: {error}") from error
+    if encoding in _YUV420:
+        _check_even(msg, width, height)
+        planes = _rows(msg, width, height * 3 // 2)
+        return cv2.cvtColor(np.ascontiguousarray(planes), _YUV420[encoding])
+    if encoding == 'nv24':
+        return _nv24_to_rgb(msg)
+    raise MessageError(
+        'unknown_encoding', f"images with the encoding '{encoding}' cannot be read as colours; "
+        f'known are {", ".join((*_PLAIN, "mono16", *_CONVERTED, *_YUV420, "nv24"))}')
+
+
+def compressed_to_rgb(msg: CompressedImage, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """
+    Decode a JPEG or PNG message.
+
+    The size is read from the header before anything is decoded. An EXIF orientation is ignored:
+    the pixels stay where the camera's intrinsics say. OpenCV decodes the beginning of a truncated
+    file without an error, so the end marker is looked for first; damage in the middle of a JPEG
+    cannot be seen.
+
+    :param msg: what lies in ``data`` decides, not ``format``; except that depth is refused.
+    :param max_pixels: the largest acceptable width times height.
+    :returns: (H, W, 3) uint8 RGB; 16-bit PNGs are scaled to 8 bits.
+    :raises MessageError: with the cause.
+    """
+    if 'compressedDepth' in msg.format:
+        raise MessageError(
+            'unknown_encoding', f"'{msg.format}' is a compressed depth image, not a camera image")
+    data = bytes(msg.data)
+    width, height = _encoded_size(data)
+    _check_size(width, height, max_pixels)
+    if data.startswith(_PNG_SIGNATURE):
+        is_complete = _PNG_END in data
+    else:  # inside a scan 0xff is always escaped, so the last scan's start is found for certain
+        is_complete = data.find(_JPEG_END, data.rfind(_JPEG_SCAN)) >= 0
+    if not is_complete:
+        raise MessageError(
+            'truncated', f'the compressed image of {len(data)} bytes ends before its end marker')
+    encoded = np.frombuffer(data, np.uint8)
+    try:
+        bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error as error:
+        raise MessageError('undecodable', f'the compressed image is damaged: {error}') from error
+    if bgr is None or bgr.shape[:2] != (height, width):
+        raise MessageError(
+            'undecodable', f'the compressed image of {len(data)} bytes is damaged')
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
+
+
+def depth_to_image(depth_m: np.ndarray, header: Header, encoding: str = '32FC1') -> Image:
+    """
+    Make a depth image message (REP 118).
+
+    :param depth_m: (H, W) float metres.
+    :param header: stamp and frame_id of the camera image.
+    :param encoding: '32FC1' keeps the metres, NaN and infinities; '16UC1' holds whole millimetres,
+        with 0 for all that is not finite or not in 1 to 65535 mm.
+    :returns: the message.
+    :raises ValueError: for another encoding.
+    """
+    if encoding == '32FC1':
+        pixels = depth_m.astype(np.float32, copy=False)
+    elif encoding == '16UC1':
+        depth_mm = np.rint(depth_m * np.float32(_METRES_TO_MM))
+        is_valid = (depth_mm >= 1) & (depth_mm <= np.iinfo(np.uint16).max)
+        pixels = np.where(is_valid, depth_mm, 0).astype(np.uint16)
+    else:
+        raise ValueError(f"depth images are '32FC1' or '16UC1', not '{encoding}'")
+    return _image(pixels, depth_m.shape[1], encoding, header)
+
+
+def pixels_to_image(pixels: np.ndarray, encoding: str, header: Header) -> Image:
+    """
+    Make an 8-bit image message; the channels stay as they are.
+
+    :param pixels: (H, W, 3) uint8 for 'rgb8' and 'bgr8', (H, W) uint8 for 'mono8'.
+    :param encoding: one of these.
+    :param header: stamp and frame_id.
+    :returns: the message.
+    :raises ValueError: if shape, type and encoding do not agree.
+    """
+    dimensions = {'rgb8': 3, 'bgr8': 3, 'mono8': 2}
+    if (pixels.dtype != np.uint8 or pixels.ndim != dimensions.get(encoding)
+            or pixels.shape[2:] not in ((), (3,))):
+        raise ValueError(
+            f"an array of shape {pixels.shape} and type {pixels.dtype} is no '{encoding}' image")
+    return _image(pixels, pixels.shape[1], encoding, header)
+
+
+def points_to_cloud(points: np.ndarray, rgb: np.ndarray, header: Header) -> PointCloud2:
+    """
+    Make an organised cloud: one point per pixel, its colour packed as PCL and rviz read it.
+
+    :param points: (H, W, 3) float32 metres in the optical frame, NaN where invalid.
+    :param rgb: (H, W, 3) uint8 RGB.
+    :param header: stamp and optical frame_id.
+    :returns: fields x, y, z, rgb (float32 each), 16 bytes a point, little endian, not dense.
+    :raises ValueError: if points and colours differ in size.
+    """
+    if points.shape != rgb.shape or points.ndim != 3 or points.shape[2] != 3:
+        raise ValueError(
+            f'points and colours are both (H, W, 3), got {points.shape} and {rgb.shape}')
+    height, width = points.shape[:2]
+    # A packed colour is the bytes b, g, r, 0 read as a float. OpenCV's 255 in the last byte would
+    # make it NaN, and readers that skip NaN would skip every point.
+    packed = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGRA).view(np.uint32)
+    packed &= 0x00ffffff
+    data = array('B', b'\0') * (height * width * 16)
+    cloud = np.frombuffer(data, np.float32).reshape(height, width, 4)
+    cv2.mixChannels([points.astype(np.float32, copy=False), packed.view(np.float32)],
+                    [cloud], [0, 0, 1, 1, 2, 2, 3, 3])
+    fields = [
+        PointField(name=name, offset=4 * index, datatype=PointField.FLOAT32, count=1)
+        for index, name in enumerate(('x', 'y', 'z', 'rgb'))]
+    msg = PointCloud2(
+        header=header, height=height, width=width, fields=fields, is_bigendian=False,
+        point_step=16, row_step=16 * width, is_dense=False)
+    msg.data = data  # given to the constructor it would be copied
+    return msg
+
+
+def camera_info_to_model(msg: CameraInfo) -> CameraModel:
+    """
+    Read the intrinsics of the image that came with this message.
+
+    :param msg: region of interest and binning are applied.
+    :returns: the model of exactly that image; not calibrated if ``K[0]`` is 0.
+    :raises s2r_depth_ros.camera.CameraError: if the calibration cannot be true.
+    """
+    roi = msg.roi
+    return CameraModel.from_calibration(
+        msg.width, msg.height, msg.k, np.array(msg.d), msg.r, msg.p, msg.distortion_model,
+        roi=(roi.x_offset, roi.y_offset, roi.width, roi.height),
+        binning=(msg.binning_x, msg.binning_y))
+
+
+def camera_model_to_info(model: CameraModel, header: Header) -> CameraInfo:
+    """
+    Make a camera_info message; the inverse of :func:`camera_info_to_model`.
+
+    :param model: the camera, of which size and region are already applied.
+    :param header: stamp and frame_id of the image.
+    :returns: a message without binning and region of interest.
+    """
+    return CameraInfo(
+        header=header, width=model.width_px, height=model.height_px,
+        distortion_model=model.distortion_model, d=array('d', model.d.tolist()),
+        k=model.k.ravel(), r=model.r.ravel(), p=model.p.ravel())
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    if width == 0 or height == 0:
+        raise MessageError('zero_size', f'the image has {width} x {height} pixels')
+    if width * height > max_pixels:
+        raise MessageError(
+            'too_large',
+            f'the image has {width} x {height} pixels, the limit is {max_pixels} in all')
+
+
+def _check_even(msg: Image, *sides: int) -> None:
+    if any(side % 2 for side in sides):
+        raise MessageError(
+            'odd_size', f"'{msg.encoding}' images have even sides, not {msg.width} x {msg.height}")
+
+
+def _rows(msg: Image, row_bytes: int, row_count: int) -> np.ndarray:
+    """Return a (row_count, row_bytes) uint8 view of the data without the padding of the rows."""
+    if msg.step < row_bytes:
+        raise MessageError(
+            'bad_step', f"a row of {msg.width} '{msg.encoding}' pixels takes {row_bytes} bytes, "
+            f'the step is {msg.step}')
+    expected = msg.step * row_count
+    if len(msg.data) != expected:
+        cause = 'data_too_short' if len(msg.data) < expected else 'data_too_long'
+        raise MessageError(
+            cause, f"an '{msg.encoding}' image of {msg.width} x {msg.height} pixels with step "
+            f'{msg.step} has {expected} bytes, got {len(msg.data)}')
+    return np.frombuffer(msg.data, np.uint8).reshape(row_count, msg.step)[:, :row_bytes]
+
+
+def _nv24_to_rgb(msg: Image) -> np.ndarray:
+    """Read a plane of Y, then one of interleaved U and V with rows of two steps."""
+    planes = _rows(msg, msg.width, msg.height * 3)
+    luma = planes[:msg.height]
+    chroma_rows = np.frombuffer(msg.data, np.uint8)[msg.step * msg.height:]
+    chroma = chroma_rows.reshape(msg.height, 2 * msg.step)[:, :2 * msg.width]
+    yuv = np.dstack((luma, chroma.reshape(msg.height, msg.width, 2)))
+    return cv2.transform(yuv, _BT601_VIDEO)
+
+
+def _encoded_size(data: bytes) -> tuple[int, int]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', PillowImage.DecompressionBombWarning)
+            with PillowImage.open(BytesIO(data), formats=('JPEG', 'PNG')) as header:
+                return header.size
+    except PillowImage.DecompressionBombError as error:
+        raise MessageError('too_large', f'the compressed image is too large: {error}') from error
+    except (OSError, ValueError, SyntaxError) as error:
+        raise MessageError(
+            'undecodable', f'the {len(data)} bytes are no JPEG or PNG image') from error
+
+
+def _image(pixels: np.ndarray, width: int, encoding: str, header: Header) -> Image:
+    """Make a message of whole rows; rclpy takes an array.array without looking at each byte."""
+    contiguous: Any = np.ascontiguousarray(pixels)
+    data = array('B')
+    data.frombytes(memoryview(contiguous).cast('B'))
+    height = pixels.shape[0]
+    msg = Image(
+        header=header, height=height, width=width, encoding=encoding, is_bigendian=False,
+        step=len(data) // height)
+    msg.data = data  # given to the constructor it would be copied
+    return msg

@@ -1,0 +1,204 @@
+"""Intrinsics and rectification, against hand-worked numbers and OpenCV."""
+import cv2
+import numpy as np
+import pytest
+
+from s2r_depth_ros.camera import CameraError, CameraModel, Rectifier
+
+K = np.array([[100.0, 0.0, 50.0], [0.0, 80.0, 30.0], [0.0, 0.0, 1.0]])
+P = np.array([[90.0, 0.0, 48.0, -9.0], [0.0, 90.0, 28.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
+PLUMB_BOB = (-0.3, 0.1, 0.001, -0.002, 0.05)
+
+
+def calibrated(width_px=100, height_px=60, k=K, d=(), r=None, p=P, name='plumb_bob', **kwargs):
+    r = np.eye(3) if r is None else r
+    return CameraModel.from_calibration(width_px, height_px, k, d, r, p, name, **kwargs)
+
+
+def picture(width_px, height_px, channels=3):
+    noise = np.random.default_rng(0).integers(0, 256, (height_px, width_px, channels), np.uint8)
+    return cv2.GaussianBlur(noise, (0, 0), 2)
+
+
+def test_region_and_binning_worked_out_by_hand():
+    model = calibrated(roi=(10, 4, 80, 48), binning=(2, 4))
+    assert (model.width_px, model.height_px) == (40, 12)
+    # offset first: centres (40, 26) and (38, 24); then x by 1/2 and y by 1/4
+    np.testing.assert_array_equal(model.k, [[50, 0, 20], [0, 20, 6.5], [0, 0, 1]])
+    np.testing.assert_array_equal(model.p, [[45, 0, 19, -4.5], [0, 22.5, 6, 0], [0, 0, 1, 0]])
+
+
+def test_binning_of_zero_or_one_changes_nothing():
+    assert calibrated(binning=(0, 0)) == calibrated(binning=(1, 1)) == calibrated()
+
+
+def test_odd_sizes_are_binned_to_whole_pixels():
+    model = calibrated(width_px=101, height_px=59, binning=(2, 2))
+    assert (model.width_px, model.height_px) == (50, 29)
+
+
+def test_resize_keeps_the_edges_of_the_image():
+    model = calibrated().resized(200, 30)
+    # the left edge is u = -0.5 before and after; so is the right one at width - 0.5
+    np.testing.assert_allclose(model.k, [[200, 0, 100.5], [0, 40, 14.75], [0, 0, 1]])
+    np.testing.assert_allclose(
+        model.p, [[180, 0, 96.5, -18], [0, 45, 13.75, 0], [0, 0, 1, 0]])
+
+
+def test_resize_and_back_is_the_same_camera():
+    model = calibrated().resized(64, 48).resized(100, 60)
+    np.testing.assert_allclose(model.k, K, atol=1e-12)
+    np.testing.assert_allclose(model.p, P, atol=1e-12)
+
+
+def test_resized_camera_agrees_with_a_resized_image():
+    # a ramp over the columns shows where each pixel centre came from
+    ramp = np.tile(np.arange(100, dtype=np.float32), (60, 1))
+    halved = cv2.resize(ramp, (50, 30), interpolation=cv2.INTER_AREA)
+    model = calibrated().resized(50, 30)
+    rays = (ramp[0] - K[0, 2]) / K[0, 0]
+    rays_of_halved = (np.arange(50) - model.k[0, 2]) / model.k[0, 0]
+    np.testing.assert_allclose(
+        rays_of_halved, np.interp(halved[0], ramp[0], rays), atol=1e-6)
+
+
+def test_crop_subtracts_the_offset():
+    model = calibrated().cropped(8, 3, 20, 10)
+    assert (model.width_px, model.height_px) == (20, 10)
+    np.testing.assert_array_equal(model.k[:2, 2], [42, 27])
+    np.testing.assert_array_equal(model.p[:2, 2], [40, 25])
+
+
+def test_rectified_model_is_the_projection_matrix():
+    model = calibrated(d=PLUMB_BOB)
+    assert not model.is_rectified
+    rectified = model.rectified()
+    np.testing.assert_array_equal(rectified.k, P[:, :3])
+    np.testing.assert_array_equal(rectified.p, P)
+    np.testing.assert_array_equal(rectified.r, np.eye(3))
+    assert not rectified.d.any()
+    assert rectified.is_rectified
+
+
+def test_without_a_projection_matrix_k_holds():
+    model = calibrated(p=np.zeros(12))
+    np.testing.assert_array_equal(model.rectified_intrinsics, K)
+    assert model.is_rectified
+
+
+def test_pinhole_camera_from_its_matrix():
+    model = CameraModel.from_intrinsics(100, 60, K)
+    assert model.is_calibrated
+    assert model.is_rectified
+    np.testing.assert_array_equal(model.rectified_intrinsics, K)
+
+
+def test_k_of_zero_means_uncalibrated_whatever_else_is_there():
+    model = CameraModel.from_calibration(
+        0, 0, np.zeros(9), (), np.zeros(9), np.full(12, np.nan), '')
+    assert not model.is_calibrated
+    with pytest.raises(CameraError, match='uncalibrated'):
+        Rectifier(model)
+
+
+def changed(matrix, index, value):
+    matrix = matrix.copy()
+    matrix[index] = value
+    return matrix
+
+
+@pytest.mark.parametrize(('arguments', 'reason'), [
+    ({'k': changed(K, (0, 0), np.nan)}, 'K .*not finite'),
+    ({'k': changed(K, (0, 2), np.inf)}, 'K .*not finite'),
+    ({'k': changed(K, (0, 0), -100)}, 'focal .*-100'),
+    ({'k': changed(K, (1, 1), 0)}, 'focal .*fy 0'),
+    ({'k': changed(K, (2, 2), 0)}, 'last row of K'),
+    ({'p': changed(P, (0, 3), np.nan)}, 'P .*not finite'),
+    ({'p': changed(P, (1, 1), -1)}, 'P .*fy -1'),
+    ({'p': changed(P, (0, 0), 0)}, 'P .*fx 0'),
+    ({'d': (np.nan,) * 5}, 'D .*not finite'),
+    ({'r': np.full(9, np.inf)}, 'R .*not finite'),
+    ({'k': np.ones(8)}, '9 values, not 8'),
+    ({'width_px': 0}, '0 x 60'),
+    ({'height_px': 2**31 - 1}, '2147483647'),
+    ({'roi': (90, 0, 20, 10)}, 'not inside'),
+    ({'roi': (5, 5, 0, 10)}, 'not inside'),
+    ({'roi': (0, 0, 2**32 - 1, 2**32 - 1)}, 'not inside'),
+    ({'binning': (101, 1)}, 'leaves nothing'),
+])
+def test_impossible_calibrations_are_refused_with_the_reason(arguments, reason):
+    with pytest.raises(CameraError, match=reason):
+        calibrated(**arguments)
+
+
+@pytest.mark.parametrize(('name', 'd'), [
+    ('plumb_bob', PLUMB_BOB),
+    ('plumb_bob', PLUMB_BOB[:4]),
+    ('rational_polynomial', (*PLUMB_BOB, 0.1, -0.05, 0.01)),
+])
+def test_rectification_agrees_with_cv2_undistort(name, d):
+    image = picture(100, 60)
+    model = calibrated(d=d, p=np.hstack((K, np.zeros((3, 1)))), name=name)
+    expected = cv2.undistort(image, K, np.array(d))
+    difference = cv2.absdiff(Rectifier(model).rectify(image), expected)
+    assert difference.max() <= 2  # the maps are rounded to 1/32 pixel in another place
+    assert difference.mean() < 0.01
+    assert cv2.absdiff(image, expected).mean() > 1  # there was something to do
+
+
+def test_fisheye_rectification_agrees_with_opencv():
+    image = picture(100, 60)
+    d = np.array([0.1, -0.02, 0.003, 0.001])
+    model = calibrated(d=d, p=P, name='equidistant')
+    expected = cv2.fisheye.undistortImage(image, K, d, Knew=P[:, :3])
+    difference = cv2.absdiff(Rectifier(model).rectify(image), expected)
+    assert difference.max() <= 2
+    assert difference.mean() < 0.01
+
+
+def test_rotation_moves_the_picture_by_focal_length_times_angle():
+    angle = 0.1
+    r, _ = cv2.Rodrigues(np.array([0.0, angle, 0.0]))
+    image = np.zeros((60, 100), np.uint8)
+    image[30, 50] = 255  # the principal point, straight ahead in the raw camera
+    model = calibrated(r=r, p=np.hstack((K, np.zeros((3, 1)))))
+    row, column = np.unravel_index(Rectifier(model).rectify(image).argmax(), image.shape)
+    # straight ahead becomes the direction (sin, 0, cos): u = 50 + 100 tan(0.1) = 60.03
+    assert (row, column) == (30, 60)
+
+
+def test_rectification_of_a_binned_region_is_that_part_of_the_whole():
+    image = picture(100, 60)
+    whole = Rectifier(calibrated(d=PLUMB_BOB)).rectify(image)
+    part = Rectifier(calibrated(d=PLUMB_BOB, roi=(20, 10, 60, 40))).rectify(image[10:50, 20:80])
+    inside = (slice(8, -8), slice(8, -8))
+    difference = cv2.absdiff(part[inside], np.ascontiguousarray(whole[10:50, 20:80][inside]))
+    assert difference.max() <= 2
+
+
+def test_where_the_camera_saw_nothing_is_known():
+    barrel = Rectifier(calibrated(p=P * [[0.5], [0.5], [1]]))  # half the focal length: wider view
+    bright = barrel.rectify(np.full((60, 100), 200, np.uint8))
+    assert 0 < barrel.seen.sum() < barrel.seen.size
+    assert (bright[barrel.seen] == 200).all()
+    assert (bright[cv2.dilate(barrel.seen.astype(np.uint8), np.ones((5, 5))) == 0] == 0).all()
+
+
+def test_no_coefficients_is_no_distortion_whatever_the_model():
+    image = picture(100, 60)
+    model = calibrated(d=(), p=np.zeros(12), name='')
+    np.testing.assert_array_equal(Rectifier(model).rectify(image), image)
+
+
+def test_unknown_distortion_is_refused_by_name():
+    with pytest.raises(CameraError, match="'double_sphere'.*plumb_bob"):
+        Rectifier(calibrated(d=(0.1, 0.2), name='double_sphere'))
+    with pytest.raises(CameraError, match='4 coefficients, not 5'):
+        Rectifier(calibrated(d=PLUMB_BOB, name='equidistant'))
+    with pytest.raises(CameraError, match='coefficients, not 3'):
+        Rectifier(calibrated(d=(0.1, 0.2, 0.3)))
+
+
+def test_image_of_another_size_is_refused():
+    with pytest.raises(CameraError, match='100 x 60 .*50 x 60'):
+        Rectifier(calibrated(d=PLUMB_BOB)).rectify(picture(50, 60))
