@@ -4,6 +4,9 @@ from typing import TypeVar
 import numpy as np
 import torch
 
+# The top of the range stands for everything farther, sky above all: it is no measurement.
+FAR_FRACTION = 0.95
+
 Array = TypeVar('Array', np.ndarray, torch.Tensor)
 
 

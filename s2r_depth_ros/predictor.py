@@ -105,7 +105,8 @@ class DepthPredictor:
         self.network = network.to(self.device)
 
     def predict(
-        self, images: Sequence[np.ndarray], intrinsics: Sequence[np.ndarray] | None = None,
+        self, images: Sequence[np.ndarray],
+        intrinsics: Sequence[np.ndarray | None] | None = None,
     ) -> list[np.ndarray]:
         """
         Return the depth of each image.
@@ -122,7 +123,8 @@ class DepthPredictor:
         return [depth_m for depth_m, in self._run(images, intrinsics, with_maps=False)]
 
     def predict_maps(
-        self, images: Sequence[np.ndarray], intrinsics: Sequence[np.ndarray] | None = None,
+        self, images: Sequence[np.ndarray],
+        intrinsics: Sequence[np.ndarray | None] | None = None,
     ) -> list[PredictedMaps]:
         """Return depth, structure map and attention map of each image, as :meth:`predict`."""
         return [PredictedMaps(*maps) for maps in self._run(images, intrinsics, with_maps=True)]
@@ -134,6 +136,25 @@ class DepthPredictor:
         return Fit.automatic(
             image_size_px, self.info.training_height_px * self.info.training_width_px)
 
+    def far_m(
+        self, image_size_px: tuple[int, int], intrinsics: np.ndarray | None = None,
+    ) -> float:
+        """
+        Return from which depth on a prediction means far (sky) and is no measurement.
+
+        :param image_size_px: (height, width) of the image.
+        :param intrinsics: its 3x3 matrix as given to :meth:`predict`.
+        :returns: metres, just below the top of the range of the network.
+        """
+        scale = self.focal_scale(self.fit(image_size_px), intrinsics)
+        return depth_range.FAR_FRACTION * self.info.max_depth_m * scale
+
+    def warm_up(self) -> None:
+        """Run once, so that the first real image does not wait for caches and kernels."""
+        size_px = self.network_size_px or (
+            self.info.training_height_px, self.info.training_width_px)
+        self.predict([np.zeros((*size_px, 3), np.uint8)])
+
     def focal_scale(self, fit: Fit, intrinsics: np.ndarray | None) -> float:
         """Return by how much the focal length scales the depth; 1 where it is unknown."""
         if intrinsics is None:
@@ -142,8 +163,8 @@ class DepthPredictor:
 
     @torch.inference_mode()
     def _run(
-        self, images: Sequence[np.ndarray], intrinsics: Sequence[np.ndarray] | None,
-        with_maps: bool,
+        self, images: Sequence[np.ndarray],
+        intrinsics: Sequence[np.ndarray | None] | None, with_maps: bool,
     ) -> list[list[np.ndarray]]:
         """Return of each image the depth, and with maps the structure and attention maps."""
         for image in images:

@@ -1,0 +1,1 @@
+"""The verbs of `s2r`: tools that run the network."""

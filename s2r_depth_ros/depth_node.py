@@ -1,0 +1,327 @@
+"""The lifecycle node: what arrives, what leaves, and when; the work is done elsewhere."""
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+import sys
+import time
+from typing import NamedTuple
+
+from diagnostic_msgs.msg import DiagnosticArray
+import numpy as np
+import rclpy
+from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CompressedImage, Image
+import torch
+
+from . import parameters as node_parameters
+from . import weights
+from .camera import CameraError
+from .camera_topics import ATTENTION, CameraTopics, STRUCTURE
+from .health import EXPECTED_DROPS, Health
+from .messages import MessageError
+from .parameters import Parameters
+from .pipeline import CameraInput, limit_depth, output_messages, View
+from .predictor import DepthPredictor, PredictedMaps
+from .worker import Worker
+
+DIAGNOSTICS_PERIOD_S = 1.0
+WARNING_PERIOD_S = 5.0
+
+
+class Frame(NamedTuple):
+    """An image message and the monotonic time of its arrival."""
+
+    message: Image | CompressedImage
+    received_s: float
+
+
+class DepthNode(LifecycleNode):
+    """
+    Publishes the depth of the newest image of each camera.
+
+    ``configure`` loads the network, ``activate`` opens the topics and starts the worker,
+    ``deactivate`` closes them, ``cleanup`` frees the network.
+
+    :raises ParameterException: if a parameter has another type or is out of its range.
+    :raises ValueError: if parameters contradict each other.
+    """
+
+    def __init__(self, **node_arguments) -> None:
+        super().__init__('depth_node', **node_arguments)
+        self.parameters = Parameters(**node_parameters.declare(self))
+        self.add_on_set_parameters_callback(self._change_parameters)
+        self._health = Health()
+        self._state = 'unconfigured'
+        self._predictor: DepthPredictor | None = None
+        self._topics: dict[str, CameraTopics] = {}
+        self._inputs: dict[str, CameraInput] = {}
+        self._newest_stamps_ns: dict[str, int] = {}
+        self._warned_s: dict[tuple[str, str], float] = {}
+        self._worker: Worker[Frame] | None = None
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        # Wall time: with use_sim_time the diagnostics must not stop when the simulation does.
+        self._diagnostics_timer = self.create_timer(
+            DIAGNOSTICS_PERIOD_S, self._publish_diagnostics,
+            clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._refuse_invalid_transitions()
+
+    # Lifecycle
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the network and run it once."""
+        parameters = self.parameters
+        try:
+            if parameters.threads:
+                torch.set_num_threads(parameters.threads)
+            self._predictor = DepthPredictor(
+                parameters.weights or None, parameters.device, parameters.precision,
+                parameters.network_size_px,
+                replace(weights.PUBLISHED, max_depth_m=parameters.published_max_depth))
+            self._predictor.warm_up()
+        except Exception as error:  # rclpy would swallow it without a word
+            self._predictor = None
+            reason = f'cannot configure: {error}'
+            self.get_logger().error(reason)
+            self._health.network_failed(reason)
+            return TransitionCallbackReturn.FAILURE
+        self._health.network_ran()
+        self._state = 'inactive'
+        self.get_logger().info(', '.join(f'{k}: {v}' for k, v in self._network_facts().items()))
+        if self._warning():
+            self.get_logger().warning(self._warning())
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Open the topics of every camera and start the worker."""
+        try:
+            self._health.watch(self.parameters.cameras)
+            self._newest_stamps_ns = {}
+            self._worker = Worker(self._process, lambda: self.parameters.max_rate)
+            for camera in self.parameters.cameras:
+                self._inputs[camera] = CameraInput()
+                self._topics[camera] = CameraTopics(
+                    self, camera, self.parameters, partial(self._on_image, camera))
+        except Exception as error:  # rclpy would swallow it without a word
+            self._close_topics()
+            self.get_logger().error(f'cannot activate: {error}')
+            return TransitionCallbackReturn.FAILURE
+        self._state = 'active'
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Finish the batch under way, then close the topics."""
+        self._close_topics()
+        self._state = 'inactive'
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the network."""
+        self._predictor = None
+        self._state = 'unconfigured'
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Close whatever is open; valid from every state."""
+        self.close()
+        self._state = 'finalized'
+        return super().on_shutdown(state)
+
+    def autostart(self) -> None:
+        """Configure and activate, as a lifecycle manager would ask for."""
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def close(self) -> None:
+        """Stop the worker, close the topics and free the network."""
+        self._close_topics()
+        self._predictor = None
+
+    def _close_topics(self) -> None:
+        if self._worker is not None:
+            for camera in self._worker.stop():
+                self._health.dropped(camera, 'deactivated')
+            self._worker = None
+        for topics in self._topics.values():
+            topics.close()
+        self._topics = {}
+        self._inputs = {}
+
+    def _refuse_invalid_transitions(self) -> None:
+        """Answer an invalid request with "no"; rclpy lets it raise out of spin()."""
+        change_state = self._service_change_state.callback
+
+        def change_state_if_valid(request, response):
+            try:
+                return change_state(request, response)
+            except rclpy_implementation.RCLError:
+                wanted = request.transition.label or request.transition.id
+                self.get_logger().error(f'refused transition {wanted!r} in state {self._state}')
+                response.success = False
+                return response
+
+        self._service_change_state.callback = change_state_if_valid
+
+    # What arrives
+
+    def _on_image(self, camera: str, message: Image | CompressedImage) -> None:
+        """Store the newest frame; the worker does the rest."""
+        self._health.received(camera)
+        stamp = message.header.stamp
+        stamp_ns = stamp.sec * 10**9 + stamp.nanosec
+        newest_ns = self._newest_stamps_ns.get(camera, stamp_ns)
+        # The next is compared with this one, so that a bag that loops loses a single image.
+        self._newest_stamps_ns[camera] = stamp_ns
+        if stamp_ns < newest_ns:
+            self._drop(camera, 'stamp_backwards',
+                       f'stamp {stamp_ns} ns after {newest_ns} ns')
+        elif self._worker and self._worker.frames.put(camera, Frame(message, time.monotonic())):
+            self._drop(camera, 'superseded')
+
+    # What leaves
+
+    def _process(self, frames: dict[str, Frame]) -> None:
+        """Publish the depth of each camera's frame; called by the worker."""
+        predictor, parameters = self._predictor, self.parameters
+        wanted = {camera: self._topics[camera].wanted() for camera in frames}
+        views = {camera: view for camera in frames
+                 if (view := self._view(camera, frames[camera], wanted[camera], parameters))}
+        if not views or predictor is None:
+            return
+        try:
+            predicted = self._predict(predictor, views, wanted, parameters)
+            self._health.network_ran()
+        except Exception as error:  # out of memory, a lost device: report, and try the next frame
+            self._health.network_failed(f'the network failed: {error}')
+            for camera in views:
+                self._drop(camera, 'network_failed', str(error))
+            return
+        for camera, (depth_m, maps) in predicted.items():
+            try:
+                outputs = output_messages(
+                    views[camera], depth_m, maps, wanted[camera], parameters)
+                for output, message in outputs.items():
+                    self._topics[camera].publish(output, message)
+            except Exception as error:  # the worker must live on
+                if not self.context.ok():
+                    return  # shut down by a signal in mid-batch
+                self._drop(camera, 'publish_failed', str(error))
+                continue
+            self._health.published(
+                camera, time.monotonic() - frames[camera].received_s,
+                views[camera].no_cloud_reason)
+
+    def _view(
+        self, camera: str, frame: Frame, wanted: frozenset[str], parameters: Parameters,
+    ) -> View | None:
+        """Return the frame ready for the network, or None after it was dropped."""
+        if not wanted:
+            self._drop(camera, 'no_subscriber')
+            return None
+        try:
+            return self._inputs[camera].view(
+                frame.message, self._topics[camera].newest_info(), parameters)
+        except MessageError as error:
+            self._drop(camera, error.cause, str(error))
+        except CameraError as error:
+            self._drop(camera, 'camera_info', str(error))
+        except Exception as error:  # a fault of ours: count it, and let the worker live on
+            self._drop(camera, 'unreadable', f'{type(error).__name__}: {error}')
+        return None
+
+    def _predict(
+        self, predictor: DepthPredictor, views: dict[str, View],
+        wanted: dict[str, frozenset[str]], parameters: Parameters,
+    ) -> dict[str, tuple[np.ndarray, PredictedMaps | None]]:
+        """Return of each camera its limited depth, and its maps if any are wanted."""
+        images = [view.rgb for view in views.values()]
+        intrinsics = [
+            view.intrinsics if parameters.focal_correction else None for view in views.values()]
+        maps: list[PredictedMaps | None]
+        if any({STRUCTURE, ATTENTION} & wanted[camera] for camera in views):
+            predicted = predictor.predict_maps(images, intrinsics)
+            depths_m, maps = [each.depth_m for each in predicted], [*predicted]
+        else:
+            depths_m, maps = predictor.predict(images, intrinsics), [None] * len(images)
+        far_m = [predictor.far_m(view.size_px, matrix)
+                 for view, matrix in zip(views.values(), intrinsics)]
+        return {
+            camera: (limit_depth(depth_m, view, far, parameters), each)
+            for (camera, view), depth_m, far, each in zip(views.items(), depths_m, far_m, maps)}
+
+    def _drop(self, camera: str, cause: str, detail: str = '') -> None:
+        """Count a dropped frame; warn of a fault, at most every few seconds for each cause."""
+        self._health.dropped(camera, cause, detail)
+        if cause in EXPECTED_DROPS:
+            return
+        now_s = time.monotonic()
+        if now_s - self._warned_s.get((camera, cause), -float('inf')) > WARNING_PERIOD_S:
+            self._warned_s[camera, cause] = now_s
+            topics = self._topics.get(camera)
+            topic = topics.image_topic if topics else camera
+            self.get_logger().warning(f'{topic}: image dropped, {cause}: {detail}')
+
+    # What it says of itself
+
+    def _change_parameters(self, changes: list[Parameter]):
+        self.parameters, result = node_parameters.changed(self.parameters, changes)
+        return result
+
+    def _publish_diagnostics(self) -> None:
+        name = self.get_fully_qualified_name()
+        message = DiagnosticArray()
+        message.header.stamp = self.get_clock().now().to_msg()
+        message.status.append(self._health.network_status(
+            name, self._state, self._network_facts(), self._warning()))
+        if self._state == 'active':
+            message.status.extend(
+                self._health.camera_statuses(name, self.parameters.stale_after))
+        self._diagnostics.publish(message)
+
+    def _network_facts(self) -> dict[str, str]:
+        predictor = self._predictor
+        if predictor is None:
+            return {'weights': self.parameters.weights}
+        facts = {
+            'weights': self.parameters.weights,
+            'device': str(predictor.device),
+            'precision': predictor.precision,
+            'depth range (m)': f'{predictor.info.max_depth_m:g}',
+            'CPU threads': str(torch.get_num_threads())}
+        if predictor.device.type == 'cuda':
+            facts['GPU'] = torch.cuda.get_device_name(predictor.device)
+        return facts
+
+    def _warning(self) -> str:
+        if self._predictor is not None and self.parameters.weights == weights.RANDOM:
+            return 'the weights are random: the network is untrained, its depth means nothing'
+        return ''
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until it is told to stop; return the exit code."""
+    rclpy.init(args=args)
+    try:
+        node = DepthNode()
+    except (ParameterException, ValueError) as error:
+        print(f'depth_node: wrong parameter: {error}', file=sys.stderr)
+        rclpy.try_shutdown()
+        return 1
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        if node.parameters.autostart:
+            node.autostart()
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        node.close()
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return 0

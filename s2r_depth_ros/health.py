@@ -1,0 +1,169 @@
+"""Counters of what arrives, leaves and is dropped, and what they say on /diagnostics."""
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+import threading
+import time
+
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+import numpy as np
+
+# Drops that are the plan, not a fault: a newer frame came, or nobody listens.
+EXPECTED_DROPS = frozenset({'superseded', 'no_subscriber', 'deactivated'})
+LATENCY_SAMPLES = 200
+
+
+@dataclass
+class CameraHealth:
+    """
+    Counts of one camera; received = published + dropped + at most one waiting, one in work.
+
+    :param since_s: monotonic time from which a missing image counts as missing.
+    """
+
+    since_s: float
+    received: int = 0
+    published: int = 0
+    dropped: Counter = field(default_factory=Counter)
+    faults_told: int = 0
+    last_received_s: float | None = None
+    last_fault: str = ''
+    no_cloud_reason: str = ''
+    latencies_s: deque = field(default_factory=lambda: deque(maxlen=LATENCY_SAMPLES))
+    rates: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    @property
+    def faults(self) -> int:
+        """Count of the drops that are faults."""
+        return sum(n for cause, n in self.dropped.items() if cause not in EXPECTED_DROPS)
+
+
+class Health:
+    """The counters of all cameras and of the network; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._cameras: dict[str, CameraHealth] = {}
+        self._network_error = ''
+
+    def watch(self, cameras: list[str]) -> None:
+        """Start counting anew for these cameras."""
+        with self._lock:
+            self._cameras = {camera: CameraHealth(time.monotonic()) for camera in cameras}
+
+    def received(self, camera: str) -> None:
+        """Count an image that arrived."""
+        with self._lock:
+            health = self._cameras[camera]
+            health.received += 1
+            health.last_received_s = time.monotonic()
+
+    def published(self, camera: str, latency_s: float, no_cloud_reason: str = '') -> None:
+        """
+        Count an image whose depth was published.
+
+        :param latency_s: seconds from the arrival of the image to the publishing of its depth.
+        :param no_cloud_reason: why there is no cloud, empty if there is nothing to say.
+        """
+        with self._lock:
+            health = self._cameras[camera]
+            health.published += 1
+            health.latencies_s.append(latency_s)
+            health.no_cloud_reason = no_cloud_reason
+
+    def dropped(self, camera: str, cause: str, detail: str = '') -> None:
+        """Count an image that was dropped, and keep the detail for the diagnostics."""
+        with self._lock:
+            health = self._cameras[camera]
+            health.dropped[cause] += 1
+            if cause not in EXPECTED_DROPS:
+                health.last_fault = f'{cause}: {detail}'
+
+    def network_failed(self, reason: str) -> None:
+        """Say that the network can not run, or failed on a batch."""
+        with self._lock:
+            self._network_error = reason
+
+    def network_ran(self) -> None:
+        """Say that the network works (again)."""
+        with self._lock:
+            self._network_error = ''
+
+    def camera_statuses(self, node_name: str, stale_after_s: float) -> list[DiagnosticStatus]:
+        """
+        Return the diagnostics of each camera; WARN tells of drops since the last call.
+
+        :param node_name: fully qualified, starts each status name.
+        :param stale_after_s: seconds without an image after which a camera is STALE.
+        """
+        with self._lock:
+            now_s = time.monotonic()
+            return [
+                _camera_status(f'{node_name}: {name}', name, health, now_s, stale_after_s)
+                for name, health in self._cameras.items()]
+
+    def network_status(
+        self, node_name: str, state: str, facts: dict[str, str], warning: str,
+    ) -> DiagnosticStatus:
+        """
+        Return the diagnostics of the network.
+
+        :param node_name: fully qualified, starts the status name.
+        :param state: the lifecycle state of the node.
+        :param facts: device, weights and the like.
+        :param warning: what is wrong with a network that runs, empty if nothing is.
+        """
+        with self._lock:
+            error = self._network_error
+        if error:
+            level, message = DiagnosticStatus.ERROR, error
+        elif warning:
+            level, message = DiagnosticStatus.WARN, warning
+        else:
+            level, message = DiagnosticStatus.OK, state
+        return _status(level, f'{node_name}: network', message, 'network', {
+            'state': state, **facts})
+
+
+def _camera_status(
+    status_name: str, camera: str, health: CameraHealth, now_s: float, stale_after_s: float,
+) -> DiagnosticStatus:
+    silent_s = now_s - (health.last_received_s or health.since_s)
+    new_faults = health.faults - health.faults_told
+    health.faults_told = health.faults
+    if silent_s > stale_after_s:
+        level, message = DiagnosticStatus.STALE, f'no image for {silent_s:.1f} s'
+    elif new_faults:
+        level = DiagnosticStatus.WARN
+        message = f'{new_faults} images dropped, the last for {health.last_fault}'
+    elif health.no_cloud_reason:
+        level, message = DiagnosticStatus.WARN, health.no_cloud_reason
+    else:
+        level, message = DiagnosticStatus.OK, 'running'
+    values = {
+        'received': str(health.received),
+        'published': str(health.published),
+        **{f'dropped {cause}': str(n) for cause, n in sorted(health.dropped.items())},
+        'rate in (Hz)': _rate_hz(health, 'in', health.received, now_s),
+        'rate out (Hz)': _rate_hz(health, 'out', health.published, now_s),
+    }
+    if health.latencies_s:
+        median_s, p95_s = np.percentile(health.latencies_s, (50, 95))
+        values['latency median (ms)'] = f'{median_s * 1e3:.1f}'
+        values['latency p95 (ms)'] = f'{p95_s * 1e3:.1f}'
+    return _status(level, status_name, message, camera, values)
+
+
+def _rate_hz(health: CameraHealth, what: str, count: int, now_s: float) -> str:
+    before, then_s = health.rates.get(what, (0, health.since_s))
+    health.rates[what] = (count, now_s)
+    return f'{(count - before) / max(now_s - then_s, 1e-6):.1f}'
+
+
+def _status(
+    level: bytes, name: str, message: str, hardware_id: str, values: dict[str, str],
+) -> DiagnosticStatus:
+    return DiagnosticStatus(
+        level=level, name=name, message=message, hardware_id=hardware_id,
+        values=[KeyValue(key=key, value=value) for key, value in values.items()])

@@ -1,0 +1,148 @@
+"""Every ROS parameter of the depth node: description, range, default, and who may change it."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+
+def _parameter(default: Any, description: str, *, limits=None, choices=(), run_time=False) -> Any:
+    """Return a dataclass field that carries its parameter's descriptor."""
+    if choices:
+        description += f' One of {", ".join(choices)}.'
+    descriptor = ParameterDescriptor(description=description, read_only=not run_time)
+    if isinstance(default, float) and limits:
+        descriptor.floating_point_range = [
+            FloatingPointRange(from_value=limits[0], to_value=limits[1], step=0.0)]
+    elif limits:
+        descriptor.integer_range = [
+            IntegerRange(from_value=limits[0], to_value=limits[1], step=1)]
+    metadata = {'descriptor': descriptor, 'choices': choices}
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """
+    The node's parameters; a field's name, default and type are the parameter's.
+
+    :raises ValueError: if values contradict each other; the message says which and why.
+    """
+
+    cameras: list[str] = _parameter(
+        ['camera'], 'Names of the cameras; each is the namespace of its topics.')
+    weights: str = _parameter(
+        'outdoor', "Bundled weights ('outdoor' or 'indoor'), a .safetensors file, a folder with "
+        "the four published .pth files, or 'random' for an untrained network.")
+    published_max_depth: float = _parameter(
+        80.0, 'Metres at the top of the depth range of published .pth files, which do not say '
+        'it: 80 outdoor, 8 indoor. Other weights carry their range.', limits=(0.1, 10000.0))
+    device: str = _parameter(
+        'auto', 'Where the network runs: auto (CUDA if there is one), cpu, cuda or cuda:N.')
+    precision: str = _parameter(
+        'float32', 'Number format of the network; float16 needs CUDA.',
+        choices=('float32', 'float16', 'bfloat16'))
+    threads: int = _parameter(
+        0, 'CPU threads of the network; 0 lets PyTorch choose.', limits=(0, 1024))
+    input_transport: str = _parameter(
+        'raw', 'Whether <camera>/image is an Image or a CompressedImage (JPEG or PNG).',
+        choices=('raw', 'compressed'))
+    rectify: bool = _parameter(
+        False, 'Undistort the image with K and D of camera_info before use; for raw images of '
+        'lenses that bend straight lines. Without it the image is taken as rectified.')
+    network_height: int = _parameter(
+        0, 'Height of the network input in pixels, a multiple of 16; 0 (with network_width 0) '
+        "takes the training size's area in the shape of the image.", limits=(0, 8192))
+    network_width: int = _parameter(
+        0, 'Width of the network input in pixels, a multiple of 16; see network_height.',
+        limits=(0, 8192))
+    max_image_pixels: int = _parameter(
+        50_000_000, 'Larger images are dropped before anything is allocated for them.',
+        limits=(1, 2**31 - 1))
+    min_depth: float = _parameter(
+        0.1, 'Metres; what is nearer becomes -inf (0 in 16UC1).', limits=(0.0, 10000.0),
+        run_time=True)
+    max_depth: float = _parameter(
+        76.0, 'Metres; what is farther becomes +inf (0 in 16UC1), and so does the uppermost 5 % '
+        'of the range of the network, which means sky.', limits=(0.0, 10000.0), run_time=True)
+    depth_encoding: str = _parameter(
+        '32FC1', 'Pixel format of depth/image: metres as 32FC1 or millimetres as 16UC1.',
+        choices=('32FC1', '16UC1'))
+    depth_scale: float = _parameter(
+        1.0, 'Factor on every depth, to calibrate the scale of a camera.',
+        limits=(0.001, 1000.0), run_time=True)
+    focal_correction: bool = _parameter(
+        True, "Scale depth with the camera's focal length over the training focal length.")
+    publish_points: bool = _parameter(True, 'Whether there is a topic depth/points.')
+    point_stride: int = _parameter(
+        1, 'Every how many pixels, along both axes, the cloud has a point.', limits=(1, 64),
+        run_time=True)
+    max_rate: float = _parameter(
+        0.0, 'Batches a second at most, to leave time for others; 0 for no limit.',
+        limits=(0.0, 1000.0), run_time=True)
+    stale_after: float = _parameter(
+        2.0, 'Seconds without an image after which a camera is reported STALE.',
+        limits=(0.1, 3600.0), run_time=True)
+    autostart: bool = _parameter(
+        True, 'Configure and activate at start, without a lifecycle manager.')
+
+    def __post_init__(self):
+        for item in fields(self):
+            value, choices = getattr(self, item.name), item.metadata['choices']
+            if choices and value not in choices:
+                raise ValueError(
+                    f'{item.name} must be one of {", ".join(choices)}, got {value!r}')
+        if not self.min_depth < self.max_depth:
+            raise ValueError(
+                f'min_depth ({self.min_depth} m) must be below max_depth ({self.max_depth} m)')
+        if (self.network_height == 0) != (self.network_width == 0):
+            raise ValueError(
+                'network_height and network_width must both be given, or both be 0, got '
+                f'{self.network_height} x {self.network_width}')
+        if not self.cameras or not all(self.cameras):
+            raise ValueError(f'cameras must name at least one camera, got {self.cameras}')
+        if len(set(self.cameras)) != len(self.cameras):
+            raise ValueError(f'cameras must have different names, got {self.cameras}')
+
+    @property
+    def network_size_px(self) -> tuple[int, int] | None:
+        """(height, width) of the network's input, None to choose by the image."""
+        if self.network_height == 0:
+            return None
+        return self.network_height, self.network_width
+
+
+def declare(node: Node) -> dict[str, Any]:
+    """Declare every parameter on ``node`` and return their values as given, unchecked."""
+    defaults = Parameters()
+    return {
+        item.name: node.declare_parameter(
+            item.name, getattr(defaults, item.name), item.metadata['descriptor']).value
+        for item in fields(defaults)}
+
+
+def changed(
+    current: Parameters, changes: list[Parameter],
+) -> tuple[Parameters, SetParametersResult]:
+    """
+    Return the parameters after a change at run time, and whether it is accepted.
+
+    :param current: the parameters in force, returned unchanged if the change is refused.
+    :param changes: from the node's set-parameters callback; names of others are ignored.
+    """
+    own = {item.name for item in fields(Parameters)}
+    values = {change.name: change.value for change in changes if change.name in own}
+    try:
+        return replace(current, **values), SetParametersResult(successful=True)
+    except ValueError as error:
+        return current, SetParametersResult(successful=False, reason=str(error))
