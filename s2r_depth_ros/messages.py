@@ -265,7 +265,7 @@ def camera_model_to_info(model: CameraModel, header: Header) -> CameraInfo:
     return CameraInfo(
         header=header, width=model.width_px, height=model.height_px,
         distortion_model=model.distortion_model, d=array('d', model.d.tolist()),
-        k=model.k.ravel(), r=model.r.ravel(), p=model.p.ravel())
+        k=model.k.flatten(), r=model.r.flatten(), p=model.p.flatten())
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
