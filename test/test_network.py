@@ -1,0 +1,119 @@
+"""The network: shapes, ranges, presets, and blocks against values worked out by hand."""
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from s2r_depth_ros.network import Architecture, S2RDepthNet
+from s2r_depth_ros.network.layers import enlarge, LightUpProjection, UpProjection
+
+
+@pytest.fixture(scope='module')
+def compact():
+    torch.manual_seed(0)
+    return S2RDepthNet(Architecture.preset('compact')).eval()
+
+
+def test_every_map_has_its_shape_and_range(compact):
+    with torch.inference_mode():
+        maps = compact(torch.rand(2, 3, 96, 128) * 2 - 1, return_maps=True)
+    assert maps.structure_code.shape == (2, 32, 24, 32)
+    for each in (maps.structure, maps.attention, maps.depth_specific_structure):
+        assert each.shape == (2, 1, 96, 128)
+        assert each.min() >= 0
+        assert each.max() <= 1
+    assert torch.equal(maps.depth_specific_structure, maps.attention * maps.structure)
+    depths = (maps.depth_8th, maps.depth_4th, maps.depth_half, maps.depth)
+    assert [tuple(d.shape[2:]) for d in depths] == [(12, 16), (24, 32), (48, 64), (96, 128)]
+    assert all(d.abs().max() <= 1 for d in depths)
+
+
+def test_depth_alone_is_the_last_of_the_maps(compact):
+    image = torch.rand(1, 3, 96, 96)
+    with torch.inference_mode():
+        assert torch.equal(compact(image), compact(image, return_maps=True).depth)
+
+
+@pytest.mark.parametrize('shape', [(3, 96, 96), (1, 1, 96, 96), (1, 3, 96, 100), (1, 3, 80, 96)])
+def test_an_image_of_another_shape_is_refused_with_the_shape_named(compact, shape):
+    with pytest.raises(ValueError, match=r'expected an image'):
+        compact(torch.zeros(shape))
+
+
+def test_paper_has_the_published_numbers_of_parameters():
+    with torch.device('meta'):
+        network = S2RDepthNet(Architecture.preset('paper'))
+
+    def millions(module):
+        return round(sum(p.numel() for p in module.parameters()) / 1e6, 1)
+
+    assert millions(network.structure_encoder) == 5.4
+    assert millions(network.structure_decoder) == 2.2
+    assert millions(network.attention) == 25.3
+    assert millions(network.depth) == 54.6
+
+
+@pytest.mark.parametrize(
+    ('preset', 'least', 'most'), [('compact', 5.0, 6.0), ('paper', 815.0, 825.0)])
+def test_operations_at_the_training_size(preset, least, most):
+    with torch.device('meta'):
+        network = S2RDepthNet(Architecture.preset(preset)).eval()
+        counter = FlopCounterMode(display=False)
+        with counter:
+            network(torch.empty(1, 3, 192, 640))
+    assert least <= counter.get_total_flops() / 1e9 <= most
+
+
+def test_channels_are_scaled_and_rounded_up():
+    architecture = Architecture(width=1 / 8, channel_multiple=4)
+    assert architecture.channels(512) == 64
+    assert architecture.channels(16) == 4  # 2, rounded up to a multiple of 4
+    assert Architecture(width=0.3).channels(16) == 5  # 4.8
+
+
+@pytest.mark.parametrize('settings', [
+    {'width': 0.0}, {'width': 1.5}, {'width': float('nan')}, {'channel_multiple': 0}])
+def test_settings_out_of_range_are_refused(settings):
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        Architecture(**settings)
+
+
+def test_an_unknown_preset_is_answered_with_the_known_ones():
+    with pytest.raises(ValueError, match='paper, compact'):
+        Architecture.preset('huge')
+
+
+def test_enlarging_keeps_the_corners():
+    small = torch.tensor([[[[0.0, 3.0], [6.0, 9.0]]]])
+    # Aligned corners: 4 samples over the same span are a third of it apart.
+    assert torch.allclose(enlarge(small)[0, 0, 0], torch.tensor([0.0, 1.0, 2.0, 3.0]))
+    assert torch.allclose(enlarge(small)[0, 0, :, 0], torch.tensor([0.0, 2.0, 4.0, 6.0]))
+
+
+@pytest.mark.parametrize('kind', [UpProjection, LightUpProjection])
+def test_an_up_projection_adds_its_branches(kind):
+    block = kind(2, 1).eval()
+    with torch.no_grad():
+        for parameter in block.parameters():
+            if parameter.ndim == 4:
+                parameter.zero_()
+        centre = block.residual.conv.kernel_size[0] // 2
+        block.residual.conv.weight[0, 1, centre, centre] = 1.0  # copies channel 1
+        image = torch.zeros(1, 2, 4, 4)
+        image[:, 1] = 5.0
+        out = block(image)
+    # Batch norm at rest divides by sqrt(1 + 1e-5).
+    assert out.shape == (1, 1, 8, 8)
+    assert torch.allclose(out, torch.full_like(out, 5.0), atol=1e-3)
+
+
+def test_the_depth_net_shares_one_slope(compact):
+    slopes = [name for name, p in compact.depth.named_parameters() if p.shape == (1,)]
+    assert slopes == ['activation.weight']
+
+
+def test_an_image_of_one_colour_gives_the_encoder_no_structure(compact):
+    with torch.inference_mode():
+        dark = compact.structure_encoder(torch.full((1, 3, 96, 96), -0.5))
+        light = compact.structure_encoder(torch.full((1, 3, 96, 96), 0.5))
+    assert dark.abs().max() < 1e-2  # instance norm removes what is constant
+    assert torch.allclose(dark, light, atol=1e-2)

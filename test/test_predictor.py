@@ -1,0 +1,187 @@
+"""The predictor: sizes, batches, metres and focal correction, and what it refuses."""
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from s2r_depth_ros import DepthPredictor, weights
+from s2r_depth_ros.network import Architecture, S2RDepthNet
+from s2r_depth_ros.predictor import choose_device, Fit
+
+TINY = Architecture(width=1 / 32, channel_multiple=2, light_decoders=True)
+INFO = weights.WeightsInfo(80.0, 100.0, 96, 128)
+
+
+@pytest.fixture(scope='module')
+def tiny_file(tmp_path_factory):
+    torch.manual_seed(2)
+    path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
+    weights.save(path, S2RDepthNet(TINY), INFO)
+    return path
+
+
+@pytest.fixture(scope='module')
+def predictor(tiny_file):
+    return DepthPredictor(tiny_file, device='cpu')
+
+
+def picture(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def pinhole(focal_px):
+    return np.array([[focal_px, 0, 10.0], [0, focal_px, 10.0], [0, 0, 1]])
+
+
+def test_depth_has_the_size_of_each_image_in_metres(predictor):
+    depths_m = predictor.predict([picture(120, 160), picture(75, 248), picture(60, 80)])
+    assert [d.shape for d in depths_m] == [(120, 160), (75, 248), (60, 80)]
+    for depth_m in depths_m:
+        assert depth_m.dtype == np.float32
+        assert depth_m.min() >= 0
+        assert depth_m.max() <= 80
+
+
+def test_a_batch_equals_its_images_one_by_one(predictor):
+    images = [picture(96, 128, seed) for seed in range(3)]
+    for alone, together in zip(
+            (predictor.predict([image])[0] for image in images), predictor.predict(images)):
+        assert np.allclose(alone, together, atol=1e-3)
+
+
+def test_the_network_runs_once_for_images_of_equal_size(predictor, monkeypatch):
+    batches = []
+    forward = predictor.network.forward
+    monkeypatch.setattr(
+        predictor.network, 'forward',
+        lambda image, **options: batches.append(len(image)) or forward(image, **options))
+    predictor.predict([picture(96, 128), picture(75, 248), picture(192, 256)])
+    # The first and the last meet the network at one size.
+    assert sorted(batches) == [1, 2]
+
+
+def test_the_predictor_gives_what_the_network_gives(predictor):
+    image = picture(96, 128)  # the network's own size: nothing is resized or padded
+    tensor = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
+    with torch.inference_mode():
+        depth = predictor.network((tensor - 0.5) / 0.5)[0, 0]
+    expected_m = (depth.numpy() + 1) / 2 * 80
+    assert np.allclose(predictor.predict([image])[0], expected_m, atol=1e-3)
+
+
+def test_depth_scales_with_the_focal_length_at_network_size(predictor):
+    image = picture(192, 256)  # twice the network's 96 x 128
+    plain, = predictor.predict([image])
+    # 300 px at image size are 150 px at network size, 1.5 times the 100 px of the training.
+    corrected, = predictor.predict([image], [pinhole(300.0)])
+    assert np.allclose(corrected, 1.5 * plain, rtol=1e-5)
+    assert predictor.far_m((192, 256), pinhole(300.0)) == pytest.approx(0.95 * 80 * 1.5)
+
+
+def test_intrinsics_may_be_known_of_some_images_alone(predictor):
+    image = picture(96, 128)
+    unknown, known = predictor.predict([image, image], [None, pinhole(200.0)])
+    assert np.allclose(known, 2 * unknown, rtol=1e-5)
+
+
+def test_maps_come_at_image_size_with_the_same_depth(predictor):
+    image = picture(75, 248)
+    maps, = predictor.predict_maps([image])
+    assert np.array_equal(maps.depth_m, predictor.predict([image])[0])
+    for values in (maps.structure, maps.attention):
+        assert values.shape == (75, 248)
+        assert 0 <= values.min()
+        assert values.max() <= 1
+
+
+def test_no_images_give_no_depths(predictor):
+    assert predictor.predict([]) == []
+
+
+def test_an_image_fits_by_its_own_shape_and_area():
+    # KITTI: 375 x 1242 to the area of 192 x 640; 192 / 375 = 0.512, 640 / 1242 = 0.515.
+    fit = Fit.automatic((375, 1242), 192 * 640)
+    assert fit.input_size_px == (192, 640)
+    assert fit.inner_size_px == (192, 636)
+    assert fit.padding == (2, 2, 0, 0)
+    assert fit.scale == pytest.approx(636 / 1242)
+
+
+def test_a_fixed_size_takes_the_whole_image_and_repeats_its_border():
+    fit = Fit.fixed((480, 640), (192, 640))
+    assert fit.inner_size_px == (192, 256)
+    assert fit.padding == (192, 192, 0, 0)
+
+
+@pytest.mark.parametrize('size_px', [(1, 1), (1, 5000), (5000, 1), (2, 3), (4000, 6000)])
+def test_images_of_extreme_shape_get_depth_too(predictor, size_px):
+    depth_m, = predictor.predict([np.zeros((*size_px, 3), np.uint8)])
+    assert depth_m.shape == size_px
+    assert np.isfinite(depth_m).all()
+
+
+def test_views_that_are_not_contiguous_are_taken(predictor):
+    image = picture(96, 128)
+    mirrored = image[:, ::-1]
+    assert np.allclose(
+        predictor.predict([mirrored])[0], predictor.predict([mirrored.copy()])[0])
+
+
+@pytest.mark.parametrize('image', [
+    np.zeros((96, 96), np.uint8), np.zeros((96, 96, 4), np.uint8),
+    np.zeros((96, 96, 3), np.float32), np.zeros((0, 96, 3), np.uint8), [[1]], None])
+def test_another_form_of_image_is_refused(predictor, image):
+    with pytest.raises(ValueError, match=r'expected each image as a \(H, W, 3\) uint8'):
+        predictor.predict([image])
+
+
+@pytest.mark.parametrize('matrix', [
+    np.eye(2), np.zeros((3, 3)), np.full((3, 3), math.nan), -np.eye(3)])
+def test_intrinsics_that_cannot_be_are_refused(predictor, matrix):
+    with pytest.raises(ValueError, match='expected 3x3 intrinsics'):
+        predictor.predict([picture(96, 96)], [matrix])
+
+
+def test_lists_of_different_length_are_refused(predictor):
+    with pytest.raises(ValueError, match='got 1 images but 2 intrinsics'):
+        predictor.predict([picture(96, 96)], [pinhole(1.0), pinhole(1.0)])
+
+
+def test_bfloat16_stays_near_float32(tiny_file, predictor):
+    image = picture(96, 128)
+    reduced = DepthPredictor(tiny_file, 'cpu', 'bfloat16').predict([image])[0]
+    assert reduced.dtype == np.float32
+    assert np.abs(reduced - predictor.predict([image])[0]).mean() < 2.0
+
+
+@pytest.mark.parametrize(('arguments', 'fault'), [
+    ({'device': 'tpu'}, 'device must be'), ({'device': 'cuda:'}, 'device must be'),
+    ({'device': 'cpu:x'}, 'device must be'), ({'device': 'cuda:99'}, 'PyTorch sees'),
+    ({'precision': 'float8'}, 'precision must be'),
+    ({'device': 'cpu', 'precision': 'float16'}, 'needs a CUDA device'),
+    ({'network_size_px': (100, 640)}, 'multiples of 16'),
+    ({'network_size_px': (80, 640)}, 'at least 96')])
+def test_settings_that_cannot_be_are_refused(tiny_file, arguments, fault):
+    with pytest.raises(ValueError, match=fault):
+        DepthPredictor(tiny_file, **arguments)
+
+
+def test_auto_takes_cuda_where_there_is_one():
+    assert choose_device('auto').type == ('cuda' if torch.cuda.is_available() else 'cpu')
+
+
+def test_the_predictor_runs_where_ros_cannot_be_imported(tiny_file):
+    code = (
+        'import sys\n'
+        'for name in ("rclpy", "sensor_msgs", "std_msgs", "diagnostic_msgs"):\n'
+        '    sys.modules[name] = None\n'
+        'import numpy as np\n'
+        'from s2r_depth_ros import DepthPredictor, S2RDepthNet\n'
+        f'predictor = DepthPredictor({str(tiny_file)!r})\n'
+        'print(predictor.predict([np.zeros((50, 60, 3), np.uint8)])[0].shape)\n')
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == '(50, 60)', done.stderr

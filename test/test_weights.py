@@ -1,0 +1,169 @@
+"""Weight files: round trip, and every way in which a file can be wrong."""
+import json
+import pickle
+
+import pytest
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+import torch
+
+from s2r_depth_ros import weights
+from s2r_depth_ros.network import Architecture, S2RDepthNet
+
+TINY = Architecture(width=1 / 32, channel_multiple=2, light_decoders=True)
+INFO = weights.WeightsInfo(8.0, 210.5, 192, 256, {'data': 'rendered rooms', 'seed': '3'})
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(1)
+    return S2RDepthNet(TINY).eval()
+
+
+@pytest.fixture
+def file(network, tmp_path):
+    path = tmp_path / 'tiny.safetensors'
+    weights.save(path, network, INFO)
+    return path
+
+
+def rewrite(file, change_tensors=None, **metadata):
+    """Write the file anew with some of it changed, as a damaged or hostile one would be."""
+    with safe_open(file, framework='pt') as opened:
+        old = opened.metadata()
+    tensors = load_file(file)
+    if change_tensors:
+        change_tensors(tensors)
+    save_file(tensors, file, {k: v for k, v in {**old, **metadata}.items() if v is not None})
+
+
+def test_a_file_is_enough_to_rebuild_the_network(network, file):
+    loaded, info = weights.load_with_info(file)
+    image = torch.rand(1, 3, 96, 96)
+    with torch.inference_mode():
+        assert torch.equal(loaded(image), network(image))
+    assert loaded.architecture == TINY
+    assert info == INFO
+    assert not loaded.training
+
+
+def test_saving_replaces_a_file_and_leaves_no_other(network, file):
+    weights.save(file, network, INFO)
+    assert [path.name for path in file.parent.iterdir()] == ['tiny.safetensors']
+
+
+def test_half_precision_files_become_float32(network, file):
+    rewrite(file, lambda tensors: tensors.update(
+        {k: v.half() for k, v in tensors.items() if v.is_floating_point()}))
+    loaded = weights.load(file)
+    assert {p.dtype for p in loaded.parameters()} == {torch.float32}
+
+
+def test_a_missing_file_is_named_with_what_to_give(tmp_path):
+    with pytest.raises(weights.WeightsError, match=r'nothing\.safetensors.*outdoor, indoor'):
+        weights.load(tmp_path / 'nothing.safetensors')
+
+
+def test_every_wrong_tensor_is_named(file):
+    def spoil(tensors):
+        del tensors['structure_encoder.stem.bias']
+        tensors['attention.extra'] = torch.zeros(1)
+        tensors['depth.stem.weight'] = torch.zeros(2, 2)
+        tensors['depth.activation.weight'] = torch.tensor([float('nan')])
+
+    rewrite(file, spoil)
+    with pytest.raises(weights.WeightsError) as error:
+        weights.load(file)
+    text = str(error.value)
+    assert str(file) in text
+    assert 'missing structure_encoder.stem.bias' in text
+    assert 'unexpected attention.extra' in text
+    assert 'depth.stem.weight is (2, 2), expected (2, 1, 7, 7)' in text
+    assert 'depth.activation.weight has values that are not finite' in text
+
+
+@pytest.mark.parametrize('share', [0.0, 0.01, 0.5, 0.999])
+def test_a_truncated_file_is_refused(file, share):
+    content = file.read_bytes()
+    file.write_bytes(content[:int(len(content) * share)])
+    with pytest.raises(weights.WeightsError, match='not a whole safetensors file'):
+        weights.load(file)
+
+
+@pytest.mark.parametrize('architecture', [
+    '{', '[]', '{"width": 2}', '{"widht": 1}', '{"width": "1"}', '{"channel_multiple": 1e400}',
+    '{"width": null}'])
+def test_damaged_metadata_is_refused(file, architecture):
+    rewrite(file, architecture=architecture)
+    with pytest.raises(weights.WeightsError, match='damaged metadata'):
+        weights.load(file)
+
+
+def test_metadata_that_promise_a_huge_network_cost_no_memory(file):
+    rewrite(file, architecture=json.dumps({'width': 1.0, 'channel_multiple': 100_000}))
+    with pytest.raises(weights.WeightsError, match=r'expected \(100000, 3, 7, 7\)'):
+        weights.load(file)
+
+
+@pytest.mark.parametrize('info', [
+    {'max_depth_m': -1.0}, {'max_depth_m': float('inf')}, {'training_focal_px': '500'},
+    {'training_width_px': True}])
+def test_an_info_that_cannot_be_is_refused(info):
+    good = {'max_depth_m': 80.0, 'training_focal_px': 370.0, 'training_height_px': 192,
+            'training_width_px': 640}
+    with pytest.raises(ValueError, match=next(iter(info))):
+        weights.WeightsInfo(**{**good, **info})
+
+
+def test_a_foreign_safetensors_file_is_refused(tmp_path):
+    save_file({'x': torch.zeros(1)}, tmp_path / 'x.safetensors')
+    with pytest.raises(weights.WeightsError, match='does not say how to rebuild'):
+        weights.load(tmp_path / 'x.safetensors')
+
+
+def test_a_pickle_that_runs_code_does_not_run(tmp_path):
+    ran = tmp_path / 'ran'
+
+    class Hostile:
+        def __reduce__(self):
+            return open, (str(ran), 'w')
+
+    (tmp_path / 'struct_encoder.pth').write_bytes(pickle.dumps(Hostile()))
+    torch.save({'conv.conv.weight': Hostile()}, tmp_path / 'struct_decoder.pth')
+    with pytest.raises(weights.WeightsError, match='not a readable PyTorch weight file'):
+        weights.load(tmp_path)
+    assert not ran.exists()
+
+
+def test_an_empty_folder_is_told_what_is_missing(tmp_path):
+    with pytest.raises(weights.WeightsError, match='structure_encoder, structure_decoder, atten'):
+        weights.load(tmp_path)
+
+
+def test_a_file_of_something_else_in_the_folder_is_named(tmp_path):
+    torch.save({'layer.weight': torch.zeros(1)}, tmp_path / 'other.pth')
+    with pytest.raises(weights.WeightsError, match=r'other\.pth is no checkpoint'):
+        weights.load(tmp_path)
+
+
+def test_one_published_file_alone_is_answered_with_the_folder(tmp_path):
+    torch.save({}, tmp_path / 'one.pth')
+    with pytest.raises(weights.WeightsError, match='give the folder'):
+        weights.load(tmp_path / 'one.pth')
+
+
+def test_random_weights_are_the_same_each_time_and_say_so():
+    first, info = weights.load_with_info('random')
+    second = weights.load('random')
+    assert info.provenance == {'source': 'random'}
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters()))
+
+
+@pytest.mark.parametrize('name', weights.BUNDLED)
+def test_bundled_weights_load_or_are_said_to_be_missing(name):
+    try:
+        network = weights.load(name)
+    except weights.WeightsError as error:
+        assert f'bundles no trained {name} weights' in str(error)  # noqa: PT017
+    else:
+        assert network.architecture == Architecture.preset('compact')
