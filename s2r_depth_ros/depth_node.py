@@ -1,6 +1,7 @@
 """The lifecycle node: what arrives, what leaves, and when; the work is done elsewhere."""
 from __future__ import annotations
 
+import argparse
 from dataclasses import replace
 from functools import partial
 import sys
@@ -16,6 +17,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import CompressedImage, Image
 import torch
 
@@ -303,8 +305,30 @@ class DepthNode(LifecycleNode):
         return ''
 
 
+HELP = f"""
+Publishes metric depth images and point clouds from camera images; a lifecycle node.
+
+for each camera in the parameter `cameras` (default: camera)
+  subscribes   <camera>/image (or <camera>/image/compressed), <camera>/camera_info
+  publishes    <camera>/depth/image, <camera>/depth/camera_info, <camera>/depth/points,
+               <camera>/depth/image_color, <camera>/depth/structure, <camera>/depth/attention
+and            /diagnostics
+
+example
+  depth_node --ros-args -r camera/image:=/front/image_raw \\
+      -r camera/camera_info:=/front/camera_info -p weights:=indoor
+
+parameters (default)
+{node_parameters.help_text()}
+"""
+
+
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is told to stop; return the exit code."""
+    argparse.ArgumentParser(
+        'depth_node', usage='depth_node [--help] [--ros-args ...]', description=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args(remove_ros_args(args or sys.argv)[1:])
     rclpy.init(args=args)
     try:
         node = DepthNode()
@@ -325,3 +349,7 @@ def main(args: list[str] | None = None) -> int:
         node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

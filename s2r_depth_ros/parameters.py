@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
+import textwrap
 from typing import Any
 
 from rcl_interfaces.msg import (
@@ -129,6 +130,17 @@ def declare(node: Node) -> dict[str, Any]:
         item.name: node.declare_parameter(
             item.name, getattr(defaults, item.name), item.metadata['descriptor']).value
         for item in fields(defaults)}
+
+
+def help_text() -> str:
+    """Return a line for each parameter: name, default and description."""
+    defaults = Parameters()
+    return '\n'.join(
+        f'  {item.name} ({getattr(defaults, item.name)})\n'
+        + textwrap.fill(
+            item.metadata['descriptor'].description, 90, initial_indent=' ' * 6,
+            subsequent_indent=' ' * 6)
+        for item in fields(defaults))
 
 
 def changed(

@@ -1,0 +1,49 @@
+# Everything runs in .venv, which the first target makes. `make help` lists the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# ROS 2 comes as wheels: their share folder is the environment itself.
+export AMENT_PREFIX_PATH := $(VENV)
+export PATH := $(BIN):$(PATH)
+unexport PYTHONPATH VIRTUAL_ENV
+
+.PHONY: help demo train-demo test check lint types pytest format clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+
+$(INSTALLED): requirements.txt constraints.txt setup.py package.xml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+demo: $(INSTALLED)  ## run camera and node, leave pictures in demo/ (INPUT=folder or video)
+	s2r demo $(if $(INPUT),'$(INPUT)')
+
+train-demo: $(INSTALLED)  ## render, train the three stages, evaluate; about 15 minutes
+	s2r_train demo --out train-demo
+
+test: check  ## the same as check
+
+check: lint types pytest  ## style, import rules, types, tests with a colcon build; CI runs this
+
+lint: $(INSTALLED)  ## ament's style by ruff, and the import rules
+	ruff check .
+	lint-imports --no-cache
+
+types: $(INSTALLED)  ## mypy
+	mypy
+
+pytest: $(INSTALLED)  ## the tests
+	python -m pytest
+
+format: $(INSTALLED)  ## sort imports and mend what ruff can
+	ruff check --fix .
+
+clean:  ## remove what the targets made, but not the environment
+	rm -rf build install log demo train-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,101 @@
+"""The package as others find it: manifest, version, import rules, colcon and pip installs."""
+import os
+from pathlib import Path
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+
+from catkin_pkg.package import parse_package
+from docutils.core import publish_doctree
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EXECUTABLES = {'depth_node', 'camera_player', 's2r', 's2r_train'}
+
+
+def run(command, **options):
+    """Run a command and return its output; fail with it where the command fails."""
+    done = subprocess.run(
+        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, check=False, **options)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def sources(folder):
+    """Copy what git would ship, so that building leaves the checkout alone."""
+    shutil.copytree(ROOT, folder, ignore=_not_shipped)
+    return folder
+
+
+def _not_shipped(folder, names):
+    top = Path(folder) == ROOT
+    made = {'build', 'install', 'log', 'demo', 'train-demo', 'runs', 'data', 'dist'}
+    return [name for name in names if name.startswith('.') or name == '__pycache__'
+            or name.endswith('.egg-info') or (top and name in made)]
+
+
+def test_the_manifest_is_valid():
+    package = parse_package(str(ROOT))
+    package.validate()
+    assert package.package_format == 3
+    assert package.get_build_type() == 'ament_python'
+    assert [str(licence) for licence in package.licenses] == ['Apache-2.0']
+
+
+def test_the_changelog_is_well_formed_and_of_this_version():
+    text = (ROOT / 'CHANGELOG.rst').read_text()
+    publish_doctree(text, settings_overrides={'halt_level': 2, 'report_level': 5})
+    newest = re.search(r'^(\S+) \(.*\)$', text, re.MULTILINE)
+    assert newest
+    assert newest.group(1) == parse_package(str(ROOT)).version
+
+
+def test_every_executable_is_installed_by_pip():
+    scripts = Path(sys.executable).parent
+    assert {name for name in EXECUTABLES if (scripts / name).is_file()} == EXECUTABLES
+
+
+@pytest.mark.parametrize('name', sorted(EXECUTABLES))
+def test_every_executable_has_a_help_page(name):
+    text = run([Path(sys.executable).parent / name, '--help'])
+    assert len(text.splitlines()) > 10, text
+
+
+@pytest.mark.parametrize('options', [[], ['--symlink-install']], ids=['plain', 'symlink'])
+def test_colcon_builds_and_tests_the_package(tmp_path, options):
+    workspace = tmp_path / 'workspace'
+    sources(workspace / 'src' / 's2r_depth_ros')
+    colcon = Path(sys.executable).parent / 'colcon'
+    environment = {**os.environ, 'COLCON_LOG_LEVEL': '40', 'COLCON_HOME': str(tmp_path)}
+    environment.pop('COLCON_PREFIX_PATH', None)
+    output = run([colcon, 'build', *options], cwd=workspace, env=environment)
+    assert '1 package finished' in output
+    installed = workspace / 'install' / 's2r_depth_ros'
+    assert EXECUTABLES <= {path.name for path in (installed / 'lib' / 's2r_depth_ros').iterdir()}
+    share = installed / 'share' / 's2r_depth_ros'
+    for file in ('package.xml', 'launch/depth.launch.py', 'config/depth_node.yaml',
+                 'rviz/depth.rviz', 'config/training/compact_outdoor.yaml'):
+        assert (share / file).is_file(), file
+
+    run([colcon, 'test', '--pytest-args', 'test/installed_package.py'],
+        cwd=workspace, env=environment)
+    summary = run([colcon, 'test-result', '--verbose'], cwd=workspace, env=environment)
+    assert re.search(r'Summary: [1-9]\d* tests, 0 errors, 0 failures, 0 skipped', summary), summary
+
+
+def test_a_wheel_has_the_code_and_the_models_and_no_tests(tmp_path):
+    source = sources(tmp_path / 'source')
+    run([sys.executable, '-m', 'build', '--wheel', '--no-isolation', '--outdir', tmp_path, source])
+    wheel, = tmp_path.glob('*.whl')
+    names = zipfile.ZipFile(wheel).namelist()
+    for module in (ROOT / 's2r_depth_ros').rglob('*.py'):
+        assert str(module.relative_to(ROOT)) in names
+    for module in (ROOT / 'training' / 's2r_depth_training').rglob('*.py'):
+        assert str(module.relative_to(ROOT / 'training')) in names
+    bundled = {f's2r_depth_ros/models/{path.name}'
+               for path in (ROOT / 's2r_depth_ros' / 'models').glob('*.safetensors')}
+    assert bundled <= set(names)
+    assert not [name for name in names if name.startswith('test')]
