@@ -1,0 +1,147 @@
+"""A live ROS 2 graph for tests: a node of the test's own and real processes beside it."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSProfile
+
+PATIENCE_S = 60.0  # for a loaded machine; nothing waits this long when all is well
+
+
+class Process:
+    """
+    A Python module of this package running as a process, its output kept in a file.
+
+    :param module: name to run, as in ``python -m``.
+    :param arguments: its command line.
+    :param log: file for stdout and stderr.
+    """
+
+    def __init__(self, module: str, arguments: list[str], log: Path) -> None:
+        self._log = log
+        with log.open('wb') as output:
+            self._popen = subprocess.Popen(
+                [sys.executable, '-m', module, *arguments], stdout=output,
+                stderr=subprocess.STDOUT, preexec_fn=_restore_sigint)
+
+    @property
+    def output(self) -> str:
+        """What it has printed so far."""
+        return self._log.read_text(errors='replace')
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._popen.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._popen.poll() is None
+
+    def wait(self) -> int:
+        """Wait for its end and return the exit code."""
+        return self._popen.wait(PATIENCE_S)
+
+    def stop(self, signal_number: int = signal.SIGINT) -> int:
+        """Send a signal and return the exit code."""
+        self._popen.send_signal(signal_number)
+        return self.wait()
+
+    def kill(self) -> None:
+        """End it by force if it still runs."""
+        self._popen.kill()
+        self._popen.wait()
+
+
+class Graph:
+    """
+    A node that publishes, collects and calls, and the processes that it started.
+
+    Use it as a context manager; leaving it ends the processes.
+
+    :param folder: for the logs of the processes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._context = Context()
+        rclpy.init(context=self._context)
+        self.node = rclpy.create_node('test', context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._processes: list[Process] = []
+
+    def __enter__(self) -> Graph:
+        return self
+
+    def __exit__(self, *_) -> None:
+        for process in self._processes:
+            process.kill()
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+    def start(self, module: str, *arguments: str) -> Process:
+        """Start ``python -m module arguments`` beside the test, on the same domain."""
+        log = self._folder / f'{module}-{len(self._processes)}.log'
+        process = Process(module, list(arguments), log)
+        self._processes.append(process)
+        return process
+
+    def publisher(self, kind: type, topic: str, qos: QoSProfile | int = 10):
+        """Return a publisher whose topic somebody already listens to."""
+        publisher = self.node.create_publisher(kind, topic, qos)
+        self.wait(publisher.get_subscription_count, f'a subscriber of {topic}')
+        return publisher
+
+    def collect(self, kind: type, topic: str, qos: QoSProfile | int = 10) -> list:
+        """Return a list to which each message that arrives on ``topic`` is appended."""
+        found: list = []
+        self.node.create_subscription(kind, topic, found.append, qos)
+        return found
+
+    def wait(self, condition: Callable[[], object], what: str) -> object:
+        """Spin until ``condition()`` is true and return it; fail naming ``what`` if it stays."""
+        end_s = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end_s:
+            result = condition()
+            if result:
+                return result
+            self._executor.spin_once(timeout_sec=0.05)
+        outputs = '\n'.join(process.output for process in self._processes)
+        raise AssertionError(f'waited {PATIENCE_S} s for {what} in vain; processes said:\n{outputs}')
+
+    def spin(self, duration_s: float) -> None:
+        """Spin for so long, to see that something does not happen."""
+        end_s = time.monotonic() + duration_s
+        while time.monotonic() < end_s:
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def call(self, kind: type, service: str, request: object):
+        """Call a service and return its response."""
+        client = self.node.create_client(kind, service)
+        self.wait(client.service_is_ready, f'the service {service}')
+        future = client.call_async(request)
+        self.wait(future.done, f'the answer of {service}')
+        self.node.destroy_client(client)
+        return future.result()
+
+
+def _restore_sigint() -> None:
+    """Undo that a background shell job's children ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def ros_arguments(**parameters: object) -> list[str]:
+    """Return ``--ros-args -p name:=value ...`` for a process."""
+    return ['--ros-args'] + [
+        part for name, value in parameters.items() for part in ('-p', f'{name}:={value}')]
