@@ -3,13 +3,14 @@ from math import log, sqrt
 
 import numpy as np
 import pytest
+
 from s2r_depth_training.metrics import (
     boundary_errors,
-    counted_depths,
     depth_by_row,
     depth_edges,
     depth_errors,
     errors_by_distance,
+    fit_to_truth,
     median_ratio,
     NotMeasurableError,
     Protocol,
@@ -56,33 +57,17 @@ def test_both_ends_of_the_range_are_open(name, far):
 def test_resizing_aligns_the_corners():
     # Aligned corners: 3 columns lie at 0, 0.5 and 1 between the two given.
     np.testing.assert_allclose(
-        resize_depth(image([2, 4], [6, 8]), 3, 3), [[2, 3, 4], [4, 5, 6], [6, 7, 8]])
+        resize_depth(image([2, 4], [6, 8]), (3, 3)), [[2, 3, 4], [4, 5, 6], [6, 7, 8]])
 
 
 def test_a_prediction_is_resized_before_it_is_clamped():
     # 60 and 140 resize to 60, 100, 140 and clamp to 60, 80, 80; the other order would give
     # 60, 70, 80.
-    predicted, true = counted_depths(image([60, 140]), image([10, 20, 30]), WHOLE)
-    assert predicted.tolist() == [60, 80, 80]
-    assert true.tolist() == [10, 20, 30]
+    assert fit_to_truth(image([60, 140]), (1, 3), WHOLE).tolist() == [[60, 80, 80]]
 
 
-def test_clamping_comes_before_scaling_and_is_not_repeated():
-    # Clamped to [1, 2, 80] m the median is 2; truth's is 4, so scaled depths reach 160 m.
-    # Scaling first would have found the ratio of 4 to 2 too, but ended at 80.
-    protocol = Protocol('whole', 1.0, 80.0, None, (0, 80))
-    predicted, true = counted_depths(image([0, 2, 500]), image([3, 4, 50]), protocol)
-    ratio = median_ratio(predicted, true)
-    assert ratio == 2
-    assert (predicted * ratio).tolist() == [2, 4, 160]
-
-
-def test_medians_are_of_the_counted_pixels_alone():
-    # Counted: truth 2, 4, 10 and prediction 1, 2, 2. Over all pixels the medians would be others.
-    truth = image([2, 4, 10, 100, np.nan, np.inf])
-    predicted, true = counted_depths(image([1, 2, 2, 70, 70, 70]), truth, WHOLE)
-    assert true.tolist() == [2, 4, 10]
-    assert median_ratio(predicted, true) == 2
+def test_a_prediction_is_raised_to_the_nearest_depth():
+    assert fit_to_truth(image([0, -5, 1]), (1, 3), WHOLE) == pytest.approx(image([1e-3, 1e-3, 1]))
 
 
 def test_the_median_of_an_even_number_is_the_mean_of_the_middle_two():
@@ -114,14 +99,14 @@ def test_distance_bins_belong_to_the_truth_and_may_be_empty():
 
 
 @pytest.mark.parametrize('bad', [np.nan, np.inf, -np.inf])
-def test_a_prediction_that_is_not_finite_is_reported_wherever_it_is(bad):
+def test_a_prediction_that_is_not_finite_is_reported(bad):
     with pytest.raises(NotMeasurableError, match='1 of 3 predicted depths are NaN or infinite'):
-        counted_depths(image([1, 2, bad]), image([1, 2, np.nan]), WHOLE)
+        fit_to_truth(image([1, 2, bad]), (1, 3), WHOLE)
 
 
 def test_an_image_without_countable_truth_is_reported():
     with pytest.raises(NotMeasurableError, match=r'between 0.001 and 8 m .* protocol nyu'):
-        counted_depths(image([1, 2]), image([np.nan, 9]), PROTOCOLS['nyu'])
+        PROTOCOLS['nyu'].counted(image([np.nan, 9]))
 
 
 def test_an_edge_is_a_relative_jump_within_one_pixel():
@@ -198,9 +183,9 @@ def test_depth_by_row_is_the_median_over_images_between_band_centres():
     # Medians 4 and 8 at relative heights 1/4 and 3/4; four rows lie at 1/8, 3/8, 5/8, 7/8.
     profiles = np.array([[2, 8], [4, np.nan], [5, 8]], float)
     np.testing.assert_allclose(
-        depth_by_row(profiles, 4, 2), [[4, 4], [5, 5], [7, 7], [8, 8]])
+        depth_by_row(profiles, (4, 2)), [[4, 4], [5, 5], [7, 7], [8, 8]])
 
 
 def test_bands_that_nobody_measured_take_the_nearest_known():
     profiles = np.array([[np.nan, 5, np.nan, 9]], float)
-    np.testing.assert_allclose(depth_by_row(profiles, 4, 1)[:, 0], [5, 5, 7, 9])
+    np.testing.assert_allclose(depth_by_row(profiles, (4, 1))[:, 0], [5, 5, 7, 9])

@@ -75,16 +75,21 @@ class Protocol:
 
         :param truth_m: (H, W) float, NaN where not measured.
         :returns: (H, W) bool. The crop's borders are cut to whole pixels, as published.
+        :raises NotMeasurableError: no pixel counts.
         """
         counted = (truth_m > self.min_depth_m) & (truth_m < self.max_depth_m)
-        if self.crop is None:
-            return counted
-        height, width = truth_m.shape
-        rows = slice(int(self.crop.top * height), int(self.crop.bottom * height))
-        columns = slice(int(self.crop.left * width), int(self.crop.right * width))
-        inside = np.zeros_like(counted)
-        inside[rows, columns] = True
-        return counted & inside
+        if self.crop is not None:
+            height, width = truth_m.shape
+            rows = slice(int(self.crop.top * height), int(self.crop.bottom * height))
+            columns = slice(int(self.crop.left * width), int(self.crop.right * width))
+            inside = np.zeros_like(counted)
+            inside[rows, columns] = True
+            counted &= inside
+        if not counted.any():
+            raise NotMeasurableError(
+                f'no true depth between {self.min_depth_m:g} and {self.max_depth_m:g} m in the '
+                f'part of the image that counts in protocol {self.name}')
+        return counted
 
 
 PROTOCOLS = {protocol.name: protocol for protocol in (
@@ -94,47 +99,40 @@ PROTOCOLS = {protocol.name: protocol for protocol in (
 )}
 
 
-def resize_depth(depth_m: np.ndarray, height: int, width: int) -> np.ndarray:
+def resize_depth(depth_m: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """
     Resize bilinearly with aligned corners, as published.
 
     :param depth_m: (h, w) float.
-    :param height: rows wanted.
-    :param width: columns wanted.
-    :returns: (height, width), the same type; the very array where the size is right already.
+    :param shape: the (H, W) wanted.
+    :returns: (H, W), the same type; the very array where the shape is right already.
     """
-    if depth_m.shape == (height, width):
+    if depth_m.shape == shape:
         return depth_m
     batch = torch.from_numpy(np.ascontiguousarray(depth_m))[None, None]
     resized = torch.nn.functional.interpolate(
-        batch, (height, width), mode='bilinear', align_corners=True)
+        batch, shape, mode='bilinear', align_corners=True)
     return resized[0, 0].numpy()
 
 
-def counted_depths(
-    prediction_m: np.ndarray, truth_m: np.ndarray, protocol: Protocol,
-) -> tuple[np.ndarray, np.ndarray]:
+def fit_to_truth(
+    prediction_m: np.ndarray, shape: tuple[int, ...], protocol: Protocol,
+) -> np.ndarray:
     """
-    Bring a prediction to the truth's size, clamp it, and take the pixels that count.
+    Bring a prediction to the truth's size, then clamp it, as published.
 
     :param prediction_m: (h, w) float.
-    :param truth_m: (H, W) float.
-    :param protocol: range and crop.
-    :returns: predicted and true depths of the same N pixels, each (N,) float64, not yet scaled.
-    :raises NotMeasurableError: no pixel counts, or a predicted depth anywhere is NaN or infinite.
+    :param shape: the truth's (H, W).
+    :param protocol: its range clamps.
+    :returns: (H, W), the same type, not yet scaled.
+    :raises NotMeasurableError: a predicted depth is NaN or infinite.
     """
-    counted = protocol.counted(truth_m)
-    if not counted.any():
-        raise NotMeasurableError(
-            f'no true depth between {protocol.min_depth_m:g} and {protocol.max_depth_m:g} m '
-            f'in the part of the image that protocol {protocol.name} counts')
     bad = int(np.sum(~np.isfinite(prediction_m)))
     if bad:
         raise NotMeasurableError(
             f'{bad} of {prediction_m.size} predicted depths are NaN or infinite')
-    clamped = np.clip(
-        resize_depth(prediction_m, *truth_m.shape), protocol.min_depth_m, protocol.max_depth_m)
-    return clamped[counted].astype(np.float64), truth_m[counted].astype(np.float64)
+    resized = resize_depth(prediction_m, shape)
+    return np.clip(resized, protocol.min_depth_m, protocol.max_depth_m)
 
 
 def median_ratio(predicted_m: np.ndarray, true_m: np.ndarray) -> float:
@@ -223,10 +221,10 @@ def boundary_errors(
     2; f_score is the harmonic mean of the shares of P and of T with d <= tolerance. Without any P
     they are farthest_px and 0.
 
-    :param prediction_m: (h, w) float32, finite; resized to the truth.
+    :param prediction_m: (H, W) float32 (`fit_to_truth`).
     :param truth_m: (H, W) float32; +inf counts as the protocol's farthest depth. Edges next to
         pixels that were not measured are left out on both sides.
-    :param protocol: its range clamps both; its crop is not used.
+    :param protocol: its range clamps the truth as well; its crop is not used.
     :param ratio: relative jump that makes an edge.
     :param tolerance_px: distance at which an edge is still found.
     :param farthest_px: distance given to an edge that has no counterpart.
@@ -236,12 +234,11 @@ def boundary_errors(
     measured = ~np.isnan(truth_m)
     if measured.mean() < 0.5:
         return None
-    low, high = protocol.min_depth_m, protocol.max_depth_m
-    truth = np.clip(np.where(measured, truth_m, high), low, high).astype(np.float32)
-    prediction = np.clip(resize_depth(prediction_m, *truth_m.shape), low, high)
+    truth = np.clip(np.where(measured, truth_m, protocol.max_depth_m),
+                    protocol.min_depth_m, protocol.max_depth_m)
     whole_window = cv2.erode(measured.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    true_edges = depth_edges(truth, ratio) & whole_window
-    predicted_edges = depth_edges(prediction.astype(np.float32), ratio) & whole_window
+    true_edges = depth_edges(truth.astype(np.float32), ratio) & whole_window
+    predicted_edges = depth_edges(prediction_m, ratio) & whole_window
     if not true_edges.any():
         return None
     if not predicted_edges.any():
@@ -288,6 +285,7 @@ def row_profile(truth_m: np.ndarray, protocol: Protocol, rows: int = 200) -> np.
     :param protocol: tells the pixels that count.
     :param rows: equal bands that the image is cut into, top to bottom.
     :returns: (rows,) float64, NaN for a band in which nothing counts.
+    :raises NotMeasurableError: nothing counts anywhere.
     """
     counted = protocol.counted(truth_m)
     band = np.arange(truth_m.shape[0]) * rows // truth_m.shape[0]
@@ -298,15 +296,15 @@ def row_profile(truth_m: np.ndarray, protocol: Protocol, rows: int = 200) -> np.
     return profile
 
 
-def depth_by_row(profiles: np.ndarray, height: int, width: int) -> np.ndarray:
+def depth_by_row(profiles: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """
     Predict depth from nothing but the row: what a network must beat to have seen anything.
 
     :param profiles: (N, rows) of other images (`row_profile`), at least one value finite.
-    :param height: rows of the image.
-    :param width: columns of the image.
-    :returns: (height, width) float32: the median over images, linear between band centres.
+    :param shape: the image's (H, W).
+    :returns: (H, W) float32: the median over images, linear between band centres.
     """
+    height, width = shape
     rows = profiles.shape[1]
     known = np.flatnonzero(~np.isnan(profiles).all(axis=0))
     median = np.nanmedian(profiles[:, known], axis=0)

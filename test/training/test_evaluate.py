@@ -1,0 +1,285 @@
+"""Evaluation from files on disk to results on disk, with the real network at a small size."""
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from s2r_depth_ros import DepthPredictor, weights
+from s2r_depth_ros.network import Architecture, S2RDepthNet
+from s2r_depth_training.data import DataError, VKitti
+from s2r_depth_training.data.manifest import Manifest
+from s2r_depth_training.evaluate import (
+    evaluate,
+    group_by_geometry,
+    mean,
+    MethodScores,
+    read_geometries,
+    score,
+    Skipped,
+    summary,
+    TRIVIAL_METHODS,
+)
+from s2r_depth_training.metrics import (
+    depth_errors,
+    fit_to_truth,
+    median_ratio,
+    PROTOCOLS,
+    style_change,
+)
+
+HEIGHT, WIDTH = 96, 128
+KITTI = PROTOCOLS['kitti']
+REAL_FRAMES = Path(__file__).parents[3] / 'shared' / 'real'
+
+
+@pytest.fixture(scope='module')
+def weight_file(tmp_path_factory):
+    torch.manual_seed(3)
+    network = S2RDepthNet(Architecture(width=1 / 32, channel_multiple=2, light_decoders=True))
+    path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
+    weights.save(path, network, weights.WeightsInfo(80.0, 725.0, HEIGHT, WIDTH))
+    return path
+
+
+def write_frame(root, world, variation, number, depth_m, seed=0):
+    """Add a frame of noise to a tree in the layout of Virtual KITTI; depth_m NaN is sky."""
+    centimetres = np.where(np.isnan(depth_m), 65535, np.round(depth_m * 100)).astype(np.uint16)
+    image = np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+    for kind, picture in (('rgb', image), ('depthgt', centimetres)):
+        folder = root / f'vkitti_1.3.1_{kind}' / world / variation
+        folder.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / f'{number:05}.png'), picture)
+
+
+def slope(near_m=4.0, far_m=40.0):
+    """Depth that falls from the top row to the bottom."""
+    return np.repeat(np.linspace(far_m, near_m, HEIGHT)[:, None], WIDTH, axis=1)
+
+
+@pytest.fixture
+def styled(tmp_path):
+    """Three geometries in two worlds; the first world has two styles, one frame equal in both."""
+    root = tmp_path / 'styled'
+    for variation, seed in (('clone', 1), ('fog', 2)):
+        write_frame(root, '0001', variation, 0, slope(), seed)
+        write_frame(root, '0001', variation, 1, slope(5, 50), seed=9)
+    write_frame(root, '0002', 'clone', 0, slope(2, 20), seed=5)
+    return root
+
+
+def run(weight_file, root, out, **settings):
+    return evaluate(
+        **{'weights': str(weight_file), 'dataset': 'vkitti', 'root': root, 'out': out,
+           'device': 'cpu', **settings})
+
+
+def constants(tmp_path, *depths_m):
+    for number, depth_m in enumerate(depths_m):
+        write_frame(tmp_path, '0001', 'clone', number, np.full((HEIGHT, WIDTH), depth_m))
+    return VKitti(tmp_path)
+
+
+def scored(reader, methods, most_skipped=0):
+    skipped = Skipped(most_skipped)
+    geometries = read_geometries(reader, None, KITTI, skipped)
+    return score(reader, geometries, methods, KITTI, skipped, Path('/')), skipped
+
+
+def test_figures_are_those_of_the_predictor_with_the_camera(weight_file, styled, tmp_path):
+    results = run(weight_file, styled, tmp_path / 'out')
+    sample = VKitti(styled)[4]
+    depth_m = DepthPredictor(weight_file, 'cpu').predict([sample.image], [sample.intrinsics])[0]
+    counted = KITTI.counted(sample.depth_m)
+    predicted = fit_to_truth(depth_m, (HEIGHT, WIDTH), KITTI)[counted]
+    frame = results['methods'][0]['frames'][4]
+    assert frame['name'] == 'vkitti_1.3.1_rgb/0002/clone/00000.png'
+    assert frame['unscaled'] == pytest.approx(
+        depth_errors(predicted, sample.depth_m[counted])._asdict(), rel=1e-4)
+    assert frame['median_ratio'] == pytest.approx(
+        median_ratio(predicted, sample.depth_m[counted]), rel=1e-4)
+
+
+def test_results_on_disk_are_those_returned(weight_file, styled, tmp_path, capsys):
+    results = run(weight_file, styled, tmp_path / 'out', weights_baseline=str(weight_file))
+    assert json.loads((tmp_path / 'out/results.json').read_text()) == json.loads(
+        json.dumps(results))
+    network, baseline, *trivial = results['methods']
+    assert baseline['mean'] == network['mean']
+    assert [method['name'] for method in trivial] == ['depth by row', 'one constant']
+    printed = capsys.readouterr().out
+    assert f'{network["mean"]["unscaled"]["abs_rel"]:.3f}' in printed
+    page = (tmp_path / 'out/report.html').read_text()
+    assert page.count('<img src="data:image/jpeg;base64,') == 5 * 6
+
+
+def test_averages_are_over_images_not_over_pixels(tmp_path):
+    # Errors 1 and 0; the first frame has one pixel that counts, the second has thousands.
+    one_pixel = np.full((HEIGHT, WIDTH), np.nan)
+    one_pixel[60, 60] = 5
+    write_frame(tmp_path, '0001', 'clone', 0, one_pixel)
+    write_frame(tmp_path, '0001', 'clone', 1, np.full((HEIGHT, WIDTH), 10.0))
+    scores, _ = scored(VKitti(tmp_path), {
+        'ten': lambda sample, others: np.full((HEIGHT, WIDTH), 10, np.float32)})
+    assert summary('ten', scores['ten'])['mean']['unscaled']['abs_rel'] == pytest.approx(0.5)
+
+
+def test_scenes_weigh_the_same_in_the_mean_over_scenes():
+    def frame(name, error):
+        errors = {'abs_rel': error}
+        return {'name': name, 'median_ratio': error, 'median_scaled': errors, 'unscaled': errors,
+                'by_distance': {'median_scaled': [errors, None], 'unscaled': [None, errors]},
+                'boundary': None}
+
+    result = summary('any', MethodScores([frame('a/1', 1), frame('a/2', 2), frame('b/1', 6)], []))
+    assert result['mean']['unscaled'] == {'abs_rel': 3}
+    assert result['mean']['by_distance']['unscaled'] == [None, {'abs_rel': 3}]
+    assert result['mean']['boundary'] is None
+    assert result['scenes']['a']['unscaled'] == {'abs_rel': 1.5}
+    assert result['mean_over_scenes']['unscaled'] == {'abs_rel': 3.75}  # (1.5 + 6) / 2
+
+
+def test_what_was_not_measured_is_not_in_the_mean():
+    assert mean([{'x': 1.0}, None, {'x': 4.0}]) == {'x': 2.5}
+    assert mean([None, None]) is None
+
+
+def test_trivial_predictors_know_the_other_frames_alone(tmp_path):
+    # Frames of 10, 20 and 30 m everywhere; the medians of the others are 25, 20 and 15:
+    # Abs Rel 1.5, 0 and 0.5.
+    scores, _ = scored(constants(tmp_path, 10, 20, 30), TRIVIAL_METHODS)
+    for name in TRIVIAL_METHODS:
+        assert [frame['unscaled']['abs_rel'] for frame in scores[name].frames] == pytest.approx(
+            [1.5, 0, 0.5])
+
+
+def test_trivial_predictors_do_not_know_the_same_geometry_in_another_style(styled):
+    reader = VKitti(styled)
+    assert group_by_geometry(reader) == [[0, 2], [1, 3], [4]]
+    known = []
+
+    def spy(sample, others):
+        known.append(len(others))
+        return sample.depth_m
+
+    scored(reader, {'spy': spy})
+    assert known == [2] * 5
+
+
+def test_style_change_compares_the_variants_of_each_geometry(weight_file, styled, tmp_path):
+    results = run(weight_file, styled, tmp_path / 'out', pictures=0)
+    reader, predictor = VKitti(styled), DepthPredictor(weight_file, 'cpu')
+    depths_m = [
+        fit_to_truth(
+            predictor.predict([reader[i].image], [reader[i].intrinsics])[0], (HEIGHT, WIDTH),
+            KITTI)
+        for i in (0, 2)]
+    first = style_change(depths_m, KITTI.counted(reader[0].depth_m))
+    assert first > 0
+    # The second geometry's two pictures are equal, the third has one style.
+    assert results['methods'][0]['style_change'] == pytest.approx((first + 0) / 2, rel=1e-4)
+
+
+def test_a_limit_takes_geometries_evenly_with_all_their_styles(weight_file, styled, tmp_path):
+    results = run(weight_file, styled, tmp_path / 'out', limit=2, pictures=1)
+    names = [frame['name'] for frame in results['methods'][0]['frames']]
+    assert [Path(name).relative_to('vkitti_1.3.1_rgb').as_posix() for name in names] == [
+        '0001/clone/00000.png', '0001/fog/00000.png', '0002/clone/00000.png']
+
+
+def test_one_frame_has_no_other_to_learn_from(weight_file, styled, tmp_path):
+    results = run(weight_file, styled, tmp_path / 'out', limit=1, pictures=0)
+    assert [method['name'] for method in results['methods']] == ['network']
+
+
+def test_what_cannot_be_scored_is_named_everywhere(weight_file, styled, tmp_path, capsys):
+    corrupt = styled / 'vkitti_1.3.1_rgb/0001/fog/00001.png'
+    corrupt.write_bytes(b'no picture')
+    write_frame(styled, '0002', 'clone', 1, np.full((HEIGHT, WIDTH), np.nan))
+    results = run(weight_file, styled, tmp_path / 'out', pictures=0)
+    assert len(results['methods'][0]['frames']) == 4
+    first, second = results['skipped']
+    assert str(corrupt) in first
+    assert '0002/clone/00001.png: no true depth between 0.001 and 80 m' in second
+    assert capsys.readouterr().out.count('not scored: ') == 2
+    page = (tmp_path / 'out/report.html').read_text()
+    assert '2 frames could not be scored' in page
+    assert str(corrupt) in page
+
+
+def test_too_many_that_cannot_be_scored_fail_the_run(weight_file, styled, tmp_path):
+    corrupt = styled / 'vkitti_1.3.1_rgb/0001/fog/00001.png'
+    corrupt.write_bytes(b'no picture')
+    with pytest.raises(DataError, match=r'1 frames .* more than the 0 allowed .*fog/00001\.png'):
+        run(weight_file, styled, tmp_path / 'out', max_skipped=0)
+    assert not (tmp_path / 'out/results.json').exists()
+
+
+def test_nothing_but_sky_is_an_error(weight_file, tmp_path):
+    write_frame(tmp_path / 'sky', '0001', 'clone', 0, np.full((HEIGHT, WIDTH), np.nan))
+    with pytest.raises(DataError, match='no frame can be scored; the last: .*no true depth'):
+        run(weight_file, tmp_path / 'sky', tmp_path / 'out')
+
+
+def test_a_frame_with_a_prediction_that_is_not_finite_is_scored_for_no_method(tmp_path):
+    def broken(sample, others):
+        bad = sample.depth_m[0, 0] == 20
+        return np.where(bad, np.float32(np.nan), sample.depth_m)
+
+    reader = constants(tmp_path, 10, 20, 30)
+    scores, skipped = scored(
+        reader, {'broken': broken, 'right': lambda sample, others: sample.depth_m}, most_skipped=1)
+    assert [len(scores[name].frames) for name in ('broken', 'right')] == [2, 2]
+    assert len(skipped.reasons) == 1
+    assert '00001.png: 12288 of 12288 predicted depths are NaN' in skipped.reasons[0]
+
+
+def test_results_are_not_overwritten_unless_told(weight_file, styled, tmp_path):
+    out = tmp_path / 'out'
+    out.mkdir()
+    (out / 'results.json').write_text('precious')
+    with pytest.raises(FileExistsError, match=r'results\.json is there already'):
+        run(weight_file, styled, out)
+    assert [path.name for path in out.iterdir()] == ['results.json']
+    assert (out / 'results.json').read_text() == 'precious'
+    run(weight_file, styled, out, overwrite=True, pictures=0, limit=1)
+    assert json.loads((out / 'results.json').read_text())['protocol']['name'] == 'kitti'
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused_before_computing(
+        weight_file, styled, tmp_path):
+    (tmp_path / 'out').write_text('')
+    with pytest.raises(FileExistsError, match='out'):
+        run(weight_file, styled, tmp_path / 'out')
+
+
+@pytest.mark.parametrize('wrong', [{'limit': 0}, {'pictures': -1}, {'max_skipped': -1}])
+def test_numbers_that_make_no_sense_are_refused(weight_file, styled, tmp_path, wrong):
+    with pytest.raises(ValueError, match=f'{next(iter(wrong))} must be at least'):
+        run(weight_file, styled, tmp_path / 'out', **wrong)
+
+
+def test_unknown_options_of_the_data_set_are_refused(weight_file, styled, tmp_path):
+    with pytest.raises(DataError, match='variatons'):
+        run(weight_file, styled, tmp_path / 'out', dataset_options={'variatons': ['fog']})
+
+
+@pytest.mark.skipif(not REAL_FRAMES.is_dir(), reason='needs the real frames in ../shared/real')
+@pytest.mark.parametrize(('folder', 'protocol', 'method', 'abs_rel', 'rmse_m', 'delta_1'), [
+    ('outdoor', 'kitti', 'one constant', 0.410, 10.9, 0.333),
+    ('outdoor', 'kitti', 'depth by row', 0.314, 10.2, 0.444),
+    ('indoor', 'nyu', 'one constant', 0.306, 1.03, 0.499),
+    ('indoor', 'nyu', 'depth by row', 0.244, 0.86, 0.563)])
+def test_trivial_predictors_reach_the_known_errors_on_real_frames(
+        folder, protocol, method, abs_rel, rmse_m, delta_1):
+    reader, rules = Manifest(REAL_FRAMES / folder), PROTOCOLS[protocol]
+    skipped = Skipped(0)
+    geometries = read_geometries(reader, None, rules, skipped)
+    methods = {method: TRIVIAL_METHODS[method]}
+    scores = score(reader, geometries, methods, rules, skipped, REAL_FRAMES)
+    errors = summary(method, scores[method])['mean']['median_scaled']
+    assert errors['abs_rel'] == pytest.approx(abs_rel, abs=1.5e-3)
+    assert errors['rmse_m'] == pytest.approx(rmse_m, rel=5e-3)
+    assert errors['delta_1'] == pytest.approx(delta_1, abs=1.5e-3)

@@ -1,0 +1,265 @@
+"""What an evaluation found, for people: a table on the terminal and one HTML page."""
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import jinja2
+import numpy as np
+
+from s2r_depth_ros.colors import color_depth
+from s2r_depth_ros.predictor import PredictedMaps
+
+from .data.sample import Sample
+from .metrics import fit_to_truth, Protocol
+
+PANEL_WIDTH_PX = 480
+WORST_REL_ERROR = 0.5  # the top of the error colours
+
+KINDS = {'median_scaled': 'median-scaled', 'unscaled': 'in metres, unscaled'}
+ERROR_HEADS = ('Abs Rel', 'Sq Rel', 'RMSE', 'RMSE log', '< 1.25', '< 1.25²', '< 1.25³')
+
+
+class FramePanels(NamedTuple):
+    """The pictures of one frame: captions and (H, W, 3) uint8 RGB."""
+
+    title: str
+    panels: list[tuple[str, np.ndarray]]
+
+
+def draw_panels(
+    title: str, sample: Sample, maps: PredictedMaps, ratio: float, protocol: Protocol,
+) -> FramePanels:
+    """
+    Paint input, structure, attention, depth, truth and error of one frame.
+
+    :param title: what to call the frame.
+    :param sample: image and truth.
+    :param maps: what the network made of the image, at the image's size.
+    :param ratio: the frame's median ratio, by which depth is scaled before it is shown.
+    :param protocol: its farthest depth is the end of the colours; it tells what error counts.
+    :returns: six pictures, at most `PANEL_WIDTH_PX` wide.
+    """
+    height, width = sample.image.shape[:2]
+    scale = min(1.0, PANEL_WIDTH_PX / width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+
+    def shrink(picture: np.ndarray) -> np.ndarray:
+        return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+    depth_m = fit_to_truth(maps.depth_m, sample.depth_m.shape, protocol) * ratio
+    counted = protocol.counted(sample.depth_m)
+    error = np.full(counted.shape, np.nan, np.float32)
+    error[counted] = np.abs(depth_m[counted] / sample.depth_m[counted] - 1)
+    return FramePanels(title, [
+        ('input', shrink(sample.image)),
+        ('structure map', shrink(_grey(maps.structure))),
+        ('attention map', shrink(_grey(maps.attention))),
+        ('depth, median-scaled', shrink(_depth_colours(depth_m, protocol))),
+        ('true depth', _depth_colours(_thin_out(sample.depth_m, size), protocol)),
+        (f'relative error, 0 to {WORST_REL_ERROR:g}',
+         _error_colours(_thin_out(error, size))),
+    ])
+
+
+def _grey(values: np.ndarray) -> np.ndarray:
+    """Show (H, W) in [0, 1]."""
+    return cv2.cvtColor(np.rint(values * 255).astype(np.uint8), cv2.COLOR_GRAY2RGB)
+
+
+def _depth_colours(depth_m: np.ndarray, protocol: Protocol) -> np.ndarray:
+    """Show (H, W) depths, near red and far blue, on one scale for prediction and truth."""
+    return cv2.cvtColor(
+        color_depth(depth_m, protocol.max_depth_m / 40, protocol.max_depth_m), cv2.COLOR_BGR2RGB)
+
+
+def _error_colours(error: np.ndarray) -> np.ndarray:
+    """Show (H, W) errors from black to yellow, and NaN as grey."""
+    index = np.rint(np.clip(np.nan_to_num(error / WORST_REL_ERROR), 0, 1) * 255).astype(np.uint8)
+    picture = cv2.cvtColor(cv2.applyColorMap(index, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+    picture[np.isnan(error)] = 90
+    return picture
+
+
+def _thin_out(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Shrink to (width, height), keeping a measured value in each pixel that has one."""
+    height, width = values.shape
+    small = np.full(size[::-1], np.nan, np.float32)
+    rows, columns = np.nonzero(~np.isnan(values))
+    small[rows * size[1] // height, columns * size[0] // width] = values[rows, columns]
+    return small
+
+
+def table(results: dict[str, Any]) -> str:
+    """
+    Lay the averages out for a terminal.
+
+    :param results: as `evaluate.evaluate` returns them.
+    :returns: several lines, at most 120 columns unless a method has a long name.
+    """
+    first = results['methods'][0]
+    width = max(32, *(len(method['name']) + 2 for method in results['methods']))
+
+    def row(name: str, errors: dict[str, float]) -> str:
+        return f'{name:<{width}}' + ''.join(f'{error:9.3f}' for error in errors.values())
+
+    heads = ''.join(f'{head:>9}' for head in ERROR_HEADS)
+    lines = [results['title']]
+    for kind, title in KINDS.items():
+        lines += ['', f'{title:<{width}}{heads}']
+        lines += [row(method['name'], method['mean'][kind]) for method in results['methods']]
+    for kind, title in KINDS.items():
+        lines += ['', f'{first["name"] + ", " + title:<{width}}{heads}']
+        lines += [row(name, errors) for name, errors in _bins(results, kind)]
+    lines += ['', f'{"":<{width}}{"true / predicted":>18}{"edges off":>12}{"edge F":>9}'
+                  f'{"style change":>14}']
+    for method in results['methods']:
+        mean, boundary, change = (
+            method['mean'], method['mean']['boundary'], method['style_change'])
+        lines.append(
+            f'{method["name"]:<{width}}'
+            f'{mean["median_ratio"]:9.3f} ± {mean["median_ratio_deviation"]:<6.3f}'
+            + (f'{boundary["distance_px"]:9.2f} px{boundary["f_score"]:9.3f}' if boundary
+               else f'{"-":>12}{"-":>9}')
+            + (f'{"-":>14}' if change is None else f'{change:14.4f}'))
+    return '\n'.join(lines)
+
+
+def _bins(results: dict[str, Any], kind: str) -> list[tuple[str, dict[str, float]]]:
+    """Name the first method's distance bins that have pixels."""
+    edges = pairwise(results['protocol']['bin_edges_m'])
+    means = results['methods'][0]['mean']['by_distance'][kind]
+    return [(f'{low:g} to {high:g} m', errors)
+            for (low, high), errors in zip(edges, means) if errors is not None]
+
+
+def write_page(path: Path, results: dict[str, Any], frames: Sequence[FramePanels]) -> None:
+    """
+    Write the page; it needs no other file and no network.
+
+    :param path: the HTML file, overwritten.
+    :param results: as `evaluate.evaluate` returns them.
+    :param frames: the pictures to show.
+    """
+    page = _ENVIRONMENT.from_string(_PAGE).render(
+        results=results, kinds=KINDS, heads=ERROR_HEADS,
+        bins={kind: _bins(results, kind) for kind in KINDS}, frames=[
+            (frame.title, [(caption, _data_uri(picture)) for caption, picture in frame.panels])
+            for frame in frames])
+    path.write_text(page, encoding='utf-8')
+
+
+def _data_uri(picture: np.ndarray) -> str:
+    """Return (H, W, 3) uint8 RGB as an embedded JPEG."""
+    _, jpeg = cv2.imencode(
+        '.jpg', cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
+    return 'data:image/jpeg;base64,' + base64.b64encode(jpeg.tobytes()).decode('ascii')
+
+
+_ENVIRONMENT = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True,
+                                  undefined=jinja2.StrictUndefined)
+_PAGE = """\
+{% macro errors(values) %}
+{% for value in values.values() %}<td>{{ '%.3f' % value }}</td>{% endfor %}
+{% endmacro %}
+{% macro head(first) %}
+<tr><th>{{ first }}</th>{% for name in heads %}<th>{{ name }}</th>{% endfor %}</tr>
+{% endmacro %}
+{% macro row(name, values) %}
+<tr><th>{{ name }}</th>{{ errors(values) }}</tr>
+{% endmacro %}
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{{ results.title }}</title>
+<style>
+  body { font: 15px/1.45 system-ui, sans-serif; max-width: 100em; margin: 2em auto;
+         padding: 0 1em; color: #222; background: #fff; }
+  table { border-collapse: collapse; margin: .6em 0 1.6em; }
+  th, td { padding: .2em .8em; text-align: right; border-bottom: 1px solid #ddd;
+           font-variant-numeric: tabular-nums; }
+  th:first-child { text-align: left; font-weight: normal; }
+  tr:first-child th { font-weight: 600; border-bottom: 2px solid #888; }
+  .frame { display: grid; grid-template-columns: repeat(3, 1fr); gap: .5em; margin-bottom: 2em; }
+  figure { margin: 0; }  figure img { width: 100%; display: block; }
+  figcaption, .note { color: #666; font-size: 90%; }
+  .warning { background: #fff3cd; padding: .6em 1em; }
+</style>
+<h1>{{ results.title }}</h1>
+<p>Weights {{ results.weights }}; data {{ results.dataset }} in {{ results.root }}.
+True depth counts from {{ results.protocol.min_depth_m }} to {{ results.protocol.max_depth_m }} m
+{{ 'in the Garg crop' if results.protocol.crop else 'in the whole image' }}; predictions are
+clamped to that range, then scaled by the ratio of the medians where it says so. Every figure is
+the mean over images.</p>
+{% if results.skipped %}
+<div class="warning">{{ results.skipped | length }} frames could not be scored and are in no
+average:<ul>{% for reason in results.skipped %}<li>{{ reason }}</li>
+{% endfor %}</ul></div>
+{% endif %}
+{% for kind, title in kinds.items() %}
+<h2>{{ title | capitalize }}</h2>
+<table>
+{{ head('') }}
+{% for method in results.methods %}
+{{ row(method.name, method.mean[kind]) }}
+{% endfor %}
+{% if results.methods[0].scenes | length > 1 %}
+{{ row(results.methods[0].name ~ ', mean over scenes', results.methods[0].mean_over_scenes[kind])
+}}
+{% endif %}
+</table>
+{% endfor %}
+<h2>Scale, boundaries, style</h2>
+<table>
+<tr><th></th><th>true / predicted median</th><th>depth edges off</th><th>edge F-score</th>
+<th>change between styles</th></tr>
+{% for method in results.methods %}
+<tr><th>{{ method.name }}</th>
+<td>{{ '%.3f ± %.3f' % (method.mean.median_ratio, method.mean.median_ratio_deviation) }}</td>
+{% if method.mean.boundary %}
+<td>{{ '%.2f px' % method.mean.boundary.distance_px }}</td>
+<td>{{ '%.3f' % method.mean.boundary.f_score }}</td>
+{% else %}
+<td>-</td><td>-</td>
+{% endif %}
+<td>{{ '-' if method.style_change is none else '%.4f' % method.style_change }}</td></tr>
+{% endfor %}
+</table>
+<p class="note">Depth edges need dense truth; the change between styles needs the same frames in
+several style variants.</p>
+<h2>By true distance</h2>
+{% for kind, title in kinds.items() %}
+<table>
+{{ head(results.methods[0].name ~ ', ' ~ title) }}
+{% for name, values in bins[kind] %}
+{{ row(name, values) }}
+{% endfor %}
+</table>
+{% endfor %}
+{% if frames %}
+<h2>Frames, from the best to the worst</h2>
+{% for title, panels in frames %}
+<h3>{{ title }}</h3>
+<div class="frame">
+{% for caption, uri in panels %}
+<figure><img src="{{ uri }}" alt="{{ caption }}"><figcaption>{{ caption }}</figcaption></figure>
+{% endfor %}
+</div>
+{% endfor %}
+{% endif %}
+{% if results.methods[0].scenes | length > 1 %}
+<h2>By scene, median-scaled</h2>
+<table>
+{{ head('') }}
+{% for name, scene in results.methods[0].scenes.items() %}
+{{ row('%s (%d)' % (name, scene.frames), scene.median_scaled) }}
+{% endfor %}
+</table>
+{% endif %}
+</html>
+"""
