@@ -1,0 +1,69 @@
+"""What every reader yields, the two ways it can fail, and the one check of a read sample."""
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+
+class DataError(ValueError):
+    """A data set that is not laid out as expected; the text names the path and the layout."""
+
+
+class CorruptSampleError(DataError):
+    """One file that can not be used; the text names it."""
+
+
+class Sample(NamedTuple):
+    """
+    An image with its depth.
+
+    ``image`` is (H, W, 3) uint8 RGB. ``depth_m`` is (H, W) float32 metres along the optical axis:
+    NaN where not measured, +inf for sky or beyond the sensor. ``intrinsics`` is the (3, 3) float32
+    camera matrix, the centre of the first pixel at (0, 0). ``name`` is the image's file.
+    """
+
+    image: np.ndarray
+    depth_m: np.ndarray
+    intrinsics: np.ndarray
+    name: str
+
+
+class StyleImage(NamedTuple):
+    """An image without depth: ``image`` (H, W, 3) uint8 RGB, ``name`` its file."""
+
+    image: np.ndarray
+    name: str
+
+
+class SampleReader(Protocol):
+    """A data set with depth: a sequence of samples, read when asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample: ...
+
+
+def checked_sample(
+    image: np.ndarray, depth_m: np.ndarray, intrinsics: np.ndarray, name: str,
+) -> Sample:
+    """
+    Make a sample of what was read, if it can be one.
+
+    :param image: (H, W, 3) uint8 RGB.
+    :param depth_m: (H, W) float32 metres, NaN where not measured.
+    :param intrinsics: (3, 3) camera matrix in pixels.
+    :param name: the image's file, for messages.
+    :returns: the sample, the intrinsics as float32.
+    :raises CorruptSampleError: if the depth is of another size than the image, or nowhere valid.
+    """
+    if depth_m.shape != image.shape[:2]:
+        raise CorruptSampleError(
+            f'{name} has {image.shape[1]} x {image.shape[0]} pixels but its depth has '
+            f'{depth_m.shape[1]} x {depth_m.shape[0]}; both must have the same size')
+    if np.isnan(depth_m).all():
+        raise CorruptSampleError(f'{name} has no valid depth in any pixel')
+    return Sample(image, depth_m, np.asarray(intrinsics, np.float32), name)
+
+
+def camera_matrix(fx: float, fy: float, cx: float, cy: float) -> np.ndarray:
+    """Return the (3, 3) float32 camera matrix of the focal lengths and centre, in pixels."""
+    return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], np.float32)
