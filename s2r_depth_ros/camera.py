@@ -7,9 +7,12 @@ rectified one.
 """
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import yaml
 
 MAX_SIDE_PX = 32767  # OpenCV's fixed-point maps hold 16-bit coordinates
 
@@ -262,6 +265,58 @@ class Rectifier:
                 f'the camera was calibrated for {expected[1]} x {expected[0]} pixels, '
                 f'the image has {image.shape[1]} x {image.shape[0]}')
         return cv2.remap(image, *self._maps, cv2.INTER_LINEAR)
+
+
+def read_calibration(path: str | Path) -> CameraModel:
+    """
+    Read a calibration file in the form of ``camera_info_manager``.
+
+    :param path: a YAML file with image_width, image_height, camera_matrix, and usually
+        distortion_model, distortion_coefficients, rectification_matrix and projection_matrix; each
+        matrix has rows, cols and data.
+    :returns: the camera at the size that was calibrated.
+    :raises CameraError: naming the file and what is missing or wrong in it.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CameraError(f'cannot read the calibration {path}: {error}') from error
+    try:
+        if not isinstance(content, dict):
+            raise CameraError('it is not a mapping with image_width, camera_matrix and so on')
+        width_px, height_px = (_side(content, key) for key in ('image_width', 'image_height'))
+        _check_size(width_px, height_px)
+        return CameraModel.from_calibration(
+            width_px, height_px,
+            _entries(content, 'camera_matrix', None),
+            _entries(content, 'distortion_coefficients', ()),
+            _entries(content, 'rectification_matrix', np.eye(3)),
+            _entries(content, 'projection_matrix', np.zeros((3, 4))),
+            str(content.get('distortion_model', 'plumb_bob')))
+    except CameraError as error:
+        raise CameraError(f'the calibration {path} is wrong: {error}') from error
+
+
+def _side(content: dict[str, Any], key: str) -> int:
+    if not isinstance(content.get(key), int):
+        raise CameraError(f'{key} must be a whole number of pixels, got {content.get(key)!r}')
+    return content[key]
+
+
+def _entries(content: dict[str, Any], key: str, default: Any) -> Any:
+    """Return the data of a matrix of the file, checked to be numbers and as many as it says."""
+    matrix: Any = content.get(key)
+    if matrix is None and default is not None:
+        return default
+    try:
+        values = np.array(matrix['data'], np.float64)
+        expected = int(matrix['rows']) * int(matrix['cols'])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CameraError(
+            f'{key} must have rows, cols and data (a list of numbers), got {matrix!r}') from error
+    if values.ndim != 1 or values.size != expected:
+        raise CameraError(f'{key} says {expected} values, its data has {values.size}')
+    return values
 
 
 def _matrix(

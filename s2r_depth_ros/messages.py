@@ -27,8 +27,8 @@ from PIL import Image as PillowImage
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
-from s2r_depth_ros.camera import CameraModel
-from s2r_depth_ros.ros_compat import ConversionError, convert_to_rgb
+from .camera import CameraModel
+from .ros_compat import ConversionError, convert_to_rgb
 
 MAX_PIXELS = 50_000_000
 

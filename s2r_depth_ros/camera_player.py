@@ -1,0 +1,259 @@
+"""
+Play images or a video as a camera: for a first look, for tests, for robots without one.
+
+Published:
+  image_raw             sensor_msgs/Image, reliable (encoding bgr8, rgb8 or mono8)
+  image_raw/compressed  sensor_msgs/CompressedImage, reliable (encoding jpeg), instead of image_raw
+  camera_info           sensor_msgs/CameraInfo with the same stamp, reliable
+
+Subscribed: nothing. Names are relative: put the node into the camera's namespace, for example
+
+  camera_player --ros-args -r __ns:=/camera -p path:=$HOME/pictures -p loop:=true
+
+The intrinsics are those of calibration_file, else of focal_px, else of the manifest.json beside
+the images, else those of a lens with the field of view hfov_deg. They are scaled to each image.
+
+It ends with exit code 0 after the last image, on SIGINT and on SIGTERM, and with 1 if there is
+nothing to play or a parameter is wrong.
+"""
+from __future__ import annotations
+
+import argparse
+from array import array
+from collections.abc import Iterator
+import math
+import sys
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+import rclpy
+from rclpy.clock import Clock, ClockType
+from rclpy.duration import Duration
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.task import Future
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+
+from .camera import CameraError, CameraModel, read_calibration
+from .frames import Frame, FrameError, FrameSource
+from .messages import camera_model_to_info, pixels_to_image
+
+FROM_RGB = {
+    'bgr8': cv2.COLOR_RGB2BGR, 'rgb8': None, 'mono8': cv2.COLOR_RGB2GRAY,
+    'jpeg': cv2.COLOR_RGB2BGR}
+
+_RELIABLE = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
+_DELIVERY_TIMEOUT_S = 5.0
+_ASPECT_TOLERANCE = 0.01
+
+
+class _Parameter(NamedTuple):
+    default: Any
+    description: str
+    limits: tuple[float, float] | None = None
+
+    def descriptor(self) -> ParameterDescriptor:
+        descriptor = ParameterDescriptor(description=self.description, read_only=True)
+        if self.limits and isinstance(self.default, float):
+            descriptor.floating_point_range = [
+                FloatingPointRange(from_value=self.limits[0], to_value=self.limits[1], step=0.0)]
+        elif self.limits:
+            descriptor.integer_range = [IntegerRange(
+                from_value=int(self.limits[0]), to_value=int(self.limits[1]), step=1)]
+        return descriptor
+
+
+PARAMETERS = {
+    'path': _Parameter('', 'Folder with images, an image, or a video that OpenCV can open.'),
+    'rate_hz': _Parameter(10.0, 'Images a second.', (0.01, 1000.0)),
+    'loop': _Parameter(True, 'Start again after the last image; otherwise end.'),
+    'encoding': _Parameter('bgr8', f'What is published: one of {", ".join(FROM_RGB)}.'),
+    'frame_id': _Parameter(
+        'camera_optical_frame', 'frame_id of all messages: x right, y down, z forward (REP 103).'),
+    'calibration_file': _Parameter(
+        '', 'Intrinsics as YAML in the form of camera_info_manager; empty for none.'),
+    'focal_px': _Parameter(
+        0.0, 'Focal length in pixels, the centre in the middle of the image; 0 if not known.',
+        (0.0, 1e6)),
+    'hfov_deg': _Parameter(
+        60.0, 'Horizontal field of view in degrees that is assumed where nothing else is known.',
+        (1.0, 179.0)),
+    'wait_for_subscribers': _Parameter(
+        0, 'Play the first image when so many subscribe to it and to camera_info.', (0, 1000)),
+}
+
+
+class CameraPlayer(Node):
+    """
+    Publishes one image with its camera_info at each tick of a timer.
+
+    :raises FrameError: if there is nothing to play.
+    :raises CameraError: if the calibration file is wrong.
+    :raises ParameterException: if a parameter has another type or is out of its range.
+    :raises ValueError: if the encoding is not known.
+    """
+
+    def __init__(self) -> None:
+        super().__init__('camera_player')
+        value = {
+            name: self.declare_parameter(name, item.default, item.descriptor()).value
+            for name, item in PARAMETERS.items()}
+        self._encoding: str = value['encoding']
+        if self._encoding not in FROM_RGB:
+            raise ValueError(
+                f"encoding must be one of {', '.join(FROM_RGB)}, got '{self._encoding}'")
+        if not value['path']:
+            raise FrameError("nothing to play: set the parameter 'path' to a folder or a video")
+        self._loop: bool = value['loop']
+        self._frame_id: str = value['frame_id']
+        self._focal_px: float = value['focal_px']
+        self._hfov_deg: float = value['hfov_deg']
+        self._awaited_subscribers: int = value['wait_for_subscribers']
+        self._calibration = (
+            read_calibration(value['calibration_file']) if value['calibration_file'] else None)
+        self._source = FrameSource(value['path'], self._on_skipped)
+        self._skipped: set[str] = set()
+        self._said: set[str] = set()
+        self._frames: Iterator[Frame] = iter(self._source)
+        self._played = 0
+        self.exit_code: Future = Future()
+        """Done when there is nothing more to play."""
+
+        is_jpeg = self._encoding == 'jpeg'
+        self._image_publisher = self.create_publisher(
+            CompressedImage if is_jpeg else Image,
+            'image_raw/compressed' if is_jpeg else 'image_raw', _RELIABLE,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies())
+        self._info_publisher = self.create_publisher(
+            CameraInfo, 'camera_info', _RELIABLE,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies())
+        self.create_timer(
+            1 / value['rate_hz'], self._play_next, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.get_logger().info(
+            f'plays {len(self._source)} images of {value["path"]} at {value["rate_hz"]:g} Hz as '
+            f'{self._image_publisher.topic_name}')
+
+    def _play_next(self) -> None:
+        if self.exit_code.done():
+            return
+        if self._played == 0 and self._awaited_subscribers > min(
+                publisher.get_subscription_count()
+                for publisher in (self._image_publisher, self._info_publisher)):
+            return
+        frame = next(self._frames, None)
+        if frame is None and self._loop and self._played:
+            self._frames = iter(self._source)
+            frame = next(self._frames, None)
+        if frame is None:
+            self._finish()
+            return
+        self._publish(frame)
+        self._played += 1
+
+    def _publish(self, frame: Frame) -> None:
+        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._frame_id)
+        try:
+            model = self._model_of(frame)
+        except CameraError as error:
+            self._warn_once(f'{frame.name} is played as uncalibrated: {error}')
+            height_px, width_px = frame.rgb.shape[:2]
+            model = CameraModel.from_intrinsics(width_px, height_px, np.zeros((3, 3)))
+        # First the intrinsics: whoever works on the arrival of the image has them by then.
+        self._info_publisher.publish(camera_model_to_info(model, header))
+        conversion = FROM_RGB[self._encoding]
+        pixels = frame.rgb if conversion is None else cv2.cvtColor(frame.rgb, conversion)
+        if self._encoding == 'jpeg':
+            message = CompressedImage(header=header, format='jpeg')
+            message.data = array('B', cv2.imencode('.jpg', pixels)[1].tobytes())
+        else:
+            message = pixels_to_image(pixels, self._encoding, header)
+        self._image_publisher.publish(message)
+
+    def _model_of(self, frame: Frame) -> CameraModel:
+        height_px, width_px = frame.rgb.shape[:2]
+        if self._calibration:
+            aspect_change = (width_px / height_px) / (
+                self._calibration.width_px / self._calibration.height_px)
+            if abs(aspect_change - 1) > _ASPECT_TOLERANCE:
+                self._warn_once(
+                    f'the calibration is for {self._calibration.width_px} x '
+                    f'{self._calibration.height_px} pixels, images of {width_px} x {height_px} '
+                    'have another shape; it is right only if they were stretched to it')
+            return self._calibration.resized(width_px, height_px)
+        if frame.intrinsics is not None and not self._focal_px:
+            return CameraModel.from_intrinsics(width_px, height_px, frame.intrinsics)
+        if not self._focal_px:
+            self._warn_once(
+                f'nothing says the intrinsics, a field of view of {self._hfov_deg:g} degrees is '
+                'assumed; set calibration_file, focal_px or hfov_deg')
+        focal_px = self._focal_px or width_px / 2 / math.tan(math.radians(self._hfov_deg) / 2)
+        return CameraModel.from_intrinsics(width_px, height_px, np.array([
+            [focal_px, 0.0, (width_px - 1) / 2], [0.0, focal_px, (height_px - 1) / 2],
+            [0.0, 0.0, 1.0]]))
+
+    def _finish(self) -> None:
+        if self._played == 0:
+            self.get_logger().error(
+                f'none of the {len(self._source)} images can be read, there is nothing to play')
+            self.exit_code.set_result(1)
+            return
+        timeout = Duration(seconds=_DELIVERY_TIMEOUT_S)
+        for publisher in (self._image_publisher, self._info_publisher):
+            if not publisher.wait_for_all_acked(timeout):
+                self.get_logger().warning(f'not all of {publisher.topic_name} was delivered')
+        self.get_logger().info(f'played {self._played} images, skipped {len(self._skipped)}')
+        self.exit_code.set_result(0)
+
+    def _on_skipped(self, reason: str) -> None:
+        self._skipped.add(reason)
+        self._warn_once(reason)
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self.get_logger().warning(text)
+
+
+def main(args: list[str] | None = None) -> int:
+    """
+    Run the player until the images end or it is told to stop.
+
+    :param args: command line without the program's name; None takes that of the process.
+    :returns: the exit code.
+    """
+    _command_line().parse_known_args(args)
+    rclpy.init(args=args)
+    try:
+        player = CameraPlayer()
+    except (ParameterException, ValueError) as error:
+        print(f'camera_player: {error}', file=sys.stderr)
+        rclpy.try_shutdown()
+        return 1
+    try:
+        rclpy.spin_until_future_complete(player, player.exit_code)
+        return player.exit_code.result() or 0
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 0
+    finally:
+        player.destroy_node()
+        rclpy.try_shutdown()
+
+
+def _command_line() -> argparse.ArgumentParser:
+    parameters = ''.join(
+        f'  {name} ({item.default!r})\n      {item.description}\n'
+        for name, item in PARAMETERS.items())
+    return argparse.ArgumentParser(
+        prog='camera_player', usage='camera_player --ros-args [-p NAME:=VALUE] [-r FROM:=TO] ...',
+        description=f'{__doc__}\nParameters, all read-only (default):\n{parameters}',
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
