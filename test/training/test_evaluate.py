@@ -261,9 +261,10 @@ def test_numbers_that_make_no_sense_are_refused(weight_file, styled, tmp_path, w
         run(weight_file, styled, tmp_path / 'out', **wrong)
 
 
-def test_unknown_options_of_the_data_set_are_refused(weight_file, styled, tmp_path):
+def test_a_wrong_data_set_leaves_no_trace(weight_file, styled, tmp_path):
     with pytest.raises(DataError, match='variatons'):
         run(weight_file, styled, tmp_path / 'out', dataset_options={'variatons': ['fog']})
+    assert not (tmp_path / 'out').exists()
 
 
 @pytest.mark.skipif(not REAL_FRAMES.is_dir(), reason='needs the real frames in ../shared/real')

@@ -100,13 +100,13 @@ def evaluate(
             ('limit', limit, 1), ('pictures', pictures, 0), ('max_skipped', max_skipped, 0)):
         if value is not None and value < least:
             raise ValueError(f'{name} must be at least {least}, got {value}')
-    _prepare(out, overwrite)
     rules = PROTOCOLS[protocol]
     predictor = DepthPredictor(weights, device)
     methods: dict[str, Method] = {'network': _network(predictor)}
     if weights_baseline is not None:
         methods['baseline'] = _network(DepthPredictor(weights_baseline, device))
     reader = open_dataset(dataset, root, **(dataset_options or {}))
+    _prepare(out, overwrite)
     skipped = Skipped(max_skipped)
     geometries = read_geometries(reader, limit, rules, skipped)
     if len(geometries) > 1:

@@ -203,7 +203,7 @@ def boundary_errors(
     prediction_m: np.ndarray,
     truth_m: np.ndarray,
     protocol: Protocol,
-    ratio: float = 1.25,
+    ratio: float = 1.1,
     tolerance_px: float = 2.0,
     farthest_px: float = 10.0,
 ) -> BoundaryErrors | None:
