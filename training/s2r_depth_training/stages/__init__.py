@@ -1,0 +1,28 @@
+"""The stages of the method, one file each, and all of them in a row."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..config import Config
+
+
+def train_all(config: Config, resume: bool = False) -> Path:
+    """
+    Train the three stages one after the other, skipping those that are finished.
+
+    :param config: of the run.
+    :param resume: go on with the stage that was interrupted.
+    :returns: the weights file of the whole network.
+    :raises TrainingError: if a stage cannot start or go on.
+    """
+    from . import dsa, ste_decoder, ste_encoder
+
+    for stage in (ste_encoder, ste_decoder, dsa):
+        if config.result_of(stage.NAME).exists():
+            print(f'{stage.NAME} is done: {config.result_of(stage.NAME)}')
+        else:
+            stage.train(config, resume)
+    print(f'weights: {config.weights_file}')
+    return config.weights_file

@@ -1,0 +1,101 @@
+"""``s2r_train VERB``: trains, renders, evaluates, exports."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from importlib import import_module
+import logging
+import sys
+from typing import Any
+
+# verb: (module, function, what it does); modules are imported when their verb is asked for.
+STAGES = {
+    'ste-encoder': ('.stages.ste_encoder', 'train', 'stage 1: structure encoder'),
+    'ste-decoder': ('.stages.ste_decoder', 'train', 'stage 2: structure decoder'),
+    'dsa': ('.stages.dsa', 'train', 'stage 3: attention and depth; writes the weights'),
+    'rgb-baseline': ('.stages.rgb_baseline', 'train', 'depth straight from RGB, to compare'),
+    'fine-tune': ('.stages.fine_tune', 'train', 'go on with labelled real images'),
+    'all': ('.stages', 'train_all', 'the three stages, skipping what is done'),
+    'demo': ('.demo', 'demo', 'render, train and evaluate at a small size'),
+}
+TOOLS = {
+    'render-scenes': ('.render', 'render_scenes', 'make synthetic images with exact depth'),
+    'render-styles': ('.render', 'render_styles', 'make style images for stage 1'),
+    'evaluate': ('.evaluate', 'evaluate', 'published protocols, tables, an HTML page'),
+    'export-onnx': ('.export_onnx', 'export_onnx', 'write the network for ONNX Runtime'),
+}
+VERBS = {**STAGES, **TOOLS}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run one verb.
+
+    :param arguments: of the command line; None takes the process's own.
+    :returns: exit status: 0, 1 where the work failed, 2 where the command line or the config is
+        wrong, 130 after Ctrl-C.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    verb = arguments.pop(0) if arguments else None
+    if verb in (None, '-h', '--help'):
+        print(_overview())
+        return 0 if verb else 2
+    if verb not in VERBS:
+        print(f's2r_train: error: there is no verb {verb!r}\n\n{_overview()}', file=sys.stderr)
+        return 2
+    logging.basicConfig(level=logging.WARNING, format='s2r_train: %(message)s')
+    logging.getLogger('lightning_fabric').setLevel(logging.WARNING)
+    try:
+        function, settings = _parsed(verb, arguments)
+        function(**settings)
+    except SystemExit as leaving:  # jsonargparse has said what is wrong, or shown the help
+        return int(leaving.code or 0)
+    except KeyboardInterrupt:
+        print('\ns2r_train: stopped; a training goes on with --resume', file=sys.stderr)
+        return 130
+    except _expected_errors() as error:
+        print(f's2r_train {verb}: error: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parsed(verb: str, arguments: list[str]) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Return the verb's function and what to call it with."""
+    from jsonargparse import ArgumentParser
+
+    module, name, summary = VERBS[verb]
+    function = getattr(import_module(module, __package__), name)
+    parser = ArgumentParser(prog=f's2r_train {verb}', description=f'{summary}.')
+    if verb in TOOLS:
+        parser.add_function_arguments(function)
+        return function, parser.instantiate_classes(parser.parse_args(arguments)).as_dict()
+
+    from .config import Config
+
+    parser.add_argument(
+        '--config', action='config', help='YAML file with the settings below; later ones count')
+    parser.add_argument(
+        '--resume', action='store_true', help='go on from the last checkpoint of this run')
+    parser.add_class_arguments(Config)
+    values = parser.instantiate_classes(parser.parse_args(arguments)).as_dict()
+    config = Config(**{field.name: values[field.name] for field in fields(Config)})
+    return function, {'config': config, 'resume': values['resume']}
+
+
+def _expected_errors() -> tuple[type[Exception], ...]:
+    """Return the errors whose message is for the user; others are bugs and show their trace."""
+    from s2r_depth_ros.weights import WeightsError
+
+    from .data import DataError
+    from .run import TrainingError
+
+    return TrainingError, DataError, WeightsError
+
+
+def _overview() -> str:
+    lines = ['usage: s2r_train VERB [options]', '', 'Trains S2R-DepthNet on synthetic images.', '']
+    for title, verbs in (('training', STAGES), ('tools', TOOLS)):
+        lines.append(f'{title}:')
+        lines += [f'  {verb:<15}{summary}' for verb, (_, _, summary) in verbs.items()]
+        lines.append('')
+    return '\n'.join([*lines, 's2r_train VERB --help shows the settings of a verb.'])

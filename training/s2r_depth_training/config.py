@@ -1,0 +1,54 @@
+"""The settings of a run: one dataclass, written as one YAML file."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from .inputs import DataSettings, StyleSettings
+from .run import FabricSettings
+from .stages.dsa import DsaSettings
+from .stages.fine_tune import FineTuneSettings
+from .stages.rgb_baseline import RgbBaselineSettings
+from .stages.ste_decoder import SteDecoderSettings
+from .stages.ste_encoder import SteEncoderSettings
+
+
+@dataclass(frozen=True)
+class Config:
+    """
+    Everything that decides how a run comes out.
+
+    :param run_dir: folder for all that the run writes.
+    :param architecture: ``paper`` as published, ``compact`` for CPUs and small GPUs.
+    :param seed: of weights, order of the images, and every random change.
+    :param fabric: device, precision, processes.
+    :param data: the synthetic images with depth.
+    :param styles: the style images of stage 1.
+    :param ste_encoder: stage 1.
+    :param ste_decoder: stage 2.
+    :param dsa: stage 3.
+    :param rgb_baseline: the baseline straight from RGB.
+    :param fine_tune: fine-tuning on real images.
+    """
+
+    run_dir: Path
+    architecture: Literal['paper', 'compact'] = 'paper'
+    seed: int = 1
+    fabric: FabricSettings = field(default_factory=FabricSettings)
+    data: DataSettings = field(default_factory=DataSettings)
+    styles: StyleSettings = field(default_factory=StyleSettings)
+    ste_encoder: SteEncoderSettings = field(default_factory=SteEncoderSettings)
+    ste_decoder: SteDecoderSettings = field(default_factory=SteDecoderSettings)
+    dsa: DsaSettings = field(default_factory=DsaSettings)
+    rgb_baseline: RgbBaselineSettings = field(default_factory=RgbBaselineSettings)
+    fine_tune: FineTuneSettings = field(default_factory=FineTuneSettings)
+
+    @property
+    def weights_file(self) -> Path:
+        """The weights of the whole network, which stage 3 writes."""
+        return self.run_dir / 'weights.safetensors'
+
+    def result_of(self, stage: str) -> Path:
+        """Return the file that ``stage`` of this run hands over."""
+        return self.run_dir / stage / 'result.pt'

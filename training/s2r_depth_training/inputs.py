@@ -1,0 +1,123 @@
+"""What a run trains on, as settings, and the loaders that these settings describe."""
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from s2r_depth_ros.network import SIZE_MULTIPLE, SMALLEST_SIZE
+from s2r_depth_ros.weights import WeightsInfo
+
+from .data import (
+    Augmentation,
+    Batch,
+    EpochLoader,
+    open_dataset,
+    PairedLoader,
+    style_loader,
+    Styles,
+    training_loader,
+)
+from .run import Stage
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """
+    Images with depth, and what becomes of them.
+
+    :param dataset: layout of the data set: ``vkitti`` (also what ``render-scenes`` writes),
+        ``vkitti2``, ``suncg``, ``hypersim``, ``kitti_raw``, ``kitti_depth``, ``nyu``, ``folder``.
+    :param root: its folder, or a list of folders of the same layout.
+    :param options: further options of that reader, such as ``{variations: [clone, fog]}``.
+    :param height_px: height of the network's input, a multiple of 16 and at least 96.
+    :param width_px: width of the network's input, a multiple of 16 and at least 96.
+    :param training_focal_px: focal length at that size. Depths are scaled to it, so that the
+        network learns one camera; the node scales back. vKITTI: 725 px * 640 / 1242.
+    :param max_depth_m: top of the depth range: 80 outdoor, 8 indoor. What is farther, and the
+        sky, is supervised as exactly this far.
+    :param augmentation: random changes to the images; the defaults are the published ones.
+    :param workers: processes that read ahead; 0 reads in the training process.
+    :param max_corrupt_fraction: fail if more of the images than this cannot be read.
+    """
+
+    dataset: str = 'vkitti'
+    root: Path | list[Path] = Path('data')
+    options: dict[str, Any] = field(default_factory=dict)
+    height_px: int = 192
+    width_px: int = 640
+    training_focal_px: float = 725.0 * 640 / 1242
+    max_depth_m: float = 80.0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    workers: int = 4
+    max_corrupt_fraction: float = 0.01
+
+    def __post_init__(self):
+        for name in ('height_px', 'width_px'):
+            side = getattr(self, name)
+            if side % SIZE_MULTIPLE or side < SMALLEST_SIZE:
+                raise ValueError(
+                    f'{name} must be a multiple of {SIZE_MULTIPLE} and at least {SMALLEST_SIZE}, '
+                    f'got {side}')
+        for name in ('training_focal_px', 'max_depth_m'):
+            if getattr(self, name) <= 0:
+                raise ValueError(f'{name} must be above 0, got {getattr(self, name)}')
+        if self.workers < 0:
+            raise ValueError(f'workers must be 0 or more, got {self.workers}')
+
+    def weights_info(self, provenance: dict[str, str]) -> WeightsInfo:
+        """Return what a weights file says about a network trained on this."""
+        return WeightsInfo(
+            max_depth_m=self.max_depth_m, training_focal_px=self.training_focal_px,
+            training_height_px=self.height_px, training_width_px=self.width_px,
+            provenance=provenance)
+
+
+@dataclass(frozen=True)
+class StyleSettings:
+    """
+    Style images, which need no labels.
+
+    :param root: folder of the images, such as Painter By Numbers or what ``render-styles`` wrote.
+    """
+
+    root: Path = Path('styles')
+
+
+def depth_loader(data: DataSettings, stage: Stage) -> EpochLoader[Batch]:
+    """
+    Return the loader of stages 2 and 3 and of fine-tuning.
+
+    :param data: what to load, at its full size.
+    :param stage: gives batch size, seed and this process's share.
+    """
+    return _loader(data, stage, (data.height_px, data.width_px))
+
+
+def translation_loader(
+    data: DataSettings, styles: StyleSettings, crop_px: int, stage: Stage,
+) -> PairedLoader:
+    """
+    Return the loader of stage 1: square crops of the data set and of the style images.
+
+    :param data: what to load.
+    :param styles: where the style images are.
+    :param crop_px: side of the crops.
+    :param stage: gives batch size, seed and this process's share.
+    """
+    size_px = (crop_px, crop_px)
+    paintings = style_loader(
+        Styles(styles.root), size_px=size_px, **_options(data, stage, data.workers // 2))
+    return PairedLoader(_loader(data, stage, size_px), paintings)
+
+
+def _loader(data: DataSettings, stage: Stage, size_px: tuple[int, int]) -> EpochLoader[Batch]:
+    return training_loader(
+        open_dataset(data.dataset, data.root, **data.options), size_px=size_px,
+        max_depth_m=data.max_depth_m, training_focal_px=data.training_focal_px,
+        augmentation=data.augmentation, **_options(data, stage, data.workers))
+
+
+def _options(data: DataSettings, stage: Stage, workers: int) -> dict[str, Any]:
+    return {
+        'batch_size': stage.process_batch_size, 'seed': stage.run.seed, 'workers': workers,
+        'rank': stage.fabric.global_rank, 'world_size': stage.fabric.world_size,
+        'max_corrupt_fraction': data.max_corrupt_fraction}

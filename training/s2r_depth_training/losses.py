@@ -1,0 +1,84 @@
+"""The losses of the three stages: pure functions from tensors to one scalar each."""
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+import torch.nn.functional as F
+
+
+def depth_error(depths: Sequence[Tensor], target: Tensor, valid: Tensor) -> Tensor:
+    """
+    Return the sum over the scales of the mean absolute depth error where depth is known.
+
+    At each scale the target is sampled, never mixed: a mean over a depth edge is a depth that
+    nothing has. Every image of the batch counts the same, however few its known pixels, which
+    also makes the mean over processes the mean over the whole batch. (S2R-DepthNet, the L1 depth
+    loss of stages 2 and 3.)
+
+    :param depths: predictions (B, 1, h, w) in [-1, 1], one per scale.
+    :param target: (B, 1, H, W) in [-1, 1]; its value where not valid is never looked at.
+    :param valid: (B, 1, H, W) bool, where ``target`` is known.
+    :returns: a scalar; 0 where nothing is valid.
+    """
+    error = target.new_zeros(())
+    for depth in depths:
+        size = depth.shape[-2:]
+        known = _sampled(valid.to(target.dtype), size) > 0
+        wanted = _sampled(torch.where(valid, target, 0.0), size)
+        difference = torch.where(known, (depth.float() - wanted).abs(), 0.0)
+        per_image = difference.sum(dim=(1, 2, 3)) / known.sum(dim=(1, 2, 3)).clamp(min=1)
+        error = error + per_image.mean()
+    return error
+
+
+def structure_penalty(structure: Tensor, depth: Tensor, valid: Tensor, beta: float) -> Tensor:
+    """
+    Return ``mean(|S exp(-beta (|dx d| + |dy d|))|)``, which thins S except at depth edges.
+
+    (S2R-DepthNet, structure regularisation of stage 2.) Differences are forward ones; at the last
+    row or column, and next to a pixel without depth, they are 0.
+
+    :param structure: S, (B, 1, H, W) in [0, 1].
+    :param depth: d, (B, 1, H, W) in [-1, 1]: the whole depth range is 2.
+    :param valid: (B, 1, H, W) bool, where ``depth`` is known.
+    :param beta: per unit of d and pixel. At the published 0.001 the weight is 0.996 to 1
+        everywhere; at 20, a step of a tenth of the range has the weight 0.02.
+    :returns: a scalar.
+    """
+    steps = _difference(depth, valid, dim=3) + _difference(depth, valid, dim=2)
+    return (structure.float() * torch.exp(-beta * steps)).abs().mean()
+
+
+def reconstruction_error(image: Tensor, target: Tensor) -> Tensor:
+    """Return the mean absolute difference of two tensors of one shape (images or codes)."""
+    return (image.float() - target.float()).abs().mean()
+
+
+def judged_as(judgements: Sequence[Tensor], real: bool) -> Tensor:
+    """
+    Return the least-squares distance of a discriminator's judgements from ``real``.
+
+    A discriminator lowers it with the truth, a generator with ``real=True`` for what it made.
+    (Mao et al., Least Squares Generative Adversarial Networks, 2017.)
+
+    :param judgements: one (B, 1, h, w) map per scale.
+    :param real: what to compare with: 1 for real images, 0 for made ones.
+    :returns: a scalar, the sum over the scales of the mean squared distance.
+    """
+    wanted = 1.0 if real else 0.0
+    return torch.stack(
+        [(judgement.float() - wanted).square().mean() for judgement in judgements]).sum()
+
+
+def _sampled(tensor: Tensor, size: torch.Size) -> Tensor:
+    return F.interpolate(tensor, size=size, mode='nearest-exact')
+
+
+def _difference(depth: Tensor, valid: Tensor, dim: int) -> Tensor:
+    """Return |d(next) - d| along ``dim`` with 0 where one of the two is unknown or missing."""
+    ahead, here = depth.narrow(dim, 1, depth.shape[dim] - 1), depth.narrow(
+        dim, 0, depth.shape[dim] - 1)
+    known = valid.narrow(dim, 1, valid.shape[dim] - 1) & valid.narrow(
+        dim, 0, valid.shape[dim] - 1)
+    difference = torch.where(known, (ahead - here).abs(), 0.0)
+    return F.pad(difference, (0, 1, 0, 0) if dim == 3 else (0, 0, 0, 1))

@@ -1,0 +1,598 @@
+"""
+One stage of a run: its folder, checkpoints, log and loop, on whatever device there is.
+
+A run folder holds one folder per stage. In it: ``settings.json`` (every resolved setting),
+``environment.json`` (git revision, versions, seed, command), ``checkpoint.pt`` (to go on from),
+``result.pt`` (what later stages take), TensorBoard events, and ``pictures/``.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+import datetime
+import fcntl
+from importlib import metadata
+import json
+import os
+from pathlib import Path
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from typing import Any, Literal, Protocol, TypeVar
+
+from lightning_fabric import Fabric, seed_everything
+from PIL import Image
+import torch
+from torch import nn, Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.tensorboard.writer import SummaryWriter
+from tqdm import tqdm
+
+from s2r_depth_ros.network import Architecture
+
+from .pictures import contact_sheet
+
+LOGGED_PACKAGES = (
+    's2r_depth_ros', 'torch', 'lightning-fabric', 'numpy', 'opencv-python-headless', 'pillow',
+    'safetensors')
+
+# Settings that may differ when a run goes on: they decide how long and on what, not on which data.
+FREE_TO_CHANGE = frozenset({
+    'run_dir', 'fabric', 'workers', 'epochs', 'steps', 'max_minutes', 'log_every_steps',
+    'checkpoint_every_steps', 'pictures_every_steps'})
+
+
+class TrainingError(RuntimeError):
+    """A run cannot start or go on; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class FabricSettings:
+    """
+    Where the training runs. Under ``torchrun`` the number of processes comes from there.
+
+    :param accelerator: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    :param devices: how many devices of this machine to use; ``auto`` is all of them.
+    :param precision: arithmetic; ``bf16-mixed`` halves the time where the hardware knows bfloat16.
+    :param threads: CPU threads of the training process; 0 leaves it to PyTorch.
+    """
+
+    accelerator: str = 'auto'
+    devices: int | Literal['auto'] = 'auto'
+    precision: Literal['32-true', 'bf16-mixed', '16-mixed'] = '32-true'
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """
+    What every stage's loop has.
+
+    :param batch_size: images per step, over all processes together.
+    :param learning_rate: of Adam.
+    :param ema_decay: decay per step of the moving average of the weights, which is what the
+        stage hands over; 0 hands over the last weights themselves.
+    :param max_minutes: end the stage cleanly after this long, whatever is left; null is no limit.
+    :param log_every_steps: steps between TensorBoard scalars.
+    :param checkpoint_every_steps: steps between checkpoints.
+    :param pictures_every_steps: steps between pictures of the maps.
+    """
+
+    batch_size: int = 32
+    learning_rate: float = 1e-4
+    ema_decay: float = 0.998
+    max_minutes: float | None = None
+    log_every_steps: int = 10
+    checkpoint_every_steps: int = 500
+    pictures_every_steps: int = 500
+
+    def __post_init__(self):
+        for name in ('batch_size', 'log_every_steps', 'checkpoint_every_steps',
+                     'pictures_every_steps'):
+            if getattr(self, name) < 1:
+                raise ValueError(f'{name} must be 1 or more, got {getattr(self, name)}')
+        if not 0 <= self.ema_decay < 1:
+            raise ValueError(f'ema_decay must be at least 0 and below 1, got {self.ema_decay}')
+        if self.learning_rate <= 0:
+            raise ValueError(f'learning_rate must be above 0, got {self.learning_rate}')
+
+
+class RunSettings(Protocol):
+    """What a stage needs to know of the run that it belongs to."""
+
+    @property
+    def run_dir(self) -> Path:
+        """The run folder."""
+
+    @property
+    def seed(self) -> int:
+        """From which all randomness comes."""
+
+    @property
+    def architecture(self) -> str:
+        """Name of the architecture preset."""
+
+    @property
+    def fabric(self) -> FabricSettings:
+        """Where to train."""
+
+
+BatchT = TypeVar('BatchT')
+BatchT_co = TypeVar('BatchT_co', covariant=True)
+
+
+class Loader(Protocol[BatchT_co]):
+    """Epochs of batches, each a function of (seed, epoch, place in the epoch) alone."""
+
+    def __len__(self) -> int:
+        """Return how many batches :meth:`epoch` yields."""
+
+    def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[BatchT_co]:
+        """Return the batches of one epoch, beginning with batch ``start_batch``."""
+
+
+def start_fabric(settings: FabricSettings) -> Fabric:
+    """
+    Return Fabric, launched: one process here, several under ``torchrun``.
+
+    :param settings: device, precision, threads.
+    """
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    devices, num_nodes = settings.devices, 1
+    if 'TORCHELASTIC_RUN_ID' in os.environ:
+        devices = int(os.environ['LOCAL_WORLD_SIZE'])
+        num_nodes = int(os.environ['WORLD_SIZE']) // devices
+    elif settings.accelerator == 'cpu' and devices == 'auto':
+        devices = 1
+    fabric = Fabric(
+        accelerator=settings.accelerator, devices=devices, num_nodes=num_nodes,
+        strategy='ddp' if 'TORCHELASTIC_RUN_ID' in os.environ else 'auto',
+        precision=settings.precision)
+    fabric.launch()
+    return fabric
+
+
+def batches_from(loader: Loader[BatchT], step: int) -> Iterator[BatchT]:
+    """
+    Yield batches for ever, one epoch after the other, beginning where step ``step`` would be.
+
+    :param loader: makes the epochs.
+    :param step: how many batches were taken before.
+    """
+    epoch, start_batch = divmod(step, len(loader))
+    while True:
+        yield from loader.epoch(epoch, start_batch)
+        epoch, start_batch = epoch + 1, 0
+
+
+def averaged(module: nn.Module, decay: float) -> AveragedModel:
+    """
+    Return the exponential moving average of ``module``'s weights and running statistics.
+
+    Early on the average is short, ``(1 + n) / (10 + n)`` after n steps (as in TensorFlow's
+    ``ExponentialMovingAverage``), so that the random start does not weigh on a short run.
+
+    :param module: the module itself, on its device, not what ``Fabric.setup`` wraps it in.
+    :param decay: per step, at least 0 and below 1.
+    """
+    def average(averages: Any, values: Any, count: Any) -> None:
+        warm = min(decay, (1 + int(count)) / (10 + int(count)))
+        get_ema_multi_avg_fn(warm)(averages, values, count)
+
+    average_model = AveragedModel(module, multi_avg_fn=average, use_buffers=True)
+    return average_model.requires_grad_(False)
+
+
+def frozen(module: nn.Module) -> nn.Module:
+    """Return ``module`` in evaluation mode and without gradients."""
+    return module.requires_grad_(False).eval()
+
+
+class Stage:
+    """
+    One stage of a run. Use it as a context: it locks the folder and closes the log.
+
+    :param name: of the stage, and of its folder.
+    :param run: settings of the whole run.
+    :param settings: settings of this stage.
+    :param resume: go on from the checkpoint of an interrupted run.
+    :raises TrainingError: if the folder is in use, cannot be written, or already holds a run.
+    """
+
+    def __init__(self, name: str, run: RunSettings, settings: LoopSettings, resume: bool):
+        self.name = name
+        self.run = run
+        self.settings = settings
+        self.folder = Path(run.run_dir) / name
+        self.step = 0
+        self.fabric = start_fabric(run.fabric)
+        seed_everything(run.seed, verbose=False)
+        self.device = self.fabric.device
+        self._resume = resume
+        self._spent_s = 0.0
+        self._tracked: dict[str, Any] = {}
+        self._fixed_settings = _fixed_settings(run, settings)
+        self._bar: tqdm | None = None
+        self._writer: SummaryWriter | None = None
+        self._lock: Any = None
+
+    def __enter__(self) -> Stage:
+        if self.fabric.is_global_zero:
+            self._lock = _locked_folder(Path(self.run.run_dir))
+            if self.result_file.exists():
+                raise TrainingError(
+                    f'{self.folder} holds a finished {self.name}: give another run_dir, or '
+                    'remove that folder to train it again')
+            if self.checkpoint_file.exists() and not self._resume:
+                raise TrainingError(
+                    f'{self.folder} holds an unfinished {self.name}: continue it with --resume, '
+                    'or give another run_dir')
+            self.folder.mkdir(exist_ok=True)
+            _write_json(self.folder / 'settings.json', _plain(
+                {'run': self.run, 'architecture': Architecture.preset(self.run.architecture)}))
+            _write_json(self.folder / 'environment.json', environment(self.run.seed))
+        self.fabric.barrier()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        if self._writer is not None:
+            self._writer.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """What ``--resume`` goes on from."""
+        return self.folder / 'checkpoint.pt'
+
+    @property
+    def result_file(self) -> Path:
+        """What the stage hands over; it exists once the stage is finished."""
+        return self.folder / 'result.pt'
+
+    @property
+    def process_batch_size(self) -> int:
+        """
+        Images per step of each process.
+
+        :raises TrainingError: if the processes cannot share a batch evenly.
+        """
+        share, rest = divmod(self.settings.batch_size, self.fabric.world_size)
+        if rest or not share:
+            raise TrainingError(
+                f'{self.name}.batch_size is {self.settings.batch_size}, which '
+                f'{self.fabric.world_size} processes cannot share evenly: choose a multiple')
+        return share
+
+    def random(self) -> torch.Generator:
+        """Return a source of random numbers that depends on seed, step and process alone."""
+        generator = torch.Generator()
+        place = (self.run.seed * 1_000_003 + self.step) * 1_009 + self.fabric.global_rank
+        return generator.manual_seed(place % 2 ** 63)
+
+    def track(self, **parts: Any) -> None:
+        """
+        Name what a checkpoint holds, and continue from the last one if asked to.
+
+        Writes the first checkpoint, so that a full disk shows now and not after hours.
+
+        :param parts: modules (not wrapped by Fabric), optimisers, schedules, averages.
+        :raises TrainingError: if the checkpoint does not fit, or the disk has no room.
+        """
+        self._tracked = parts
+        if self._resume and self.checkpoint_file.exists():
+            self._restore()
+        else:
+            self.save()
+        if self.fabric.is_global_zero:
+            need = 2 * self.checkpoint_file.stat().st_size
+            free = shutil.disk_usage(self.folder).free
+            if free < need:
+                raise TrainingError(
+                    f'{self.folder} is on a disk with {free / 1e6:.0f} MB free; the checkpoints '
+                    f'of {self.name} need {need / 1e6:.0f} MB: make room or give another run_dir')
+            self._writer = SummaryWriter(self.folder, purge_step=self.step + 1)
+
+    def loop(self, batches: Iterable[BatchT], total_steps: int) -> Iterator[BatchT]:
+        """
+        Yield batches until the steps or the time are used up; keep checkpoints meanwhile.
+
+        :param batches: from :func:`batches_from`, at the current step.
+        :param total_steps: steps of the whole stage, those of an interrupted run included.
+        """
+        self._bar = tqdm(
+            desc=self.name, initial=self.step, total=total_steps, unit='step',
+            dynamic_ncols=True, disable=not self.fabric.is_global_zero,
+            mininterval=0.5 if sys.stderr.isatty() else 30.0)
+        begun_s = time.monotonic() - self._spent_s
+        source = iter(batches)
+        while self.step < total_steps:
+            self._spent_s = time.monotonic() - begun_s
+            if self._time_is_up():
+                tqdm.write(f'{self.name}: {self.settings.max_minutes:g} minutes are over after '
+                           f'{self.step} steps', file=sys.stderr)
+                break
+            batch = next(source, None)
+            if batch is None:
+                break
+            yield batch
+            self.step += 1
+            self._bar.update()
+            if self.step % self.settings.checkpoint_every_steps == 0:
+                self.save()
+        self.save()
+
+    def report(self, losses: Mapping[str, Tensor], names: Iterable[str]) -> None:
+        """
+        Log the losses of this step; call it before ``backward``.
+
+        :param losses: scalars by name.
+        :param names: the batch's files, for the message.
+        :raises TrainingError: if a loss is not finite; the weights are still untouched.
+        """
+        values = torch.stack([loss.detach().float() for loss in losses.values()]).cpu()
+        if not torch.isfinite(values).all():
+            bad = ', '.join(
+                f'{name} = {value:g}' for name, value in zip(losses, values.tolist()))
+            raise TrainingError(
+                f'{self.name}: loss not finite at step {self.step + 1} ({bad}); the batch was '
+                f'{", ".join(map(str, names))}; the checkpoint of the last good steps is '
+                f'{self.checkpoint_file}. Look at those files, or lower the learning rate')
+        if self._writer is not None and (
+                self.step == 0 or (self.step + 1) % self.settings.log_every_steps == 0):
+            for name, value in zip(losses, values.tolist()):
+                self._writer.add_scalar(name, value, self.step + 1)
+        if self._bar is not None:
+            self._bar.set_postfix(
+                {name.rpartition('/')[2]: f'{value:.4f}'
+                 for name, value in zip(losses, values.tolist())}, refresh=False)
+
+    def log(self, **values: float) -> None:
+        """Log further scalars of this step."""
+        if self._writer is not None and (self.step + 1) % self.settings.log_every_steps == 0:
+            for name, value in values.items():
+                self._writer.add_scalar(name, value, self.step + 1)
+
+    def picture_due(self) -> bool:
+        """Return whether this step is one whose maps are to be shown."""
+        return self.fabric.is_global_zero and (
+            self.step == 0 or (self.step + 1) % self.settings.pictures_every_steps == 0)
+
+    def show(self, **maps: Tensor) -> None:
+        """
+        Write one picture: a row per image, a column per map, in the order given.
+
+        :param maps: (B, 3, H, W) images in [-1, 1] or (B, 1, H, W) maps in [0, 1].
+        """
+        sheet = contact_sheet(maps)
+        folder = self.folder / 'pictures'
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(sheet).save(folder / f'step_{self.step + 1:07d}.png')
+        if self._writer is not None:
+            self._writer.add_image(
+                ' | '.join(maps), sheet, self.step + 1, dataformats='HWC')
+
+    def save(self) -> None:
+        """
+        Write the checkpoint: the whole file or, should that fail, the old one stays.
+
+        :raises TrainingError: if it cannot be written, or a weight is no longer finite.
+        """
+        for name, part in self._tracked.items():
+            if isinstance(part, nn.Module) and not all(
+                    torch.isfinite(parameter).all() for parameter in part.parameters()):
+                raise TrainingError(
+                    f'{self.name}: the weights of {name} are no longer finite at step '
+                    f'{self.step}; {self.checkpoint_file} holds the last good ones. Lower the '
+                    'learning rate, or use precision 32-true')
+        state = {
+            **{name: part.state_dict() for name, part in self._tracked.items()},
+            'step': self.step, 'spent_s': self._spent_s, 'settings': self._fixed_settings,
+        }
+        if self.fabric.is_global_zero:
+            save_whole(state, self.checkpoint_file)
+            if self._writer is not None:
+                self._writer.flush()
+        self.fabric.barrier()
+
+    def finish(self, **modules: nn.Module) -> Path:
+        """
+        Write what the stage hands over and return its file.
+
+        :param modules: the trained parts, by the name under which later stages ask for them.
+        """
+        if self.fabric.is_global_zero:
+            save_whole(
+                {'architecture': Architecture.preset(self.run.architecture).as_dict(),
+                 'modules': {name: _on_cpu(module) for name, module in modules.items()},
+                 'provenance': self.provenance()}, self.result_file)
+        self.fabric.barrier()
+        return self.result_file
+
+    def provenance(self) -> dict[str, str]:
+        """Return in words where this stage's weights come from."""
+        here = environment(self.run.seed)
+        return {
+            'stage': self.name, 'steps': str(self.step),
+            'hours': f'{self._spent_s / 3600:.2f}', 'seed': str(self.run.seed),
+            'git_revision': str(here['git_revision']), 'command': str(here['command']),
+            'date': str(here['started'])[:10],
+            'settings': json.dumps(_plain(self.run), default=str),
+        }
+
+    def _time_is_up(self) -> bool:
+        limit = self.settings.max_minutes
+        if limit is None:
+            return False
+        return self.fabric.broadcast(self._spent_s >= limit * 60)
+
+    def _restore(self) -> None:
+        state = _read(self.checkpoint_file)
+        changed = [
+            f'{name} was {state["settings"].get(name)!r} and is now {value!r}'
+            for name, value in self._fixed_settings.items()
+            if state['settings'].get(name) != value]
+        if changed:
+            raise TrainingError(
+                f'{self.checkpoint_file} cannot be continued with other settings: '
+                + '; '.join(changed) + '. Put them back, or start in another run_dir')
+        for name, part in self._tracked.items():
+            part.load_state_dict(state[name])
+        self.step = state['step']
+        self._spent_s = state['spent_s']
+
+
+def load_result(path: Path, architecture: str, **modules: nn.Module) -> dict[str, str]:
+    """
+    Fill ``modules`` with what a stage handed over.
+
+    :param path: the stage's ``result.pt``.
+    :param architecture: name of the preset in use.
+    :param modules: the parts to fill, by their name in that file.
+    :returns: the provenance of the weights.
+    :raises TrainingError: if the file is missing, damaged, or of another architecture.
+    """
+    if not path.is_file():
+        raise TrainingError(
+            f'{path} does not exist: train that stage first (s2r_train {path.parent.name}'
+            ' or s2r_train all), or name another result in the config')
+    result = _read(path)
+    if result.get('architecture') != Architecture.preset(architecture).as_dict():
+        raise TrainingError(
+            f'{path} was trained with the architecture {result.get("architecture")}, and the '
+            f'config says {architecture!r}: they must be the same')
+    for name, module in modules.items():
+        if name not in result['modules']:
+            raise TrainingError(
+                f'{path} holds {", ".join(result["modules"])} and no {name}: is it the result of '
+                'another stage?')
+        module.load_state_dict(result['modules'][name])
+    return result['provenance']
+
+
+def save_whole(state: object, path: Path) -> None:
+    """
+    Write ``state`` with ``torch.save`` so that ``path`` is never half a file.
+
+    :param state: tensors and plain values only, so that it can be read without running code.
+    :param path: replaced once the new file is on the disk.
+    :raises TrainingError: if the file cannot be written.
+    """
+    temporary = path.with_name(f'.{path.name}.part')
+    try:
+        with open(temporary, 'wb') as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:
+        temporary.unlink(missing_ok=True)
+        raise TrainingError(
+            f'could not write {path} ({error}): make room, or give another run_dir') from error
+
+
+def environment(seed: int) -> dict[str, Any]:
+    """
+    Return what is needed to repeat a run, beside its settings.
+
+    :param seed: the run's.
+    """
+    versions = {}
+    for package in LOGGED_PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        'command': ' '.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        'started': datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds'),
+        'seed': seed, 'git_revision': git_revision(), 'python': platform.python_version(),
+        'machine': platform.machine(), 'packages': versions,
+    }
+
+
+def git_revision() -> str | None:
+    """Return the revision of this package's checkout, ``+`` if changed; None if there is none."""
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ['git', *arguments], cwd=Path(__file__).parent, capture_output=True, text=True,
+            check=True).stdout.strip()
+
+    try:
+        git('ls-files', '--error-unmatch', Path(__file__).name)
+        changed = git('status', '--porcelain', '--untracked-files=no')
+        return git('rev-parse', 'HEAD') + ('+' if changed else '')
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _locked_folder(folder: Path) -> Any:
+    """Return the open lock of ``folder``; the system frees it however the process ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / '.lock', 'w')
+    except OSError as error:
+        raise TrainingError(
+            f'cannot write to the run folder {folder} ({error}): give another run_dir') from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise TrainingError(
+            f'another process is training in {folder}: wait for it, or give another run_dir'
+        ) from error
+    return lock
+
+
+def _fixed_settings(run: RunSettings, settings: LoopSettings) -> dict[str, Any]:
+    """Return, by dotted name, the settings that an exact continuation depends on."""
+    flat: dict[str, Any] = {}
+
+    def add(prefix: str, values: Mapping[str, Any]) -> None:
+        for name, value in values.items():
+            if name in FREE_TO_CHANGE:
+                continue
+            if isinstance(value, Mapping):
+                add(f'{prefix}{name}.', value)
+            else:
+                flat[f'{prefix}{name}'] = value
+
+    whole = _plain(run)
+    other_stages = {
+        field.name for field in fields(run)  # type: ignore[arg-type]
+        if isinstance(getattr(run, field.name), LoopSettings)}
+    add('', {name: value for name, value in whole.items() if name not in other_stages})
+    add('', _plain(settings))
+    return flat
+
+
+def _plain(value: Any) -> Any:
+    """Return dataclasses, paths and tuples as what JSON knows."""
+    if hasattr(value, '__dataclass_fields__'):
+        value = asdict(value)
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def _on_cpu(module: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().clone()
+            for name, tensor in module.state_dict().items()}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:  # what damaged pickles raise is not bounded
+        raise TrainingError(f'{path} is damaged ({error}): remove it and train again') from error
+
+
+def _write_json(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')

@@ -1,0 +1,82 @@
+"""The loop that the stages with a depth loss share: epochs of Adam, a halving rate, an average."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast, TypeVar
+
+import torch
+from torch import nn, Tensor
+from torch.optim import Adam
+from torch.optim.lr_scheduler import StepLR
+
+from ..data import Batch, EpochLoader
+from ..run import averaged, batches_from, LoopSettings, Stage
+
+ModuleT = TypeVar('ModuleT', bound=nn.Module)
+Step = Callable[[nn.Module, Batch], tuple[dict[str, Tensor], dict[str, Tensor]]]
+
+
+@dataclass(frozen=True)
+class EpochSettings(LoopSettings):
+    """
+    What the stages with a depth loss have in common.
+
+    :param epochs: length of the stage; each image is seen once per epoch.
+    :param halve_every_epochs: the learning rate is halved each time.
+    """
+
+    epochs: float = 30.0
+    halve_every_epochs: float = 10.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ('epochs', 'halve_every_epochs'):
+            if getattr(self, name) <= 0:
+                raise ValueError(f'{name} must be above 0, got {getattr(self, name)}')
+
+
+def fit(
+    stage: Stage, settings: EpochSettings, loader: EpochLoader[Batch], model: ModuleT,
+    step: Step,
+) -> ModuleT:
+    """
+    Train those parameters of ``model`` that require gradients.
+
+    :param stage: keeps checkpoints and log.
+    :param settings: length and learning rate.
+    :param loader: of the training images.
+    :param model: frozen parts are in evaluation mode, the others in training mode.
+    :param step: given the model and a batch, returns the losses, whose sum is lowered, and the
+        maps to show in pictures; both by name.
+    :returns: the moving average of the model.
+    """
+    fabric = stage.fabric
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = Adam(trained, settings.learning_rate, betas=(0.9, 0.999))
+    schedule = StepLR(
+        optimizer, max(1, round(settings.halve_every_epochs * len(loader))), gamma=0.5)
+    wrapped, optimizer = fabric.setup(model, optimizer)
+    average = averaged(model, settings.ema_decay)
+    stage.track(model=model, optimizer=optimizer, schedule=schedule, average=average)
+
+    total_steps = max(1, round(settings.epochs * len(loader)))
+    for batch in stage.loop(batches_from(loader, stage.step), total_steps):
+        batch = fabric.to_device(batch)
+        losses, maps = step(wrapped, batch)
+        stage.report(losses, batch.names)
+        stage.log(learning_rate=float(schedule.get_last_lr()[0]))
+        if stage.picture_due():
+            stage.show(**maps)
+
+        optimizer.zero_grad()
+        fabric.backward(torch.stack(list(losses.values())).sum())
+        optimizer.step()
+        schedule.step()
+        average.update_parameters(model)
+    return cast(ModuleT, average.module)
+
+
+def unit_range(depth: Tensor) -> Tensor:
+    """Return depth in [-1, 1] as a map in [0, 1] for a picture."""
+    return (depth + 1) / 2

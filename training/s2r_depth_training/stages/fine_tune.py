@@ -1,0 +1,78 @@
+"""Fine-tuning: a trained network and a little labelled real data, however sparse its depth."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TYPE_CHECKING
+
+from s2r_depth_ros import weights
+
+from ..inputs import DataSettings, depth_loader
+from ..run import frozen, Stage, TrainingError
+from .depth_loop import EpochSettings, fit
+from .dsa import whole_network_step
+
+if TYPE_CHECKING:
+    from ..config import Config
+
+NAME = 'fine_tune'
+Part = Literal['structure_encoder', 'structure_decoder', 'attention', 'depth']
+
+
+@dataclass(frozen=True)
+class FineTuneSettings(EpochSettings):
+    """
+    Fine-tuning, the method's semi-supervised setting.
+
+    :param weights: weights file to begin with; null is what stage 3 of this run wrote.
+    :param frozen: parts that stay as they are.
+    :param data: the labelled real images; pixels without depth do not count.
+    """
+
+    batch_size: int = 8
+    learning_rate: float = 2e-5
+    weights: Path | None = None
+    frozen: list[Part] = field(
+        default_factory=lambda: ['structure_encoder', 'structure_decoder'])
+    data: DataSettings = field(default_factory=lambda: DataSettings(dataset='kitti_depth'))
+
+
+def train(config: Config, resume: bool = False) -> Path:
+    """
+    Train the parts that are not frozen on real images and write ``weights.safetensors``.
+
+    :param config: of the run; ``config.fine_tune`` is this stage's part.
+    :param resume: go on from the last checkpoint.
+    :returns: the stage's result; the new weights file is beside it.
+    :raises TrainingError: if the run cannot start or go on.
+    :raises WeightsError: if the weights to begin with cannot be read.
+    """
+    settings = config.fine_tune
+
+    with Stage(NAME, config, settings, resume) as stage:
+        # Data
+        loader = depth_loader(settings.data, stage)
+
+        # Networks
+        source = settings.weights or config.weights_file
+        network, info = weights.load_with_info(source)
+        if info.max_depth_m != settings.data.max_depth_m:
+            raise TrainingError(
+                f'{source} was trained for depths to {info.max_depth_m:g} m and '
+                f'fine_tune.data.max_depth_m is {settings.data.max_depth_m:g}: set that to '
+                f'{info.max_depth_m:g}')
+        network.train().requires_grad_(True)
+        for part in settings.frozen:
+            frozen(getattr(network, part))
+        if not any(parameter.requires_grad for parameter in network.parameters()):
+            raise TrainingError('fine_tune.frozen names every part: leave one out to train it')
+
+        # Loop
+        trained = fit(stage, settings, loader, network, whole_network_step)
+
+        # Hand-over
+        if stage.fabric.is_global_zero:
+            weights.save(
+                stage.folder / 'weights.safetensors', trained, settings.data.weights_info(
+                    {**stage.provenance(), 'began_with': str(source)}))
+        return stage.finish(**dict(trained.named_children()))
