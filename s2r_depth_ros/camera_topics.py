@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import threading
+from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -22,8 +23,6 @@ OUTPUTS = {
     DEPTH: Image, INFO: CameraInfo, POINTS: PointCloud2, COLOR: Image, STRUCTURE: Image,
     ATTENTION: Image}
 
-_NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-_RELIABLE = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
 _FIRST_INFO_WAIT_S = 0.5
 
 
@@ -50,17 +49,13 @@ class CameraTopics:
             node.create_subscription(
                 CompressedImage if compressed else Image,
                 f'{camera}/image/compressed' if compressed else f'{camera}/image',
-                on_image, _NEWEST,
-                qos_overriding_options=QoSOverridingOptions.with_default_policies()),
+                on_image, **_newest()),
             node.create_subscription(
-                CameraInfo, f'{camera}/camera_info', self._on_info, _NEWEST,
-                qos_overriding_options=QoSOverridingOptions.with_default_policies()),
+                CameraInfo, f'{camera}/camera_info', self._on_info, **_newest()),
         ]
         self.image_topic = self._subscriptions[0].topic_name
         self._publishers = {
-            output: node.create_publisher(
-                message, f'{camera}/{output}', _RELIABLE,
-                qos_overriding_options=QoSOverridingOptions.with_default_policies())
+            output: node.create_publisher(message, f'{camera}/{output}', **_reliable())
             for output, message in OUTPUTS.items()
             if output != POINTS or parameters.publish_points}
 
@@ -97,3 +92,19 @@ class CameraTopics:
     def _on_info(self, message: CameraInfo) -> None:
         self._info = message
         self._info_came.set()
+
+
+# Profiles are made anew for each topic: overriding one changes the object itself.
+
+def _newest() -> dict[str, Any]:
+    return _overridable(QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT))
+
+
+def _reliable() -> dict[str, Any]:
+    return _overridable(QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE))
+
+
+def _overridable(profile: QoSProfile) -> dict[str, Any]:
+    return {
+        'qos_profile': profile,
+        'qos_overriding_options': QoSOverridingOptions.with_default_policies()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from functools import partial
+import signal
 import sys
 import time
 from typing import NamedTuple
@@ -329,6 +330,8 @@ def main(args: list[str] | None = None) -> int:
         'depth_node', usage='depth_node [--help] [--ros-args ...]', description=HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args(remove_ros_args(args or sys.argv)[1:])
+    # rclpy wakes spin() by itself; a KeyboardInterrupt would strike in the middle of anything.
+    signal.signal(signal.SIGINT, lambda *_: None)
     rclpy.init(args=args)
     try:
         node = DepthNode()
@@ -342,7 +345,7 @@ def main(args: list[str] | None = None) -> int:
         if node.parameters.autostart:
             node.autostart()
         executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except ExternalShutdownException:
         pass
     finally:
         node.close()

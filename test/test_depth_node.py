@@ -1,0 +1,559 @@
+"""The depth node as a process of its own, seen from its topics and services alone."""
+from __future__ import annotations
+
+import array
+import signal
+
+import cv2
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+import numpy as np
+import pytest
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
+from rclpy.qos import qos_profile_sensor_data
+from ros_graph import Graph, ros_arguments
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+import torch
+
+from s2r_depth_ros import DepthPredictor, weights
+from s2r_depth_ros.network import Architecture, S2RDepthNet
+from s2r_depth_ros.ros_compat import read_points
+
+NODE = 's2r_depth_ros.depth_node'
+HEIGHT, WIDTH = 96, 160
+FOCAL_PX, CX_PX, CY_PX = 120.0, 70.0, 50.0
+
+
+@pytest.fixture(scope='module')
+def tiny(tmp_path_factory):
+    """Weights of a tiny network, whose depth for a picture spreads over some metres."""
+    torch.manual_seed(3)
+    path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
+    architecture = Architecture(width=1 / 32, channel_multiple=2, light_decoders=True)
+    network = S2RDepthNet(architecture)
+    with torch.no_grad():
+        for name, parameter in network.depth.named_parameters():
+            if name.startswith('depth'):
+                parameter.mul_(40)
+    weights.save(path, network, weights.WeightsInfo(80.0, 100.0, HEIGHT, WIDTH))
+    return path
+
+
+class Camera:
+    """Publishes images for the node under test and collects what it makes of them."""
+
+    def __init__(self, graph, name='camera', transport='raw', outputs=None):
+        self.graph = graph
+        self.stamp_s = 0
+        compressed = transport == 'compressed'
+        self._image = graph.publisher(
+            CompressedImage if compressed else Image,
+            f'{name}/image/compressed' if compressed else f'{name}/image',
+            qos_profile_sensor_data)
+        self._info = graph.publisher(CameraInfo, f'{name}/camera_info', qos_profile_sensor_data)
+        kinds = {'image': Image, 'camera_info': CameraInfo, 'points': PointCloud2}
+        self.found = {
+            output: graph.collect(kinds.get(output, Image), f'{name}/depth/{output}')
+            for output in (outputs if outputs is not None else kinds)}
+        # Discovery is per topic: the node must see every subscription before it is counted upon.
+        for output in self.found:
+            graph.wait(
+                lambda output=output: graph.node.count_publishers(f'/{name}/depth/{output}'),
+                f'the topic {name}/depth/{output}')
+        graph.spin(0.5)
+
+    def send_info(self, **changes):
+        info = camera_info(self.stamp_s, **changes)
+        self._info.publish(info)
+        return info
+
+    def send(self, message):
+        self._image.publish(message)
+
+    def next_stamp(self):
+        self.stamp_s += 1
+        return self.stamp_s
+
+    def shoot(self, rgb, info=True):
+        """Send an image, after its camera_info, and return its stamp in seconds."""
+        stamp_s = self.next_stamp()
+        if info:
+            self.send_info()
+        self.send(image_message(rgb, stamp_s))
+        return stamp_s
+
+    def of(self, output, stamp_s):
+        return [m for m in self.found[output] if m.header.stamp.sec == stamp_s]
+
+    def wait_for(self, output, stamp_s):
+        return self.graph.wait(lambda: self.of(output, stamp_s), f'{output} of {stamp_s}')[0]
+
+    def depth_m(self, stamp_s):
+        message = self.wait_for('image', stamp_s)
+        assert message.encoding == '32FC1'
+        return np.frombuffer(message.data, '<f4').reshape(message.height, message.width)
+
+
+class Diagnostics:
+    """Collects /diagnostics and finds what they say now of a part of the node."""
+
+    def __init__(self, graph):
+        self.graph = graph
+        self.found = graph.collect(DiagnosticArray, '/diagnostics')
+
+    def newest(self, part):
+        for array_ in reversed(self.found):
+            for status in array_.status:
+                if status.name.endswith(f': {part}'):
+                    return status
+        return None
+
+    def wait(self, part, condition, what):
+        def found():
+            status = self.newest(part)
+            return status if status and condition(status) else None
+        return self.graph.wait(found, f'diagnostics of {part} with {what}')
+
+    def count(self, part, key):
+        status = self.newest(part)
+        return int(values(status).get(key, 0)) if status else 0
+
+    def wait_count(self, part, key, count):
+        self.graph.wait(lambda: self.count(part, key) >= count, f'{count} {key} of {part}')
+
+
+def values(status):
+    return {each.key: each.value for each in status.values}
+
+
+def picture(seed=0, height=HEIGHT, width=WIDTH):
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
+    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def image_message(rgb, stamp_s, **changes):
+    message = Image(
+        height=rgb.shape[0], width=rgb.shape[1], encoding='rgb8', step=rgb.shape[1] * 3,
+        data=array.array('B', rgb.tobytes()))
+    message.header.stamp.sec = stamp_s
+    message.header.frame_id = 'front_optical'
+    for name, value in changes.items():
+        setattr(message, name, value)
+    return message
+
+
+def camera_info(stamp_s, **changes):
+    info = CameraInfo(
+        height=HEIGHT, width=WIDTH, distortion_model='plumb_bob', d=[0.0] * 5,
+        k=[FOCAL_PX, 0.0, CX_PX, 0.0, FOCAL_PX, CY_PX, 0.0, 0.0, 1.0],
+        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        p=[FOCAL_PX, 0.0, CX_PX, 0.0, 0.0, FOCAL_PX, CY_PX, 0.0, 0.0, 0.0, 1.0, 0.0])
+    info.header.stamp.sec = stamp_s
+    info.header.frame_id = 'front_optical'
+    for name, value in changes.items():
+        setattr(info, name, value)
+    return info
+
+
+def expected_depth_m(tiny, rgb, max_depth_m=76.0):
+    """What the node must publish: the predictor's depth with the marks of REP 117."""
+    intrinsics = np.array([[FOCAL_PX, 0, CX_PX], [0, FOCAL_PX, CY_PX], [0, 0, 1]])
+    depth_m, = DepthPredictor(tiny, 'cpu').predict([rgb], [intrinsics])
+    # The training focal length was 100 px and the network sees the image at its own size.
+    far_m = min(max_depth_m, 0.95 * 80.0 * FOCAL_PX / 100.0)
+    return np.where(depth_m > far_m, np.inf, np.where(depth_m < 0.1, -np.inf, depth_m))
+
+
+@pytest.fixture(scope='module')
+def running(tiny, tmp_path_factory):
+    """A node with two cameras, shared by the tests that leave it running."""
+    with Graph(tmp_path_factory.mktemp('running')) as graph:
+        process = graph.start(NODE, *ros_arguments(
+            weights=tiny, device='cpu', cameras='[left, right]'))
+        yield graph, process, Diagnostics(graph), Camera(graph, 'left')
+
+
+@pytest.fixture
+def graph(tmp_path):
+    with Graph(tmp_path) as graph:
+        yield graph
+
+
+def test_every_image_yields_one_depth_info_and_cloud_of_its_stamp(running):
+    _, _, _, camera = running
+    stamps_s = []
+    for seed in range(8):
+        stamps_s.append(camera.shoot(picture(seed)))
+        for output in camera.found:
+            camera.wait_for(output, stamps_s[-1])
+    camera.graph.spin(0.5)
+    for output, found in camera.found.items():
+        mine = [m.header.stamp.sec for m in found if m.header.stamp.sec in stamps_s]
+        assert mine == stamps_s, output
+        assert {m.header.frame_id for m in found} == {'front_optical'}
+
+
+def test_the_depth_is_that_of_the_predictor(running, tiny):
+    _, _, _, camera = running
+    rgb = picture(1)
+    expected_m = expected_depth_m(tiny, rgb)
+    assert np.isfinite(expected_m).any()
+    assert np.allclose(camera.depth_m(camera.shoot(rgb)), expected_m, rtol=1e-4)
+
+
+def test_the_cloud_is_the_back_projection_of_the_depth(running):
+    _, _, _, camera = running
+    rgb = picture(2)
+    stamp_s = camera.shoot(rgb)
+    cloud, depth_m = camera.wait_for('points', stamp_s), camera.depth_m(stamp_s)
+    assert (cloud.height, cloud.width, cloud.is_dense) == (HEIGHT, WIDTH, False)
+    points = read_points(cloud, ['x', 'y', 'z', 'rgb']).reshape(HEIGHT, WIDTH)
+    valid = np.isfinite(depth_m)
+    assert valid.any()
+    assert np.array_equal(np.isfinite(points['z']), valid)
+    row, column = np.argwhere(valid)[len(np.argwhere(valid)) // 3]
+    z = depth_m[row, column]
+    assert points['x'][row, column] == pytest.approx((column - 70.0) * z / 120.0, rel=1e-5)
+    assert points['y'][row, column] == pytest.approx((row - 50.0) * z / 120.0, rel=1e-5)
+    assert points['z'][row, column] == z
+    packed = int(points['rgb'][row, column].view(np.uint32))
+    assert [packed >> 16 & 255, packed >> 8 & 255, packed & 255] == rgb[row, column].tolist()
+
+
+def test_camera_info_describes_exactly_the_published_image(running):
+    _, _, _, camera = running
+    stamp_s = camera.next_stamp()
+    # Calibrated at twice the size; the image is a binned region of it.
+    camera.send_info(
+        height=400, width=500, binning_x=2, binning_y=2,
+        k=[240.0, 0.0, 180.0, 0.0, 240.0, 130.0, 0.0, 0.0, 1.0], p=[0.0] * 12,
+        roi=type(CameraInfo().roi)(x_offset=40, y_offset=30, width=320, height=192))
+    camera.send(image_message(picture(), stamp_s))
+    info = camera.wait_for('camera_info', stamp_s)
+    assert (info.width, info.height, info.binning_x, info.roi.width) == (WIDTH, HEIGHT, 0, 0)
+    # (180 - 40) / 2 and (130 - 30) / 2
+    assert info.k.tolist() == [120.0, 0.0, 70.0, 0.0, 120.0, 50.0, 0.0, 0.0, 1.0]
+
+
+def test_two_cameras_are_served(running):
+    graph, _, _, left = running
+    right = Camera(graph, 'right')
+    for seed in range(3):
+        stamps_s = left.shoot(picture(seed)), right.shoot(picture(seed + 10))
+        for camera, stamp_s in zip((left, right), stamps_s):
+            for output in camera.found:
+                camera.wait_for(output, stamp_s)
+
+
+def bad_images():
+    good = picture()
+    half = HEIGHT * WIDTH * 3 // 2
+    return {
+        'bad_step': image_message(good, 0, step=WIDTH),
+        'data_too_short': image_message(good, 0, data=array.array('B', bytes(half))),
+        'data_too_long': image_message(good, 0, data=array.array('B', bytes(half * 3))),
+        'zero_size': image_message(good, 0, width=0, step=0),
+        'unknown_encoding': image_message(good, 0, encoding='32FC7'),
+        'too_large': image_message(good, 0, width=2**30, height=2**31, step=3 * 2**30),
+    }
+
+
+@pytest.mark.parametrize('cause', sorted(bad_images()))
+def test_a_bad_image_is_dropped_under_its_cause_and_the_next_is_served(running, cause):
+    _, process, diagnostics, camera = running
+    camera.send_info()
+    before = diagnostics.count('left', f'dropped {cause}')
+    message = bad_images()[cause]
+    message.header.stamp.sec = camera.next_stamp()
+    camera.send(message)
+    diagnostics.wait_count('left', f'dropped {cause}', before + 1)
+    assert cause in process.output
+    assert '/left/image' in process.output
+    camera.wait_for('image', camera.shoot(picture()))
+    assert not camera.of('image', message.header.stamp.sec)
+
+
+@pytest.mark.parametrize('changes', [
+    {'k': [float('nan'), 0.0, 70.0, 0.0, 120.0, 50.0, 0.0, 0.0, 1.0]},
+    {'k': [120.0, 0.0, 70.0, 0.0, 0.0, 50.0, 0.0, 0.0, 1.0]},
+    {'width': WIDTH * 2}], ids=['nan', 'no fy', 'another size'])
+def test_an_image_with_an_impossible_calibration_is_dropped(running, changes):
+    _, _, diagnostics, camera = running
+    before = diagnostics.count('left', 'dropped camera_info')
+    stamp_s = camera.next_stamp()
+    camera.send_info(**changes)
+    camera.graph.spin(0.3)
+    camera.send(image_message(picture(), stamp_s))
+    status = diagnostics.wait(
+        'left', lambda s: int(values(s).get('dropped camera_info', 0)) > before, 'a drop')
+    assert status.level == DiagnosticStatus.WARN
+    assert not camera.of('image', stamp_s)
+    camera.wait_for('image', camera.shoot(picture()))
+
+
+def test_a_stamp_that_goes_backwards_costs_one_image(running):
+    _, _, diagnostics, camera = running
+    before = diagnostics.count('left', 'dropped stamp_backwards')
+    camera.wait_for('image', camera.shoot(picture()))
+    camera.send(image_message(picture(), 0))
+    diagnostics.wait_count('left', 'dropped stamp_backwards', before + 1)
+    camera.wait_for('image', camera.shoot(picture()))
+
+
+def test_an_uncalibrated_camera_has_depth_but_no_cloud(running):
+    _, _, diagnostics, camera = running
+    stamp_s = camera.next_stamp()
+    camera.send_info(k=[0.0] * 9, p=[0.0] * 12)
+    camera.graph.spin(0.3)
+    camera.send(image_message(picture(), stamp_s))
+    camera.wait_for('image', stamp_s)
+    status = diagnostics.wait('left', lambda s: 'not calibrated' in s.message, 'the reason')
+    assert status.level == DiagnosticStatus.WARN
+    assert not camera.of('points', stamp_s)
+
+
+def test_limits_and_stride_change_at_run_time_and_nonsense_is_refused(running, tiny):
+    graph, _, _, camera = running
+    assert set_parameter(graph, 'max_depth', 40.0).successful
+    assert set_parameter(graph, 'point_stride', 4).successful
+    rgb = picture(4)
+    stamp_s = camera.shoot(rgb)
+    assert np.allclose(
+        camera.depth_m(stamp_s), expected_depth_m(tiny, rgb, max_depth_m=40.0), rtol=1e-4)
+    cloud = camera.wait_for('points', stamp_s)
+    assert (cloud.height, cloud.width) == (24, 40)
+    for name, value, reason in (
+            ('min_depth', 50.0, 'below max_depth'), ('point_stride', 0, 'out of range'),
+            ('weights', 'random', 'read-only'), ('max_rate', 'fast', 'type')):
+        refused = set_parameter(graph, name, value)
+        assert not refused.successful
+        assert reason in refused.reason
+    assert set_parameter(graph, 'max_depth', 76.0).successful
+    assert set_parameter(graph, 'point_stride', 1).successful
+
+
+def test_maps_and_colours_come_to_who_subscribes(running):
+    graph, _, _, left = running
+    people = Camera(graph, 'left', outputs=['image_color', 'structure', 'attention'])
+    people.stamp_s = left.stamp_s
+    stamp_s = people.shoot(picture())
+    left.stamp_s = stamp_s
+    for output, encoding in (
+            ('image_color', 'bgr8'), ('structure', 'mono8'), ('attention', 'mono8')):
+        message = people.wait_for(output, stamp_s)
+        assert (message.height, message.width, message.encoding) == (HEIGHT, WIDTH, encoding)
+        assert len(message.data) == message.height * message.step
+
+
+def test_a_burst_is_dropped_never_queued_and_every_image_is_counted(running):
+    _, _, diagnostics, camera = running
+    diagnostics.graph.spin(2.5)
+
+    def counts():
+        found = values(diagnostics.newest('left'))
+        dropped = sum(int(v) for k, v in found.items() if k.startswith('dropped'))
+        return int(found['received']), int(found['published']), dropped
+
+    before = counts()
+    camera.send_info()
+    for seed in range(60):
+        camera.send(image_message(picture(seed), camera.next_stamp()))
+    camera.wait_for('image', camera.stamp_s)  # the newest is always served
+    diagnostics.graph.spin(2.5)
+    received, published, dropped = (now - then for now, then in zip(counts(), before))
+    assert received == published + dropped
+    assert 0 < published <= received <= 60
+
+
+def test_a_camera_that_falls_silent_is_reported_stale(running):
+    graph, _, diagnostics, camera = running
+    camera.wait_for('image', camera.shoot(picture()))
+    assert set_parameter(graph, 'stale_after', 0.5).successful
+    status = diagnostics.wait(
+        'left', lambda s: s.level == DiagnosticStatus.STALE, 'STALE')
+    assert 'no image for' in status.message
+    assert set_parameter(graph, 'stale_after', 2.0).successful
+
+
+def test_without_subscribers_the_network_rests(graph, tiny):
+    diagnostics = Diagnostics(graph)
+    graph.start(NODE, *ros_arguments(weights=tiny))
+    camera = Camera(graph, outputs=[])
+    for _ in range(3):
+        camera.shoot(picture())
+        graph.spin(0.3)
+    diagnostics.wait_count('camera', 'dropped no_subscriber', 1)
+    assert diagnostics.count('camera', 'published') == 0
+
+
+def test_a_camera_without_camera_info_has_depth_but_no_cloud(graph, tiny):
+    diagnostics = Diagnostics(graph)
+    graph.start(NODE, *ros_arguments(weights=tiny))
+    camera = Camera(graph)
+    stamp_s = camera.shoot(picture(), info=False)
+    camera.wait_for('image', stamp_s)
+    status = diagnostics.wait('camera', lambda s: 'no camera_info' in s.message, 'the reason')
+    assert status.level == DiagnosticStatus.WARN
+    assert not camera.of('points', stamp_s)
+
+
+def test_rectification_is_that_of_opencv(graph, tiny):
+    graph.start(NODE, *ros_arguments(weights=tiny, rectify='true'))
+    camera = Camera(graph)
+    rgb, distortion = picture(5), [0.3, 0.1, 0.001, -0.002, 0.0]
+    stamp_s = camera.next_stamp()
+    camera.send_info(d=distortion)
+    camera.send(image_message(rgb, stamp_s))
+    k = np.array([[FOCAL_PX, 0, CX_PX], [0, FOCAL_PX, CY_PX], [0, 0, 1]])
+    expected_m = expected_depth_m(tiny, cv2.undistort(rgb, k, np.array(distortion)))
+    depth_m = camera.depth_m(stamp_s)
+    seen = ~np.isnan(depth_m)
+    assert seen.mean() > 0.8
+    assert not seen.all()  # a pincushion lens leaves corners that no pixel fell into
+    assert np.allclose(depth_m[seen], expected_m[seen], rtol=0.02, atol=0.05)
+    info = camera.wait_for('camera_info', stamp_s)
+    assert not any(info.d)
+
+
+def test_compressed_images_and_millimetres(graph, tiny):
+    diagnostics = Diagnostics(graph)
+    graph.start(NODE, *ros_arguments(
+        weights=tiny, input_transport='compressed', depth_encoding='16UC1'))
+    camera = Camera(graph, transport='compressed')
+    rgb = picture(6)
+    png = cv2.imencode('.png', rgb[..., ::-1])[1].tobytes()
+    for data in (png[:50], b'', b'nonsense' * 10, png):
+        camera.send_info()
+        message = CompressedImage(format='png', data=array.array('B', data))
+        message.header.stamp.sec = camera.next_stamp()
+        camera.send(message)
+        graph.spin(0.5)
+    message = camera.wait_for('image', camera.stamp_s)
+    assert message.encoding == '16UC1'
+    depth_mm = np.frombuffer(message.data, '<u2').reshape(HEIGHT, WIDTH)
+    expected_m = expected_depth_m(tiny, rgb)
+    valid = np.isfinite(expected_m) & (expected_m < 65.5)
+    assert valid.any()
+    assert np.allclose(depth_mm[valid] / 1000, expected_m[valid], atol=1.1e-3)
+    assert not depth_mm[~np.isfinite(expected_m)].any()
+    diagnostics.wait(
+        'camera', lambda s: sum(
+            int(v) for k, v in values(s).items() if k.startswith('dropped')) >= 3, 'three drops')
+
+
+def test_quality_of_service_can_be_overridden(graph, tiny):
+    graph.start(NODE, *ros_arguments(weights=tiny), '-p',
+                'qos_overrides./camera/depth/image.publisher.reliability:=best_effort')
+    graph.wait(lambda: graph.node.count_publishers('/camera/depth/image'), 'the topic')
+    info, = graph.node.get_publishers_info_by_topic('/camera/depth/image')
+    assert info.qos_profile.reliability.name == 'BEST_EFFORT'
+    info, = graph.node.get_publishers_info_by_topic('/camera/depth/points')
+    assert info.qos_profile.reliability.name == 'RELIABLE'
+
+
+def test_max_rate_holds_the_network_back(graph, tiny):
+    diagnostics = Diagnostics(graph)
+    graph.start(NODE, *ros_arguments(weights=tiny, max_rate=0.01))
+    camera = Camera(graph)
+    camera.wait_for('image', camera.shoot(picture()))
+    for _ in range(5):
+        camera.shoot(picture())
+        graph.spin(0.1)
+    # The next batch is 100 s away: of what came since, the newest waits, the others are dropped.
+    diagnostics.wait_count('camera', 'dropped superseded', 4)
+    assert diagnostics.count('camera', 'published') == 1
+
+
+def test_lifecycle_services_walk_through_the_states(graph, tiny):
+    process = graph.start(NODE, *ros_arguments(weights=tiny, autostart='false'))
+    assert state(graph) == State.PRIMARY_STATE_UNCONFIGURED
+    # What a state does not allow is refused, and the node lives on.
+    for transition in (Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_CLEANUP, 99):
+        assert not change(graph, transition)
+    for _ in range(2):
+        assert change(graph, Transition.TRANSITION_CONFIGURE)
+        assert state(graph) == State.PRIMARY_STATE_INACTIVE
+        assert not change(graph, Transition.TRANSITION_CONFIGURE)
+        for _ in range(2):
+            assert change(graph, Transition.TRANSITION_ACTIVATE)
+            assert state(graph) == State.PRIMARY_STATE_ACTIVE
+            camera = Camera(graph)
+            camera.wait_for('points', camera.shoot(picture()))
+            assert not change(graph, Transition.TRANSITION_CLEANUP)
+            assert change(graph, Transition.TRANSITION_DEACTIVATE)
+            graph.wait(lambda: not graph.node.count_publishers('/camera/depth/image'),
+                       'the end of the topics')
+        assert change(graph, Transition.TRANSITION_CLEANUP)
+        assert state(graph) == State.PRIMARY_STATE_UNCONFIGURED
+    assert change(graph, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
+    assert state(graph) == State.PRIMARY_STATE_FINALIZED
+    assert process.stop() == 0
+
+
+def test_a_failed_configure_leaves_the_node_unconfigured_with_the_reason(graph, tmp_path):
+    diagnostics = Diagnostics(graph)
+    missing = tmp_path / 'missing.safetensors'
+    process = graph.start(NODE, *ros_arguments(weights=missing))
+    status = diagnostics.wait('network', lambda s: s.level == DiagnosticStatus.ERROR, 'an error')
+    assert str(missing) in status.message
+    assert not change(graph, Transition.TRANSITION_CONFIGURE)
+    assert state(graph) == State.PRIMARY_STATE_UNCONFIGURED
+    assert str(missing) in process.output
+    assert process.stop() == 0
+
+
+def test_random_weights_say_what_they_are(graph):
+    diagnostics = Diagnostics(graph)
+    process = graph.start(NODE, *ros_arguments(weights='random'))
+    status = diagnostics.wait('network', lambda s: values(s)['state'] == 'active', 'active')
+    assert status.level == DiagnosticStatus.WARN
+    assert 'untrained' in status.message
+    assert 'untrained' in process.output
+
+
+@pytest.mark.parametrize('signal_number', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize('autostart', ['true', 'false'])
+def test_a_signal_ends_it_with_exit_code_0(graph, tiny, signal_number, autostart):
+    process = graph.start(NODE, *ros_arguments(weights=tiny, autostart=autostart))
+    if autostart == 'true':
+        camera = Camera(graph)
+        camera.wait_for('image', camera.shoot(picture()))
+        camera.shoot(picture())  # one is under way
+    else:
+        state(graph)
+    assert process.stop(signal_number) == 0
+    assert 'Traceback' not in process.output
+
+
+@pytest.mark.parametrize(('parameters', 'fault'), [
+    ({'min_depth': 90.0}, 'min_depth (90.0 m) must be below max_depth'),
+    ({'precision': 'float8'}, 'precision must be one of'),
+    ({'cameras': '[a, a]'}, 'different names'),
+    ({'point_stride': 0}, 'point_stride out of range'),
+    ({'network_height': 96}, 'must both be given'),
+    ({'rectify': 'perhaps'}, "expecting type 'BOOL'")])
+def test_a_wrong_parameter_ends_it_with_one_line_that_says_why(graph, parameters, fault):
+    process = graph.start(NODE, *ros_arguments(**parameters))
+    assert process.wait() == 1
+    assert fault in process.output
+    assert 'Traceback' not in process.output
+
+
+def set_parameter(graph, name, value):
+    kind = {float: ('double_value', ParameterType.PARAMETER_DOUBLE),
+            int: ('integer_value', ParameterType.PARAMETER_INTEGER),
+            str: ('string_value', ParameterType.PARAMETER_STRING)}[type(value)]
+    request = SetParameters.Request(parameters=[
+        Parameter(name=name, value=ParameterValue(type=kind[1], **{kind[0]: value}))])
+    return graph.call(SetParameters, '/depth_node/set_parameters', request).results[0]
+
+
+def change(graph, transition):
+    request = ChangeState.Request(transition=Transition(id=transition))
+    return graph.call(ChangeState, '/depth_node/change_state', request).success
+
+
+def state(graph):
+    return graph.call(GetState, '/depth_node/get_state', GetState.Request()).current_state.id
