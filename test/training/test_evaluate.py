@@ -102,6 +102,20 @@ def test_figures_are_those_of_the_predictor_with_the_camera(weight_file, styled,
         median_ratio(predicted, sample.depth_m[counted]), rel=1e-4)
 
 
+def test_an_unknown_camera_is_taken_for_that_of_the_training(weight_file, tmp_path):
+    write_frame(tmp_path, '0001', 'clone', 0, slope())
+    entry = {'rgb': 'vkitti_1.3.1_rgb/0001/clone/00000.png',
+             'depth': 'vkitti_1.3.1_depthgt/0001/clone/00000.png', 'depth_scale': 100}
+    ratios = {}
+    for focal_px in (None, 725.0, 1450.0):
+        camera = focal_px and [focal_px, focal_px, 64.0, 48.0]
+        (tmp_path / 'manifest.json').write_text(json.dumps([{**entry, 'K': camera}]))
+        results = run(weight_file, tmp_path, tmp_path / f'out{focal_px}', dataset='manifest')
+        ratios[focal_px] = results['methods'][0]['mean']['median_ratio']
+    assert ratios[None] == pytest.approx(ratios[725.0], rel=1e-6)
+    assert ratios[1450.0] == pytest.approx(ratios[725.0] / 2, rel=0.05)  # 80 m clamps a little
+
+
 def test_results_on_disk_are_those_returned(weight_file, styled, tmp_path, capsys):
     results = run(weight_file, styled, tmp_path / 'out', weights_baseline=str(weight_file))
     assert json.loads((tmp_path / 'out/results.json').read_text()) == json.loads(

@@ -114,7 +114,8 @@ def evaluate(
 
     scores = score(reader, geometries, methods, rules, skipped, root)
     results = {
-        'title': f'{protocol} protocol, {len(scores["network"].frames)} frames of {root.name}',
+        'title': (f'{protocol} protocol, {len(scores["network"].frames)} frames of '
+                  f'{root.resolve().name}'),
         'dataset': dataset,
         'dataset_options': dataset_options,
         'root': str(root),
