@@ -121,5 +121,5 @@ def without_attention(model: nn.Module, architecture: str) -> S2RDepthNet:
         getattr(network, name).load_state_dict(part.state_dict())
     head = network.attention.head.conv
     nn.init.zeros_(head.weight)
-    nn.init.constant_(cast(Tensor, head.bias), 100.0)  # the sigmoid of which is exactly 1 in float32
+    nn.init.constant_(cast(Tensor, head.bias), 100.0)  # its sigmoid is exactly 1 in float32
     return network
