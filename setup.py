@@ -34,9 +34,9 @@ setup(
     ],
     extras_require={
         'train': [
-            'embreex', 'h5py', 'jsonargparse[signatures]', 'lightning-fabric', 'matplotlib', 'moderngl',
-            'onnx', 'onnxruntime', 'onnxscript', 'scipy', 'tensorboard', 'torchmetrics', 'tqdm',
-            'trimesh',
+            'embreex', 'h5py', 'jinja2', 'jsonargparse[signatures]', 'lightning-fabric',
+            'matplotlib', 'moderngl', 'onnx', 'onnxruntime', 'onnxscript', 'scipy',
+            'tensorboard', 'torchmetrics', 'tqdm', 'trimesh',
         ],
         'tools': ['matplotlib', 'plyfile', 'tqdm'],
         'test': ['hypothesis', 'pytest'],

@@ -1,5 +1,19 @@
 """S2R-DepthNet for ROS 2: metric depth from any camera."""
-from .network import S2RDepthNet
-from .predictor import DepthPredictor
+from typing import Any, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .network import S2RDepthNet
+    from .predictor import DepthPredictor
 
 __all__ = ['DepthPredictor', 'S2RDepthNet']
+
+
+def __getattr__(name: str) -> Any:
+    """Import torch only for who asks for the network; camera_player starts without it."""
+    if name == 'DepthPredictor':
+        from .predictor import DepthPredictor
+        return DepthPredictor
+    if name == 'S2RDepthNet':
+        from .network import S2RDepthNet
+        return S2RDepthNet
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -22,6 +22,7 @@ import argparse
 from array import array
 from collections.abc import Iterator
 import math
+import signal
 import sys
 from typing import Any, NamedTuple
 
@@ -228,6 +229,8 @@ def main(args: list[str] | None = None) -> int:
     :returns: the exit code.
     """
     _command_line().parse_known_args(args)
+    # rclpy wakes spin() by itself; a KeyboardInterrupt would strike in the middle of anything.
+    signal.signal(signal.SIGINT, lambda *_: None)
     rclpy.init(args=args)
     try:
         player = CameraPlayer()
@@ -238,7 +241,7 @@ def main(args: list[str] | None = None) -> int:
     try:
         rclpy.spin_until_future_complete(player, player.exit_code)
         return player.exit_code.result() or 0
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except ExternalShutdownException:
         return 0
     finally:
         player.destroy_node()
