@@ -6,7 +6,10 @@ from dataclasses import fields
 from importlib import import_module
 import logging
 import sys
-from typing import Any
+from typing import Any, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser
 
 # verb: (module, function, what it does); modules are imported when their verb is asked for.
 STAGES = {
@@ -44,9 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f's2r_train: error: there is no verb {verb!r}\n\n{_overview()}', file=sys.stderr)
         return 2
     logging.basicConfig(level=logging.WARNING, format='s2r_train: %(message)s')
-    logging.getLogger('lightning_fabric').setLevel(logging.WARNING)
     try:
         function, settings = _parsed(verb, arguments)
+        logging.getLogger('lightning_fabric').setLevel(logging.WARNING)  # which sets it on import
         function(**settings)
     except SystemExit as leaving:  # jsonargparse has said what is wrong, or shown the help
         return int(leaving.code or 0)
@@ -65,10 +68,12 @@ def _parsed(verb: str, arguments: list[str]) -> tuple[Callable[..., Any], dict[s
 
     module, name, summary = VERBS[verb]
     function = getattr(import_module(module, __package__), name)
-    parser = ArgumentParser(prog=f's2r_train {verb}', description=f'{summary}.')
+    parser = ArgumentParser(
+        prog=f's2r_train {verb}', description=f'{summary[0].upper()}{summary[1:]}.',
+        usage=f's2r_train {verb} [--SETTING VALUE ...]')
     if verb in TOOLS:
         parser.add_function_arguments(function)
-        return function, parser.instantiate_classes(parser.parse_args(arguments)).as_dict()
+        return function, _values(parser, arguments)
 
     from .config import Config
 
@@ -77,9 +82,18 @@ def _parsed(verb: str, arguments: list[str]) -> tuple[Callable[..., Any], dict[s
     parser.add_argument(
         '--resume', action='store_true', help='go on from the last checkpoint of this run')
     parser.add_class_arguments(Config)
-    values = parser.instantiate_classes(parser.parse_args(arguments)).as_dict()
+    values = _values(parser, arguments)
     config = Config(**{field.name: values[field.name] for field in fields(Config)})
     return function, {'config': config, 'resume': values['resume']}
+
+
+def _values(parser: ArgumentParser, arguments: list[str]) -> dict[str, Any]:
+    """Return the parsed arguments with every settings dataclass made."""
+    parsed = parser.parse_args(arguments)
+    try:
+        return parser.instantiate_classes(parsed).as_dict()
+    except ValueError as error:  # a setting out of its range
+        parser.error(str(error))
 
 
 def _expected_errors() -> tuple[type[Exception], ...]:

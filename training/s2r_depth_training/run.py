@@ -2,8 +2,9 @@
 One stage of a run: its folder, checkpoints, log and loop, on whatever device there is.
 
 A run folder holds one folder per stage. In it: ``settings.json`` (every resolved setting),
-``environment.json`` (git revision, versions, seed, command), ``checkpoint.pt`` (to go on from),
-``result.pt`` (what later stages take), TensorBoard events, and ``pictures/``.
+``environment.json`` (of each start: git revision, versions, seed, command), ``checkpoint.pt``
+(what ``--resume`` goes on from), ``result.pt`` (what later stages take), TensorBoard events, and
+``pictures/``.
 """
 from __future__ import annotations
 
@@ -230,10 +231,6 @@ class Stage:
                 raise TrainingError(
                     f'{self.folder} holds an unfinished {self.name}: continue it with --resume, '
                     'or give another run_dir')
-            self.folder.mkdir(exist_ok=True)
-            _write_json(self.folder / 'settings.json', _plain(
-                {'run': self.run, 'architecture': Architecture.preset(self.run.architecture)}))
-            _write_json(self.folder / 'environment.json', environment(self.run.seed))
         self.fabric.barrier()
         return self
 
@@ -288,8 +285,10 @@ class Stage:
         if self._resume and self.checkpoint_file.exists():
             self._restore()
         else:
+            self.folder.mkdir(exist_ok=True)
             self.save()
         if self.fabric.is_global_zero:
+            self._describe()
             need = 2 * self.checkpoint_file.stat().st_size
             free = shutil.disk_usage(self.folder).free
             if free < need:
@@ -430,6 +429,13 @@ class Stage:
         if limit is None:
             return False
         return self.fabric.broadcast(self._spent_s >= limit * 60)
+
+    def _describe(self) -> None:
+        """Write with what settings, and each time where and how, the stage was run."""
+        _write_json(self.folder / 'settings.json', _plain(self.run))
+        file = self.folder / 'environment.json'
+        starts = json.loads(file.read_text('utf-8')) if file.exists() else []
+        _write_json(file, [*starts, {**environment(self.run.seed), 'from_step': self.step}])
 
     def _restore(self) -> None:
         state = _read(self.checkpoint_file)
