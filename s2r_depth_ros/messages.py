@@ -19,7 +19,6 @@ undecodable        not a JPEG or PNG, damaged, or refused by the conversion libr
 from array import array
 from io import BytesIO
 from typing import Any
-import warnings
 
 import cv2
 import numpy as np
@@ -310,10 +309,8 @@ def _nv24_to_rgb(msg: Image) -> np.ndarray:
 
 def _encoded_size(data: bytes) -> tuple[int, int]:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore', PillowImage.DecompressionBombWarning)
-            with PillowImage.open(BytesIO(data), formats=('JPEG', 'PNG')) as header:
-                return header.size
+        with PillowImage.open(BytesIO(data), formats=('JPEG', 'PNG')) as header:
+            return header.size
     except PillowImage.DecompressionBombError as error:
         raise MessageError('too_large', f'the compressed image is too large: {error}') from error
     except (OSError, ValueError, SyntaxError) as error:
