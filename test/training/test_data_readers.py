@@ -1,5 +1,7 @@
 """Every reader, on a tiny tree of real files in exactly the published layout."""
 import json
+import subprocess
+import sys
 
 import cv2
 import h5py
@@ -568,3 +570,8 @@ def test_open_dataset_lists_what_is_known(tmp_path):
         open_dataset('kitti_raw', tmp_path)
     with pytest.raises(DataError, match='needs at least one folder'):
         open_dataset('vkitti', [])
+
+
+def test_readers_that_need_no_hdf5_work_without_it():
+    code = 'import sys, s2r_depth_training.data; sys.exit("h5py" in sys.modules)'
+    assert subprocess.run([sys.executable, '-c', code], check=False).returncode == 0

@@ -292,9 +292,6 @@ class _Items(Dataset):
     def __len__(self) -> int:
         return len(self._items)
 
-    def __getitem__(self, key: tuple[int, int]) -> Any:
-        return self.__getitems__([key])
-
     def __getitems__(self, keys: list[tuple[int, int]]) -> Any:
         prepared: list[tuple] = []
         corrupt: list[str] = []
