@@ -12,6 +12,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 import yaml
 
 from s2r_depth_ros.camera import CameraError, read_calibration
+from s2r_depth_ros.camera_player import PARAMETERS
 from s2r_depth_ros.messages import camera_info_to_model, compressed_to_rgb, image_to_rgb
 
 PLAYER = 's2r_depth_ros.camera_player'
@@ -157,6 +158,18 @@ def test_a_loop_starts_again_and_ends_with_0_on_a_signal(graph, pictures, stop):
     assert [image.data[0] for image in images[:7]] == [10, 20, 30, 10, 20, 30, 10]
     assert player.stop(stop) == 0
     assert 'Traceback' not in player.output
+
+
+def test_the_parameter_file_gives_the_defaults(graph, pictures):
+    images = graph.collect(Image, '/camera/image_raw', KEEP_ALL)
+    graph.start(
+        PLAYER, '--ros-args', '--params-file', str(EXAMPLE.parent / 'camera_player.yaml'),
+        '-r', '__ns:=/camera', '-p', f'path:={pictures}')
+    graph.wait(lambda: images, 'an image')
+    assert images[0].header.frame_id == 'camera_optical_frame'
+    stated = yaml.safe_load((EXAMPLE.parent / 'camera_player.yaml').read_text())
+    assert stated['/**']['ros__parameters'] == {
+        name: item.default for name, item in PARAMETERS.items()}
 
 
 def test_the_profile_for_large_images_is_understood(graph, pictures, monkeypatch):
