@@ -384,6 +384,9 @@ def test_kitti_raw_says_what_is_missing(tmp_path):
     write_text(tmp_path / DATE / 'calib_cam_to_cam.txt', 'calib_time: now\n')
     with pytest.raises(DataError, match='has no line "P_rect_02:"'):
         KittiRaw(tmp_path, tmp_path / 'split.txt')
+    (tmp_path / 'split.txt').write_bytes(b'\xff\xfe\x00')
+    with pytest.raises(DataError, match='can not use the line'):
+        KittiRaw(tmp_path, tmp_path / 'split.txt')
     write_text(tmp_path / 'split.txt', 'nonsense')
     with pytest.raises(DataError, match='can not use the line "nonsense"'):
         KittiRaw(tmp_path, tmp_path / 'split.txt')
@@ -469,8 +472,11 @@ def test_nyu_says_what_is_missing(tmp_path):
     with pytest.raises(DataError, match='counts up to 4 images, .* has 3'):
         Nyu(tmp_path)
     scipy.io.savemat(tmp_path / 'splits.mat', {'other': [[4]]})
-    with pytest.raises(DataError, match=r'splits\.mat has no readable "testNdxs"'):
-        Nyu(tmp_path)
+    for content in (None, b'', b'no MATLAB file, though it is longer than the header' * 9):
+        if content is not None:
+            (tmp_path / 'splits.mat').write_bytes(content)
+        with pytest.raises(DataError, match=r'splits\.mat '):
+            Nyu(tmp_path)
 
 
 # ---- A plain folder

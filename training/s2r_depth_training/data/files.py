@@ -65,7 +65,8 @@ def read_lines(path: str | PathLike, layout: str) -> list[str]:
     :raises DataError: if there is no such file, or nothing in it.
     """
     file = require_file(Path(path), layout)
-    lines = [line.strip() for line in file.read_text(encoding='utf-8').splitlines()]
+    text = file.read_text(encoding='utf-8', errors='replace')  # parsing will name what is wrong
+    lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line]
     require_any(lines, file, layout)
     return lines

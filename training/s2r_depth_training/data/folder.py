@@ -76,7 +76,8 @@ def _read_intrinsics(root: Path, names: list[str]) -> dict[str, np.ndarray]:
             f'there is no {root}/intrinsics.yaml or .json; expected {INTRINSICS_LAYOUT}')
     try:
         # JSON is YAML, too; BaseLoader keeps a name such as 000001 a string.
-        content = yaml.load(file.read_text(encoding='utf-8'), yaml.BaseLoader)
+        content = yaml.load(
+            file.read_text(encoding='utf-8', errors='replace'), yaml.BaseLoader)
     except yaml.YAMLError as error:
         raise DataError(f'{file} can not be parsed: {error}') from error
     if not isinstance(content, dict):

@@ -73,6 +73,6 @@ def _read_split(file: Path, name: str) -> np.ndarray:
         indices = scipy.io.loadmat(file)[name]
     except NotImplementedError:  # MATLAB 7.3 files are HDF5
         indices = read_hdf5(file, name)
-    except (KeyError, ValueError, OSError) as error:
+    except (KeyError, ValueError, OSError, scipy.io.matlab.MatReadError) as error:
         raise DataError(f'{file} has no readable "{name}"; expected {LAYOUT}') from error
     return indices.ravel().astype(np.int64) - 1
