@@ -28,28 +28,26 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 import rclpy
 from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
+from . import qos
 from .camera import CameraError, CameraModel, read_calibration
 from .frames import Frame, FrameError, FrameSource
 from .messages import camera_model_to_info, pixels_to_image
+from .parameters import descriptor
 
 FROM_RGB = {
     'bgr8': cv2.COLOR_RGB2BGR, 'rgb8': None, 'mono8': cv2.COLOR_RGB2GRAY,
     'jpeg': cv2.COLOR_RGB2BGR}
 
-_RELIABLE = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
 _DELIVERY_TIMEOUT_S = 5.0
 _ASPECT_TOLERANCE = 0.01
 
@@ -58,16 +56,6 @@ class _Parameter(NamedTuple):
     default: Any
     description: str
     limits: tuple[float, float] | None = None
-
-    def descriptor(self) -> ParameterDescriptor:
-        descriptor = ParameterDescriptor(description=self.description, read_only=True)
-        if self.limits and isinstance(self.default, float):
-            descriptor.floating_point_range = [
-                FloatingPointRange(from_value=self.limits[0], to_value=self.limits[1], step=0.0)]
-        elif self.limits:
-            descriptor.integer_range = [IntegerRange(
-                from_value=int(self.limits[0]), to_value=int(self.limits[1]), step=1)]
-        return descriptor
 
 
 PARAMETERS = {
@@ -103,7 +91,7 @@ class CameraPlayer(Node):
     def __init__(self) -> None:
         super().__init__('camera_player')
         value = {
-            name: self.declare_parameter(name, item.default, item.descriptor()).value
+            name: self.declare_parameter(name, item.default, descriptor(*item)).value
             for name, item in PARAMETERS.items()}
         self._encoding: str = value['encoding']
         if self._encoding not in FROM_RGB:
@@ -129,11 +117,9 @@ class CameraPlayer(Node):
         is_jpeg = self._encoding == 'jpeg'
         self._image_publisher = self.create_publisher(
             CompressedImage if is_jpeg else Image,
-            'image_raw/compressed' if is_jpeg else 'image_raw', _RELIABLE,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies())
+            'image_raw/compressed' if is_jpeg else 'image_raw', **qos.reliable())
         self._info_publisher = self.create_publisher(
-            CameraInfo, 'camera_info', _RELIABLE,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies())
+            CameraInfo, 'camera_info', **qos.reliable())
         self.create_timer(
             1 / value['rate_hz'], self._play_next, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.get_logger().info(

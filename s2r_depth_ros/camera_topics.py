@@ -3,13 +3,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import threading
-from typing import Any
 
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
+from . import qos
 from .parameters import Parameters
 
 DEPTH = 'depth/image'
@@ -49,13 +47,13 @@ class CameraTopics:
             node.create_subscription(
                 CompressedImage if compressed else Image,
                 f'{camera}/image/compressed' if compressed else f'{camera}/image',
-                on_image, **_newest()),
+                on_image, **qos.newest_only()),
             node.create_subscription(
-                CameraInfo, f'{camera}/camera_info', self._on_info, **_newest()),
+                CameraInfo, f'{camera}/camera_info', self._on_info, **qos.newest_only()),
         ]
         self.image_topic = self._subscriptions[0].topic_name
         self._publishers = {
-            output: node.create_publisher(message, f'{camera}/{output}', **_reliable())
+            output: node.create_publisher(message, f'{camera}/{output}', **qos.reliable())
             for output, message in OUTPUTS.items()
             if output != POINTS or parameters.publish_points}
 
@@ -92,19 +90,3 @@ class CameraTopics:
     def _on_info(self, message: CameraInfo) -> None:
         self._info = message
         self._info_came.set()
-
-
-# Profiles are made anew for each topic: overriding one changes the object itself.
-
-def _newest() -> dict[str, Any]:
-    return _overridable(QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT))
-
-
-def _reliable() -> dict[str, Any]:
-    return _overridable(QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE))
-
-
-def _overridable(profile: QoSProfile) -> dict[str, Any]:
-    return {
-        'qos_profile': profile,
-        'qos_overriding_options': QoSOverridingOptions.with_default_policies()}

@@ -15,18 +15,35 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 
+def descriptor(
+    default: Any, description: str, limits: tuple[float, float] | None = None,
+    read_only: bool = True,
+) -> ParameterDescriptor:
+    """
+    Return what ROS tools show of a parameter, and hold its value to.
+
+    :param default: of the parameter; says whether the range is one of floats or of integers.
+    :param description: for people.
+    :param limits: the least and the greatest value, None for any.
+    :param read_only: whether it stays as it was at start.
+    """
+    made = ParameterDescriptor(description=description, read_only=read_only)
+    if limits and isinstance(default, float):
+        made.floating_point_range = [
+            FloatingPointRange(from_value=limits[0], to_value=limits[1], step=0.0)]
+    elif limits:
+        made.integer_range = [
+            IntegerRange(from_value=int(limits[0]), to_value=int(limits[1]), step=1)]
+    return made
+
+
 def _parameter(default: Any, description: str, *, limits=None, choices=(), run_time=False) -> Any:
     """Return a dataclass field that carries its parameter's descriptor."""
     if choices:
         description += f' One of {", ".join(choices)}.'
-    descriptor = ParameterDescriptor(description=description, read_only=not run_time)
-    if isinstance(default, float) and limits:
-        descriptor.floating_point_range = [
-            FloatingPointRange(from_value=limits[0], to_value=limits[1], step=0.0)]
-    elif limits:
-        descriptor.integer_range = [
-            IntegerRange(from_value=limits[0], to_value=limits[1], step=1)]
-    metadata = {'descriptor': descriptor, 'choices': choices}
+    metadata = {
+        'descriptor': descriptor(default, description, limits, read_only=not run_time),
+        'choices': choices}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
     return field(default=default, metadata=metadata)
