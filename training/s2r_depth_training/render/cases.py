@@ -34,7 +34,7 @@ def failure_case(name: str, seed: int, library: Library, frames: int, width_px: 
     rng = np.random.default_rng([seed, list(CASES).index(next(n for n in CASES if n.startswith(group)))])
     size = frames, width_px, height_px
     if group == 'white':
-        scene = driving_scene(rng, library, *size, 'queue',
+        scene = driving_scene(rng, library, *size, 'rural',
                               ahead=props.truck(rng, library, plain_white=True))
         return _in_light(scene, *_bright(glaring=True))
     if group == 'wall':
@@ -53,9 +53,10 @@ def failure_case(name: str, seed: int, library: Library, frames: int, width_px: 
 def _bright(sunny: bool = False, glaring: bool = False) -> tuple[light.Light, light.Sensor]:
     """Make daylight with or without a sun, always the same; a glaring sky burns out."""
     rng = np.random.default_rng(0)
-    day, response = light.outdoor('clone' if sunny else 'overcast', rng, 0)
+    day, response = light.outdoor('overcast', rng, 0)
     sky = np.ones(3) * (2.5 if glaring else 1.2)
-    day = replace(day, horizon=sky, zenith=sky, cloud_cover=0.0, fog_per_m=0.0)
+    day = replace(day, horizon=sky, zenith=sky, cloud_cover=0.0, fog_per_m=0.0,
+                  key=np.array([0.3, 0.7, 0.65]), key_colour=np.ones(3) * (4.0 if sunny else 0.0))
     return day, replace(response, brightness=0.2, contrast=1.2)
 
 
@@ -84,8 +85,8 @@ def _gallery(rng: np.random.Generator, library: Library, frames: int, width_px: 
               box((2 * half, 2 * half, 0.1), floor, (0, 0, -0.05)),
               box((2 * half, 2 * half, 0.1), wall, (0, 0, height + 0.05)),
               box((0.8, 1.6, 0.75), Material(library.pick(rng, 'wood')), (1.4, 0.8, 0.375))]
-    intrinsics = cameras.pinhole(1.1, width_px, height_px)
-    views = [cameras.look((-1.5 + 0.2 * frame, 0.3 * frame - 0.5, 1.5), -0.1 + 0.05 * frame, -0.08, 0.0,
+    intrinsics = cameras.pinhole(1.6, width_px, height_px)
+    views = [cameras.look((-1.0 + 0.2 * frame, 0.3 * frame - 0.5, 1.5), -0.1 + 0.05 * frame, -0.08, 0.0,
                           intrinsics, width_px, height_px) for frame in range(frames)]
     look = light.indoor('clone', np.random.default_rng(0), [np.array([0.0, 0.0, height - 0.4])])
     return Scene(merge(parts), merge([]), library, views, {'clone': look}, ceiling_m=height - 0.3)

@@ -1,7 +1,9 @@
 """Procedural outdoor scenes: a road, what lies along it, and the traffic on it."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.random import Generator
@@ -23,6 +25,7 @@ from s2r_depth_training.render.meshes import (
 from s2r_depth_training.render.scene import Scene
 from s2r_depth_training.render.textures import colour, Library
 
+_Thing = TypeVar('_Thing')
 LANE_M = 3.3
 VIEW_M = 190.0  # things are placed up to here
 
@@ -84,18 +87,30 @@ class Site:
         self.rng, self.library, self.course = rng, library, course
         self.solid: list[Mesh] = []
         self.cutout: list[Mesh] = []
+        self._made: dict[Callable, list] = {}
+
+    def draw(self, maker: Callable[[Generator, Library], _Thing], different: int) -> _Thing:
+        """Make a thing; once there are so many ``different`` ones, take one of them again."""
+        made = self._made.setdefault(maker, [])
+        if len(made) < different:
+            made.append(maker(self.rng, self.library))
+            return made[-1]
+        return made[self.rng.integers(different)]
+
+    def vehicle(self) -> Mesh:
+        return self.draw(props.vehicle, 16)
 
     def put(self, mesh: Mesh, s: float, t: float, turn: float = 0.0, z: float = 0.0,
-            cutout: bool = False) -> None:
+            cutout: bool = False, scale: float = 1.0) -> None:
         """Stand a mesh at (s, t), its x axis turned from the direction of the road."""
-        placed = place(mesh, self.course.at(s, t, z), float(self.course.heading(s)) + turn)
+        placed = place(mesh, self.course.at(s, t, z), float(self.course.heading(s)) + turn, scale)
         (self.cutout if cutout else self.solid).append(placed)
 
     def tree(self, s: float, t: float, z: float = 0.0) -> None:
-        wood, leaves = props.tree(self.rng, self.library)
-        turn = self.rng.uniform(0, 2 * np.pi)
-        self.put(wood, s, t, turn, z - 0.2)
-        self.put(leaves, s, t, turn, z - 0.2, cutout=True)
+        wood, leaves = self.draw(props.tree, 9)
+        turn, scale = self.rng.uniform(0, 2 * np.pi), self.rng.uniform(0.75, 1.3)
+        self.put(wood, s, t, turn, z - 0.2, scale=scale)
+        self.put(leaves, s, t, turn, z - 0.2, cutout=True, scale=scale)
 
     def material(self, *kinds: str, size_m: float = 4.0, tint: float = 1.0) -> Material:
         return Material(self.library.pick(self.rng, *kinds), tint * np.ones(3), size_m)
@@ -225,7 +240,7 @@ def _side(site: Site, setting: Setting, side: int, half: float, junction: float 
         backwards = rng.random() < 0.2
         while s < VIEW_M:
             if rng.random() < share and free(s):
-                site.put(props.vehicle(rng, site.library), s, side * (t + rng.normal(0, 0.1)),
+                site.put(site.vehicle(), s, side * (t + rng.normal(0, 0.1)),
                          rng.normal(0, 0.03) + np.pi * (backwards or (side > 0 and rng.random() < 0.6)))
             s += rng.uniform(5.2, 7)
     if rng.random() < setting.track:
@@ -372,7 +387,7 @@ def _lots(site: Site, setting: Setting, side: int, edge: float, reach: float, fr
             away = edge + rng.uniform(0.5, max(1.0, setback))
             where = s + rng.uniform(0, width)
             if free(where) and s < 90:
-                site.put(props.bush(rng, site.library), where, side * away, z=height_at(away),
+                site.put(site.draw(props.bush, 6), where, side * away, z=height_at(away),
                          cutout=True)
         s += width + gap
 
@@ -387,7 +402,7 @@ def _junction(site: Site, s: float, half: float) -> None:
             section = side * np.linspace(half, min(site.course.reach_m, 60), 8)
             site.solid.append(site.course.strip((s - wide, s + wide), section, 0.16, asphalt))
             if rng.random() < 0.5:
-                site.put(props.vehicle(rng, site.library), s + rng.uniform(-1, 1) * wide * 0.5,
+                site.put(site.vehicle(), s + rng.uniform(-1, 1) * wide * 0.5,
                          side * rng.uniform(half + 3, half + 14), np.pi / 2 * rng.choice([-1, 1]), 0.16)
 
 
@@ -407,7 +422,7 @@ def _traffic(site: Site, setting: Setting, centres: np.ndarray, own: int, one_wa
         elif len(centres) == 1 and rng.random() < 0.5:
             continue
         while s < VIEW_M:
-            mesh = queue.pop() if queue else props.vehicle(rng, site.library)
+            mesh = queue.pop() if queue else site.vehicle()
             length = float(np.ptp(mesh.vertices[:, 0]))
             middle = s + length / 2
             site.put(mesh, middle, t + rng.normal(0, 0.15), rng.normal(0, 0.02) + np.pi * oncoming)
@@ -444,7 +459,7 @@ def _close_off(site: Site, last_spot: float) -> None:
         site.put(props.bicycle(rng, site.library), s - rng.uniform(0.8, 1.6), rng.uniform(-12, 12),
                  np.pi / 2 + rng.normal(0, 0.1), 0.14)
     for _ in range(rng.integers(0, 8)):
-        site.put(props.bush(rng, site.library), s - rng.uniform(1, 4), rng.uniform(-14, 14), z=0.14,
+        site.put(site.draw(props.bush, 6), s - rng.uniform(1, 4), rng.uniform(-14, 14), z=0.14,
                  cutout=True)
 
 
@@ -457,9 +472,9 @@ def _surroundings(site: Site) -> None:
                                        (corner, -corner, low), (-corner, -corner, low)]]),
                             site.material('grass', 'soil', size_m=12)))
     angle = np.linspace(0, 2 * np.pi, 61)
-    for _ in range(rng.integers(1, 4)):
-        radius = rng.uniform(110, 420)
-        centre = site.course.at(90.0, 0.0)
+    for _ in range(rng.integers(1, 5)):
+        radius = rng.uniform(80, 400)
+        centre = site.course.at(70.0, 0.0)
         if radius < 240:  # a far wood or town, higher here and lower there
             height = rng.uniform(6, 22) * (1 + 0.4 * np.sin(angle * rng.integers(1, 5) + rng.uniform(0, 6)))
             ring = np.stack([centre[0] + radius * np.cos(angle), centre[1] + radius * np.sin(angle)], -1)

@@ -68,6 +68,7 @@ uniform mat4 world_to_key, world_to_shade;
 uniform sampler2DShadow key_shadow, shade_shadow;
 uniform float fog_per_m, wetness;
 uniform vec3 lamps[3], lamp_colours[3];
+uniform int lamp_count;
 in vec3 world; in vec3 facing; in vec3 colour; in vec3 texel; flat in vec2 finish;
 out vec4 radiance;
 
@@ -111,7 +112,7 @@ void main() {
     vec3 key_light = key_colour * fall_off * shadow;
     vec3 light = ambient_share * mix(ground, 0.5 * (zenith + horizon), 0.5 + 0.5 * n.z)
         + key_light * facing_key;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < lamp_count; i++) {
         vec3 to_lamp = lamps[i] - world;
         float square = dot(to_lamp, to_lamp);
         light += lamp_colours[i] * max(dot(n, to_lamp), 0.0) * inversesqrt(square) / (0.5 + square);
@@ -284,6 +285,7 @@ class GlRenderer:
         for programs in self._programs.values():
             programs['colour']['key_shadow'] = 1
             programs['colour']['shade_shadow'] = 2
+            programs['colour']['lamp_count'] = len(light.lamps)
         # Depth first, so that the costly shader runs once per visible sample.
         self._colour_target.color_mask = (False,) * 4
         self._draw('depth', uniforms)

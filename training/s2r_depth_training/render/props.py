@@ -23,9 +23,10 @@ from s2r_depth_training.render.textures import colour, Library
 
 def paint(rng: Generator) -> np.ndarray:
     """Draw a vehicle's colour, linear RGB: mostly greys, whites and blacks, as in traffic."""
-    if rng.random() < 0.6:
+    if rng.random() < 0.65:
         return colour(rng, (0, 0.08), (0.1, 1.0)) ** 2
-    return colour(rng, (0.4, 0.95), (0.25, 0.85)) ** 2
+    hue = ((-0.03, 0.03), (0.55, 0.66), (0.0, 1.0))[rng.integers(3)]
+    return colour(rng, (0.3, 0.9), (0.2, 0.75), hue) ** 2
 
 
 def _shell(stations: np.ndarray, width: np.ndarray, bottom: np.ndarray, top: np.ndarray,
@@ -50,15 +51,11 @@ def _wheels(rng: Generator, library: Library, axles_m: list[float], track_m: flo
             radius_m: float) -> list[Mesh]:
     material = Material(library.pick(rng, 'wheel'))
     angle = np.linspace(0, 2 * np.pi, 13)
-    parts = []
-    for axle in axles_m:
-        for side in (-1, 1):
-            ring = np.stack([axle + radius_m * np.cos(angle), np.full(13, side * track_m / 2),
-                             radius_m * (1 + np.sin(angle))], -1)
-            inner = ring - np.array([0, side * 0.25, 0])
-            tread = surface(np.stack([ring, inner]), material, np.zeros((2, 13, 2)), closed=True)
-            parts += [tread, cap(ring[:-1], material, (0, side, 0))]
-    return parts
+    ring = np.stack([radius_m * np.cos(angle), 0 * angle, radius_m * (1 + np.sin(angle))], -1)
+    tread = surface(np.stack([ring, ring - (0, 0.25, 0)]), material, np.zeros((2, 13, 2)), closed=True)
+    wheel = merge([tread, cap(ring[:-1], material, (0, 1, 0))])
+    return [place(wheel, (axle, side * track_m / 2, 0), 0.0 if side > 0 else np.pi)
+            for axle in axles_m for side in (-1, 1)]
 
 
 def car(rng: Generator, library: Library) -> Mesh:

@@ -93,7 +93,7 @@ def _blocks(rng: Generator, rows: int, columns: int, base: np.ndarray, *, shift:
 
 
 def _asphalt(rng: Generator) -> np.ndarray:
-    picture = _grained(colour(rng, (0, 0.1), (0.38, 0.68), (0.05, 0.7)), (fractal(rng, 0), 0.25),
+    picture = _grained(colour(rng, (0, 0.1), (0.32, 0.62), (0.05, 0.7)), (fractal(rng, 0), 0.25),
                        (fractal(rng, 0.5), 0.15), (fractal(rng, 1.5), 0.15))
     if rng.random() < 0.5:  # cracks, sealed with tar
         crack = np.abs(fractal(rng, 1.7) - 0.5) < rng.uniform(0.002, 0.006)
@@ -209,7 +209,7 @@ def _ballast(rng: Generator) -> np.ndarray:
 def _leaf_picture(rng: Generator, count: int, spread_px: float) -> np.ndarray:
     """Draw leaves scattered about the middle; RGBA uint8, transparent elsewhere."""
     hue = (0.17, 0.32) if rng.random() < 0.8 else (0.0, 0.17)
-    base = colour(rng, (0.3, 0.7), (0.25, 0.6), hue)
+    base = colour(rng, (0.2, 0.55), (0.25, 0.6), hue)
     picture = np.zeros((SIZE_PX, SIZE_PX, 4), np.uint8)
     picture[..., :3] = base * 0.7 * 255
     length_px = rng.uniform(5, 16)
