@@ -1,0 +1,65 @@
+"""The parameters: every one described, contradictions refused, changes at run time."""
+from dataclasses import fields
+
+import pytest
+from rclpy.parameter import Parameter
+
+from s2r_depth_ros.parameters import changed, help_text, Parameters
+
+RUN_TIME = {'min_depth', 'max_depth', 'depth_scale', 'point_stride', 'max_rate', 'stale_after'}
+
+
+def test_every_parameter_is_described_and_marked():
+    for item in fields(Parameters):
+        descriptor = item.metadata['descriptor']
+        assert len(descriptor.description) > 20, item.name
+        assert descriptor.read_only == (item.name not in RUN_TIME), item.name
+
+
+def test_every_number_has_a_range_that_holds_its_default():
+    defaults = Parameters()
+    for item in fields(defaults):
+        value, descriptor = getattr(defaults, item.name), item.metadata['descriptor']
+        if isinstance(value, float):
+            limits, = descriptor.floating_point_range
+        elif isinstance(value, int) and not isinstance(value, bool):
+            limits, = descriptor.integer_range
+        else:
+            continue
+        assert limits.from_value <= value <= limits.to_value, item.name
+
+
+@pytest.mark.parametrize(('values', 'fault'), [
+    ({'min_depth': 5.0, 'max_depth': 5.0}, r'min_depth \(5.0 m\) must be below max_depth'),
+    ({'depth_encoding': '64FC1'}, '32FC1, 16UC1'),
+    ({'input_transport': 'theora'}, 'raw, compressed'),
+    ({'precision': 'int8'}, 'float32'),
+    ({'network_height': 192}, '192 x 0'),
+    ({'cameras': []}, 'at least one'), ({'cameras': ['']}, 'at least one'),
+    ({'cameras': ['a', 'b', 'a']}, 'different names')])
+def test_contradictions_are_refused(values, fault):
+    with pytest.raises(ValueError, match=fault):
+        Parameters(**values)
+
+
+def test_a_change_is_taken_whole_or_not_at_all():
+    before = Parameters()
+    after, result = changed(before, [
+        Parameter('max_depth', value=30.0), Parameter('of_another', value=1)])
+    assert result.successful
+    assert after.max_depth == 30.0
+    same, result = changed(after, [
+        Parameter('point_stride', value=2), Parameter('min_depth', value=31.0)])
+    assert not result.successful
+    assert 'below max_depth (30.0 m)' in result.reason
+    assert same is after
+
+
+def test_the_size_is_automatic_or_both():
+    assert Parameters().network_size_px is None
+    assert Parameters(network_height=192, network_width=640).network_size_px == (192, 640)
+
+
+def test_the_help_names_every_parameter():
+    text = help_text()
+    assert all(f'  {item.name} (' in text for item in fields(Parameters))

@@ -1,0 +1,103 @@
+"""Newest-frame slots and the worker; time is waited for by events, never by the clock."""
+import queue
+import threading
+
+import pytest
+
+from s2r_depth_ros.worker import NewestFrames, Worker
+
+PATIENCE_S = 30.0
+
+
+class SlowProcess:
+    """Stands for a network that takes as long as the test wants."""
+
+    def __init__(self):
+        self.batches = queue.Queue()
+        self.go_on = threading.Semaphore(0)
+
+    def __call__(self, frames):
+        self.batches.put(frames)
+        assert self.go_on.acquire(timeout=PATIENCE_S)
+
+    def next_batch(self):
+        return self.batches.get(timeout=PATIENCE_S)
+
+
+@pytest.fixture
+def slow():
+    process = SlowProcess()
+    worker = Worker(process, lambda: 0.0)
+    yield process, worker
+    process.go_on.release(1000)
+    worker.stop()
+
+
+def test_a_newer_frame_takes_the_place_of_the_one_that_waits():
+    frames = NewestFrames()
+    assert frames.put('left', 1) is None
+    assert frames.put('left', 2) == 1
+    assert frames.put('right', 3) is None
+    assert frames.take() == {'left': 2, 'right': 3}
+
+
+def test_while_one_frame_is_in_work_only_the_newest_waits(slow):
+    process, worker = slow
+    worker.frames.put('camera', 0)
+    assert process.next_batch() == {'camera': 0}
+    # A camera far faster than the network: each frame drops the one before it.
+    dropped = [worker.frames.put('camera', number) for number in range(1, 6)]
+    assert dropped == [None, 1, 2, 3, 4]
+    process.go_on.release()
+    assert process.next_batch() == {'camera': 5}
+
+
+def test_frames_that_wait_together_make_one_batch(slow):
+    process, worker = slow
+    worker.frames.put('a', 0)
+    process.next_batch()
+    for camera in 'abcd':
+        worker.frames.put(camera, 1)
+    process.go_on.release()
+    assert process.next_batch() == {'a': 1, 'b': 1, 'c': 1, 'd': 1}
+
+
+def test_no_camera_starves_beside_a_fast_one(slow):
+    process, worker = slow
+    worker.frames.put('fast', 0)
+    process.next_batch()
+    worker.frames.put('slow', 0)
+    for number in range(1, 50):
+        worker.frames.put('fast', number)
+    process.go_on.release()
+    assert process.next_batch() == {'slow': 0, 'fast': 49}
+
+
+def test_stopping_finishes_the_batch_and_returns_what_waited(slow):
+    process, worker = slow
+    worker.frames.put('camera', 0)
+    process.next_batch()
+    worker.frames.put('camera', 1)
+    left_over = []
+    stopping = threading.Thread(target=lambda: left_over.append(worker.stop()))
+    stopping.start()
+    process.go_on.release()
+    stopping.join(PATIENCE_S)
+    assert left_over == [{'camera': 1}]
+    assert worker.frames.put('camera', 2) == 2  # refused
+    assert not [t for t in threading.enumerate() if t.name == 'depth_worker']
+
+
+def test_an_idle_worker_stops():
+    worker = Worker(lambda frames: None, lambda: 0.0)
+    assert worker.stop() == {}
+
+
+def test_a_rate_limit_holds_back_the_second_batch_and_stop_does_not_wait_for_it():
+    done = queue.Queue()
+    worker = Worker(done.put, lambda: 1e-3)  # the next batch may start in 1000 s
+    worker.frames.put('camera', 0)
+    assert done.get(timeout=PATIENCE_S) == {'camera': 0}
+    worker.frames.put('camera', 1)
+    assert worker.stop() == {'camera': 1}
+    assert done.empty()
