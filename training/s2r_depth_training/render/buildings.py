@@ -38,8 +38,13 @@ def building(rng: Generator, library: Library, width: float, floors: int) -> Mes
     wall = _wall(rng, library)
     parts = [box((depth, width, height), wall, (depth / 2, 0, height / 2))]
     if plinth > 0.3:
-        parts.append(box((depth + 0.1, width + 0.1, plinth), Material(
-            library.pick(rng, 'concrete', 'stone'), (0.6, 0.6, 0.6), 3), (depth / 2, 0, plinth / 2)))
+        parts.append(
+            box(
+                (depth + 0.1, width + 0.1, plinth),
+                Material(library.pick(rng, 'concrete', 'stone'), (0.6, 0.6, 0.6), 3),
+                (depth / 2, 0, plinth / 2),
+            )
+        )
     parts += _front(rng, library, width, floors, storey, plinth)
     parts += _roof(rng, library, wall, width, depth, height)
     return merge(parts)
@@ -55,12 +60,20 @@ def _front(rng: Generator, library: Library, width: float, floors: int, storey: 
     parts = [_panels(columns, levels[1:] if shop else levels, wide, tall, -0.03, window)]
     trim = Material(library.pick(rng, 'concrete', 'plaster'), colour(rng, (0, 0.2), (0.5, 1)), 2)
     if rng.random() < 0.6:  # sills
-        for y in columns:
-            for z in levels[int(shop):]:
+        for y in columns.tolist():
+            for z in levels[int(shop):].tolist():
                 parts.append(box((0.2, wide + 0.2, 0.07), trim, (-0.06, y, z - tall / 2 - 0.03)))
     if shop:
-        parts.append(_panels(np.array([0.0]), np.array([plinth + storey * 0.45]), width * 0.94,
-                             storey * 0.85, -0.04, Material(library.pick(rng, 'shopfront'), gloss=0.3)))
+        parts.append(
+            _panels(
+                np.array([0.0]),
+                np.array([plinth + storey * 0.45]),
+                width * 0.94,
+                storey * 0.85,
+                -0.04,
+                Material(library.pick(rng, 'shopfront'), gloss=0.3),
+            )
+        )
         if rng.random() < 0.5:
             parts.append(box((1.3, width * 0.8, 0.1), Material(
                 library.pick(rng, 'fabric'), size_m=2), (-0.7, 0, plinth + storey * 0.95)))
@@ -96,18 +109,36 @@ def _roof(rng: Generator, library: Library, wall: Material, width: float, depth:
         top, eave = height + rise, height - 0.2
         slopes = [[(depth / 2, y1, top), (depth / 2, y0, top), (x0, y0, eave), (x0, y1, eave)],
                   [(depth / 2, y0, top), (depth / 2, y1, top), (x1, y1, eave), (x1, y0, eave)]]
-        ends = [cap(np.array([(0, y, height), (depth, y, height), (depth / 2, y, top - 0.15)]), wall,
-                    (0, np.sign(y), 0)) for y in (-width / 2, width / 2)]
-        dormers = [box((1.4, 1.3, 1.3), wall, (depth / 4, y, height + rise * 0.45))
-                   for y in np.arange(-width / 3, width / 3, 3.5)] if rng.random() < 0.3 else []
+        ends = [
+            cap(
+                np.array([(0, y, height), (depth, y, height), (depth / 2, y, top - 0.15)]),
+                wall,
+                (0, np.sign(y), 0),
+            )
+            for y in (-width / 2, width / 2)
+        ]
+        dormers = (
+            [
+                box((1.4, 1.3, 1.3), wall, (depth / 4, y, height + rise * 0.45))
+                for y in np.arange(-width / 3, width / 3, 3.5).tolist()
+            ]
+            if rng.random() < 0.3
+            else []
+        )
         ends += dormers
     else:  # the gable faces the street
         rise = width / 2 * rng.uniform(0.5, 1.1)
         top, eave = height + rise, height - 0.2
         slopes = [[(x0, 0, top), (x1, 0, top), (x1, y0, eave), (x0, y0, eave)],
                   [(x1, 0, top), (x0, 0, top), (x0, y1, eave), (x1, y1, eave)]]
-        ends = [cap(np.array([(x, -width / 2, height), (x, width / 2, height), (x, 0, top - 0.15)]),
-                    wall, (side, 0, 0)) for x, side in ((0, -1), (depth, 1))]
+        ends = [
+            cap(
+                np.array([(x, -width / 2, height), (x, width / 2, height), (x, 0, top - 0.15)]),
+                wall,
+                (side, 0, 0),
+            )
+            for x, side in ((0, -1), (depth, 1))
+        ]
     chimney = box((0.6, 0.6, 1.6), Material(library.pick(rng, 'brick'), size_m=1.5),
                   (depth * 0.5, rng.uniform(-0.3, 0.3) * width, top))
     return [quads(np.array(slopes), tiles), *ends, chimney]
@@ -135,15 +166,25 @@ def hall(rng: Generator, library: Library, width: float) -> Mesh:
              _panels(np.arange(-width / 2 + 3, width / 2 - 2, 6.0), np.array([2.0]), 4, 3.4, -0.04,
                      Material(library.pick(rng, 'shutter', 'window', 'shopfront')))]
     if rng.random() < 0.7:
-        parts.append(_panels(np.array([0.0]), np.array([height * 0.75]), width * 0.4, height * 0.25,
-                             -0.08, Material(library.pick(rng, 'poster'))))
+        parts.append(
+            _panels(
+                np.array([0.0]),
+                np.array([height * 0.75]),
+                width * 0.4,
+                height * 0.25,
+                -0.08,
+                Material(library.pick(rng, 'poster')),
+            )
+        )
     return merge(parts)
 
 
 def bridge(rng: Generator, library: Library, span: float) -> Mesh:
     """Make a bridge across the road: along y, its underside above the origin."""
     clear, deck, wide = rng.uniform(4.4, 6.5), rng.uniform(0.8, 1.8), rng.uniform(4, 14)
-    concrete = Material(library.pick(rng, 'concrete', 'stone', 'brick'), rng.uniform(0.5, 1) * np.ones(3), 5)
+    concrete = Material(
+        library.pick(rng, 'concrete', 'stone', 'brick'), rng.uniform(0.5, 1) * np.ones(3), 5
+    )
     parts = [box((wide, 110, deck), concrete, (0, 0, clear + deck / 2)),
              box((0.15, 110, 1.0), Material(library.pick(rng, 'metal', 'concrete'), (0.5,) * 3, 3),
                  (-wide / 2, 0, clear + deck + 0.5))]

@@ -4,14 +4,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 class Camera(NamedTuple):
     """
     Where a picture is taken from.
 
-    ``position`` (3,) metres in the world (x forward, y left, z up); ``rotation`` (3, 3) turns world
-    vectors into the optical frame (x right, y down, z forward); ``intrinsics`` (3, 3) pixels.
+    ``position`` (3,) metres in the world (x forward, y left, z up); ``rotation`` (3, 3) turns
+    world vectors into the optical frame (x right, y down, z forward); ``intrinsics`` (3, 3) in
+    pixels.
     """
 
     position: np.ndarray
@@ -26,7 +28,7 @@ class Camera(NamedTuple):
         return self.rotation[2]
 
 
-def look(position: np.ndarray, yaw_rad: float, pitch_rad: float, roll_rad: float,
+def look(position: ArrayLike, yaw_rad: float, pitch_rad: float, roll_rad: float,
          intrinsics: np.ndarray, width_px: int, height_px: int) -> Camera:
     """
     Aim a camera.

@@ -53,28 +53,106 @@ class Setting:
 
 
 SETTINGS = {
-    'residential': Setting((1, 2), parking=0.75, sidewalk=0.8, verge=0.3,
-                           boundaries=('wall', 'hedge', 'fence'), boundary=0.6, setback_m=(2, 9),
-                           houses=0.75, trees=0.5),
-    'city': Setting((2, 4), parking=0.5, sidewalk=1.0, setback_m=(0, 1.5), houses=0.95,
-                    floors=(2, 6), trees=0.35, gap_m=(6, 40), people=0.8),
-    'avenue': Setting((2, 4), parking=0.25, sidewalk=0.6, verge=0.8, track=0.4,
-                      boundaries=('hedge', 'wall', 'fence'), boundary=0.3, setback_m=(8, 25),
-                      houses=0.3, floors=(2, 5), trees=0.95, gap_m=(8, 60), bridge=0.1),
-    'highway': Setting((2, 4), verge=0.7, boundaries=('rail', 'rail', 'wall', 'hedge'), boundary=0.8,
-                       setback_m=(15, 30), houses=0.1, trees=0.7, gap_m=(12, 90), one_way=0.6,
-                       straight=0.4, bridge=0.3, people=0.0),
-    'alley': Setting((1, 1), sidewalk=0.3, boundaries=('wall', 'wall', 'fence', 'hedge'),
-                     boundary=0.7, setback_m=(0, 3), houses=0.7, trees=0.4, gap_m=(25, 120)),
-    'rural': Setting((1, 2), verge=0.9, boundaries=('hedge', 'fence', 'rail'), boundary=0.3,
-                     setback_m=(6, 25), houses=0.12, trees=0.55, straight=0.25, people=0.05),
-    'queue': Setting((2, 4), parking=0.2, sidewalk=0.5, verge=0.5, track=0.2,
-                     boundaries=('rail', 'hedge', 'wall'), boundary=0.4, setback_m=(3, 20),
-                     houses=0.4, floors=(2, 5), trees=0.6, gap_m=(1.5, 5.0), straight=0.8,
-                     bridge=0.3),
-    'plaza': Setting((2, 3), sidewalk=0.5, boundaries=('none', 'hedge', 'fence'), boundary=0.3,
-                     setback_m=(4, 14), houses=0.9, floors=(1, 4), trees=0.6, gap_m=(25, 90),
-                     people=1.0),
+    'residential': Setting(
+        (1, 2),
+        parking=0.75,
+        sidewalk=0.8,
+        verge=0.3,
+        boundaries=('wall', 'hedge', 'fence'),
+        boundary=0.6,
+        setback_m=(2, 9),
+        houses=0.75,
+        trees=0.5,
+    ),
+    'city': Setting(
+        (2, 4),
+        parking=0.5,
+        sidewalk=1.0,
+        setback_m=(0, 1.5),
+        houses=0.95,
+        floors=(2, 6),
+        trees=0.35,
+        gap_m=(6, 40),
+        people=0.8,
+    ),
+    'avenue': Setting(
+        (2, 4),
+        parking=0.25,
+        sidewalk=0.6,
+        verge=0.8,
+        track=0.4,
+        boundaries=('hedge', 'wall', 'fence'),
+        boundary=0.3,
+        setback_m=(8, 25),
+        houses=0.3,
+        floors=(2, 5),
+        trees=0.95,
+        gap_m=(8, 60),
+        bridge=0.1,
+    ),
+    'highway': Setting(
+        (2, 4),
+        verge=0.7,
+        boundaries=('rail', 'rail', 'wall', 'hedge'),
+        boundary=0.8,
+        setback_m=(15, 30),
+        houses=0.1,
+        trees=0.7,
+        gap_m=(12, 90),
+        one_way=0.6,
+        straight=0.4,
+        bridge=0.3,
+        people=0.0,
+    ),
+    'alley': Setting(
+        (1, 1),
+        sidewalk=0.3,
+        boundaries=('wall', 'wall', 'fence', 'hedge'),
+        boundary=0.7,
+        setback_m=(0, 3),
+        houses=0.7,
+        trees=0.4,
+        gap_m=(25, 120),
+    ),
+    'rural': Setting(
+        (1, 2),
+        verge=0.9,
+        boundaries=('hedge', 'fence', 'rail'),
+        boundary=0.3,
+        setback_m=(6, 25),
+        houses=0.12,
+        trees=0.55,
+        straight=0.25,
+        people=0.05,
+    ),
+    'queue': Setting(
+        (2, 4),
+        parking=0.2,
+        sidewalk=0.5,
+        verge=0.5,
+        track=0.2,
+        boundaries=('rail', 'hedge', 'wall'),
+        boundary=0.4,
+        setback_m=(3, 20),
+        houses=0.4,
+        floors=(2, 5),
+        trees=0.6,
+        gap_m=(1.5, 5.0),
+        straight=0.8,
+        bridge=0.3,
+    ),
+    'plaza': Setting(
+        (2, 3),
+        sidewalk=0.5,
+        boundaries=('none', 'hedge', 'fence'),
+        boundary=0.3,
+        setback_m=(4, 14),
+        houses=0.9,
+        floors=(1, 4),
+        trees=0.6,
+        gap_m=(25, 90),
+        people=1.0,
+    ),
 }
 _SHARES = {'residential': 0.24, 'city': 0.13, 'avenue': 0.18, 'highway': 0.1, 'alley': 0.12,
            'rural': 0.09, 'queue': 0.1, 'plaza': 0.04}
@@ -98,6 +176,7 @@ class Site:
         return made[self.rng.integers(different)]
 
     def vehicle(self) -> Mesh:
+        """Draw a vehicle."""
         return self.draw(props.vehicle, 16)
 
     def put(self, mesh: Mesh, s: float, t: float, turn: float = 0.0, z: float = 0.0,
@@ -107,12 +186,14 @@ class Site:
         (self.cutout if cutout else self.solid).append(placed)
 
     def tree(self, s: float, t: float, z: float = 0.0) -> None:
+        """Plant a tree at (s, t)."""
         wood, leaves = self.draw(props.tree, 9)
         turn, scale = self.rng.uniform(0, 2 * np.pi), self.rng.uniform(0.75, 1.3)
         self.put(wood, s, t, turn, z - 0.2, scale=scale)
         self.put(leaves, s, t, turn, z - 0.2, cutout=True, scale=scale)
 
     def material(self, *kinds: str, size_m: float = 4.0, tint: float = 1.0) -> Material:
+        """Draw a texture of one of the kinds."""
         return Material(self.library.pick(self.rng, *kinds), tint * np.ones(3), size_m)
 
 
@@ -177,9 +258,17 @@ def _cameras(rng: Generator, course: Course, spots: np.ndarray, lane_t: float, s
         yaw = rng.normal(0, 0.03)
         if rng.random() < (0.8 if setting_name == 'plaza' else 0.1):
             yaw = rng.uniform(-0.7, 0.7)
-        views.append(cameras.look(
-            course.at(s, lane_t + side + rng.normal(0, 0.1), height), float(course.heading(s)) + yaw,
-            pitch + rng.normal(0, 0.008), roll + rng.normal(0, 0.005), intrinsics, width_px, height_px))
+        views.append(
+            cameras.look(
+                course.at(s, lane_t + side + rng.normal(0, 0.1), height),
+                float(course.heading(s)) + yaw,
+                pitch + rng.normal(0, 0.008),
+                roll + rng.normal(0, 0.005),
+                intrinsics,
+                width_px,
+                height_px,
+            )
+        )
     return views
 
 
@@ -194,7 +283,9 @@ def _road(site: Site, half: float, centres: np.ndarray, one_way: bool, painted: 
         reach = t + rng.uniform(0.4, half)
         site.solid.append(course.strip((s, s + rng.uniform(1, 14)),
                                        np.array([t, min(reach, half)]), 0.008, patch))
-    paint = Material(site.library.pick(rng, 'plain', 'concrete'), rng.uniform(0.5, 1.0) * np.ones(3), 3)
+    paint = Material(
+        site.library.pick(rng, 'plain', 'concrete'), rng.uniform(0.5, 1.0) * np.ones(3), 3
+    )
     paint = paint if painted else asphalt
     if rng.random() < 0.85 and len(centres) > 1:
         for border in (centres[1:] + centres[:-1]) / 2:
@@ -205,7 +296,7 @@ def _road(site: Site, half: float, centres: np.ndarray, one_way: bool, painted: 
     if rng.random() < 0.3:  # zebra crossing or stop line
         s = rng.uniform(6, 50)
         zebra = rng.random() < 0.6
-        for t in np.arange(-half + 0.3, half - 0.4, 1.0) if zebra else [-half]:
+        for t in np.arange(-half + 0.3, half - 0.4, 1.0).tolist() if zebra else [-half]:
             wide = 0.5 if zebra else half
             site.solid.append(course.strip((s, s + (3 if zebra else 0.5)), np.array([t, t + wide]),
                                            0.015, paint))
@@ -213,8 +304,10 @@ def _road(site: Site, half: float, centres: np.ndarray, one_way: bool, painted: 
 
 def _line(site: Site, t: float, paint: Material, dashed: bool) -> None:
     period, mark = (site.rng.uniform(6, 12), site.rng.uniform(2, 5)) if dashed else (60.0, 60.0)
-    for s in np.arange(-20, VIEW_M, period):
-        site.solid.append(site.course.strip((s, s + mark), np.array([t - 0.07, t + 0.07]), 0.014, paint))
+    for s in np.arange(-20, VIEW_M, period).tolist():
+        site.solid.append(
+            site.course.strip((s, s + mark), np.array([t - 0.07, t + 0.07]), 0.014, paint)
+        )
 
 
 def _side(site: Site, setting: Setting, side: int, half: float, junction: float | None) -> None:
@@ -240,15 +333,19 @@ def _side(site: Site, setting: Setting, side: int, half: float, junction: float 
         backwards = rng.random() < 0.2
         while s < VIEW_M:
             if rng.random() < share and free(s):
-                site.put(site.vehicle(), s, side * (t + rng.normal(0, 0.1)),
-                         rng.normal(0, 0.03) + np.pi * (backwards or (side > 0 and rng.random() < 0.6)))
+                site.put(
+                    site.vehicle(),
+                    s,
+                    side * (t + rng.normal(0, 0.1)),
+                    rng.normal(0, 0.03) + np.pi * (backwards or (side > 0 and rng.random() < 0.6)),
+                )
             s += rng.uniform(5.2, 7)
     if rng.random() < setting.track:
         edge += 0.3
         t = lay(3.0, site.material('ballast', size_m=6), fit=True)
         if rng.random() < 0.15:
             site.put(props.bus(rng, site.library), rng.uniform(40, 120), side * t)
-        for s in np.arange(rng.uniform(0, 30), VIEW_M, rng.uniform(25, 45)):
+        for s in np.arange(rng.uniform(0, 30), VIEW_M, rng.uniform(25, 45)).tolist():
             _post(site, s, side * (edge + 0.3), 'mast', side)
     if rng.random() < setting.verge:
         kerb = rng.random() < 0.5
@@ -260,10 +357,12 @@ def _side(site: Site, setting: Setting, side: int, half: float, junction: float 
     if rng.random() < setting.sidewalk:
         lay(0.15, site.material('concrete', size_m=1.5, tint=rng.uniform(0.6, 1.2)),
             0.12 if level < 0.05 else 0.0)
-        lay(rng.uniform(1.2, 4), site.material('paving', 'paving', 'asphalt', 'concrete', size_m=3))
+        lay(
+            rng.uniform(1.2, 4), site.material('paving', 'paving', 'asphalt', 'concrete', size_m=3)
+        )
     for form, chance in (('lamp', 0.5), ('sign', 0.6), ('lights', 0.15)):
         if rng.random() < chance:
-            for s in np.arange(rng.uniform(5, 30), VIEW_M, rng.uniform(18, 60)):
+            for s in np.arange(rng.uniform(5, 30), VIEW_M, rng.uniform(18, 60)).tolist():
                 if free(s):
                     _post(site, s, side * (edge - rng.uniform(0.1, 0.5)), form, side)
     for _ in range(rng.integers(0, 7)):
@@ -300,23 +399,30 @@ def _post(site: Site, s: float, t: float, form: str, side: int) -> None:
         site.put(sign, s, t, 0.0, cutout=True)
 
 
-def _row_of_trees(site: Site, t: float, z: float, free) -> None:
+def _row_of_trees(site: Site, t: float, z: float,
+                  free: Callable[[float], bool]) -> None:
     spacing = site.rng.uniform(5, 16)
-    for s in np.arange(site.rng.uniform(3, 15), VIEW_M, spacing):
+    for s in np.arange(site.rng.uniform(3, 15), VIEW_M, spacing).tolist():
         if free(s) and site.rng.random() < 0.85:
             site.tree(s + site.rng.normal(0, 0.5), t, z)
 
 
-def _boundary(site: Site, kind: str, side: int, t: float, z: float, junction: float | None) -> None:
+def _boundary(
+    site: Site, kind: str, side: int, t: float, z: float, junction: float | None
+) -> None:
     """Run a wall, hedge, fence or guard rail along the road."""
     rng, course = site.rng, site.course
-    stretches = [(-40.0, VIEW_M)] if junction is None else [(-40.0, junction - 7), (junction + 7, VIEW_M)]
+    stretches = (
+        [(-40.0, VIEW_M)] if junction is None else [(-40.0, junction - 7), (junction + 7, VIEW_M)]
+    )
     for start, end in stretches:
         if end <= start:
             continue
         if kind == 'wall':
             height, thick = rng.uniform(0.6, 3.2), 0.3
-            material = site.material('brick', 'stone', 'plaster', 'concrete', 'graffiti', size_m=2.5)
+            material = site.material(
+                'brick', 'stone', 'plaster', 'concrete', 'graffiti', size_m=2.5
+            )
             section = side * np.array([t, t, t + thick, t + thick])
             heights = z + np.array([-0.2, height, height, -0.2])
             site.solid.append(course.strip((start, end), section, heights, material))
@@ -343,7 +449,7 @@ def _boundary(site: Site, kind: str, side: int, t: float, z: float, junction: fl
             section = side * np.array([t, t - 0.06, t, t - 0.06, t])
             site.solid.append(course.strip(
                 (start, end), section, z + np.array([0.5, 0.57, 0.65, 0.73, 0.8]), steel))
-            for s in np.arange(start, min(end, 100), 3.0):
+            for s in np.arange(start, min(end, 100), 3.0).tolist():
                 site.put(box((0.1, 0.1, 0.9), steel), s, side * (t + 0.08), z=z + 0.35)
 
 
@@ -353,10 +459,10 @@ def _fence(site: Site, start: float, end: float, t: float, z: float, height: flo
                                          z + np.array([height, 0.0]), material, fit_across=True))
 
 
-def _lots(site: Site, setting: Setting, side: int, edge: float, reach: float, free,
-          height_at) -> None:
+def _lots(site: Site, setting: Setting, side: int, edge: float, reach: float,
+          free: Callable[[float], bool], height_at: Callable[[float], float]) -> None:
     """Fill the land beside the road with houses, trees, bushes and fields."""
-    rng, course = site.rng, site.course
+    rng = site.rng
     s = -25.0
     uniform_row = rng.random() < 0.3
     floors = int(rng.integers(setting.floors[0], setting.floors[1] + 1))
@@ -402,8 +508,13 @@ def _junction(site: Site, s: float, half: float) -> None:
             section = side * np.linspace(half, min(site.course.reach_m, 60), 8)
             site.solid.append(site.course.strip((s - wide, s + wide), section, 0.16, asphalt))
             if rng.random() < 0.5:
-                site.put(site.vehicle(), s + rng.uniform(-1, 1) * wide * 0.5,
-                         side * rng.uniform(half + 3, half + 14), np.pi / 2 * rng.choice([-1, 1]), 0.16)
+                site.put(
+                    site.vehicle(),
+                    s + rng.uniform(-1, 1) * wide * 0.5,
+                    side * rng.uniform(half + 3, half + 14),
+                    np.pi / 2 * rng.choice([-1, 1]),
+                    0.16,
+                )
 
 
 def _traffic(site: Site, setting: Setting, centres: np.ndarray, own: int, one_way: bool,
@@ -434,11 +545,17 @@ def _walkers(site: Site, setting: Setting, half: float, last_spot: float) -> Non
     for _ in range(rng.poisson(7 * setting.people)):
         crossing = rng.random() < 0.25
         s = last_spot + rng.uniform(6, 45) if crossing else rng.uniform(2, 70)
-        t = rng.uniform(-half, half) if crossing else rng.choice([-1, 1]) * (half + rng.uniform(0.6, 4))
+        t = (
+            rng.uniform(-half, half)
+            if crossing
+            else rng.choice([-1, 1]) * (half + rng.uniform(0.6, 4))
+        )
         maker = rng.choice(np.array([props.person, props.cyclist, props.bicycle], object),
                            p=[0.65, 0.2, 0.15])
         turn = rng.choice([-1, 1]) * np.pi / 2 if crossing else rng.choice([0, np.pi])
-        site.put(maker(rng, site.library), s, t, turn + rng.normal(0, 0.3), 0.0 if crossing else 0.1)
+        site.put(
+            maker(rng, site.library), s, t, turn + rng.normal(0, 0.3), 0.0 if crossing else 0.1
+        )
 
 
 def _close_off(site: Site, last_spot: float) -> None:
@@ -476,24 +593,41 @@ def _surroundings(site: Site) -> None:
         radius = rng.uniform(80, 400)
         centre = site.course.at(70.0, 0.0)
         if radius < 240:  # a far wood or town, higher here and lower there
-            height = rng.uniform(6, 22) * (1 + 0.4 * np.sin(angle * rng.integers(1, 5) + rng.uniform(0, 6)))
-            ring = np.stack([centre[0] + radius * np.cos(angle), centre[1] + radius * np.sin(angle)], -1)
+            height = rng.uniform(6, 22) * (
+                1 + 0.4 * np.sin(angle * rng.integers(1, 5) + rng.uniform(0, 6))
+            )
+            ring = np.stack(
+                [centre[0] + radius * np.cos(angle), centre[1] + radius * np.sin(angle)], -1
+            )
             points = np.stack([np.dstack([ring[None], low + 0 * height[None] + height[None]])[0],
                                np.dstack([ring[None], np.full((1, 61), low)])[0]], 1)
-            uv = np.stack(np.meshgrid(np.arange(61) * radius * 0.1 / rng.uniform(8, 30), [0.0, 1.0],
-                                      indexing='ij'), -1)
+            uv = np.stack(
+                np.meshgrid(
+                    np.arange(61) * radius * 0.1 / rng.uniform(8, 30), [0.0, 1.0], indexing='ij'
+                ),
+                -1,
+            )
             site.cutout.append(surface(points, Material(
                 site.library.pick(rng, 'skyline'), rng.uniform(0.4, 1.0) * np.ones(3)), uv))
         elif rng.random() < 0.6:  # hills
-            height = rng.uniform(10, 60) * np.clip(np.sin(angle * rng.integers(1, 4)) + 0.5 + 0.3 * np.sin(
-                7 * angle), 0, None)
+            height = rng.uniform(10, 60) * np.clip(
+                np.sin(angle * rng.integers(1, 4)) + 0.5 + 0.3 * np.sin(7 * angle), 0, None
+            )
             profile = np.array([0, 0.5, 0.9, 1.0])
             radii = radius * (1 + 0.5 * profile)
             points = np.stack([centre[0] + np.cos(angle)[:, None] * radii,
                                centre[1] + np.sin(angle)[:, None] * radii,
                                low + height[:, None] * np.sin(profile * np.pi / 2)], -1)
-            site.solid.append(surface(points, Material(
-                site.library.pick(rng, 'hedge', 'grass'), colour(rng, (0, 0.3), (0.4, 0.9), (0.2, 0.6)), 30)))
+            site.solid.append(
+                surface(
+                    points,
+                    Material(
+                        site.library.pick(rng, 'hedge', 'grass'),
+                        colour(rng, (0, 0.3), (0.4, 0.9), (0.2, 0.6)),
+                        30,
+                    ),
+                )
+            )
     if rng.random() < 0.15:  # wires
         for t in rng.uniform(-6, 6, rng.integers(1, 4)):
             s = np.linspace(-20, 120, 40)

@@ -51,7 +51,9 @@ class EmbreeRenderer:
         shape = directions.shape
         directions = directions.reshape(-1, 3)
         eye = np.float32(camera.position)
-        distance, face, weights = self._cast(np.broadcast_to(eye, directions.shape), directions, NEAR_M)
+        distance, face, weights = self._cast(
+            np.broadcast_to(eye, directions.shape), directions, NEAR_M
+        )
         length = np.linalg.norm(directions, axis=-1, keepdims=True)
         radiance = self._sky(directions / length, light)
         hit = np.isfinite(distance)
@@ -122,7 +124,9 @@ class EmbreeRenderer:
                 value += weight[:, None] * texel
         return value / 255
 
-    def _is_lit(self, world: np.ndarray, towards: np.ndarray, reach_m: np.ndarray | float) -> np.ndarray:
+    def _is_lit(
+        self, world: np.ndarray, towards: np.ndarray, reach_m: np.ndarray | float
+    ) -> np.ndarray:
         """Tell whether a light is in sight: nothing within ``reach_m`` along unit vectors."""
         distance, _, _ = self._cast(world, towards.astype(np.float32))
         return (distance >= reach_m).astype(np.float32)
@@ -140,16 +144,22 @@ class EmbreeRenderer:
         albedo = albedo * (1 - 0.5 * wet)[:, None]
 
         raised = world + 0.1 * normal
-        up = np.broadcast_to(np.float32([0, 0, 1]), world.shape)
+        up = np.broadcast_to(np.array([0, 0, 1], np.float32), world.shape)
         open_sky = self._is_lit(raised, up, np.maximum(self._ceiling_m - raised[:, 2], 0))
         ambient_share = (0.3 + 0.7 * open_sky)[:, None]
-        to_key = light.key - world if light.key_is_lamp else np.broadcast_to(light.key, world.shape)
+        to_key = (
+            light.key - world if light.key_is_lamp else np.broadcast_to(light.key, world.shape)
+        )
         square = (to_key ** 2).sum(-1, keepdims=True)
         fall_off = 1 / (0.5 + square) if light.key_is_lamp else np.ones_like(square)
         to_key = to_key / np.sqrt(square)
         facing = np.maximum((normal * to_key).sum(-1, keepdims=True), 0)
         reach = np.sqrt(square[:, 0]) - 0.4 if light.key_is_lamp else np.inf
-        key = light.key_colour * fall_off * self._is_lit(world + 0.03 * normal, to_key, reach)[:, None]
+        key = (
+            light.key_colour
+            * fall_off
+            * self._is_lit(world + 0.03 * normal, to_key, reach)[:, None]
+        )
         half = 0.5 + 0.5 * normal[:, 2:]
         total = ambient_share * (light.ground * (1 - half)
                                  + 0.5 * (light.zenith + light.horizon) * half) + key * facing
@@ -170,7 +180,9 @@ class EmbreeRenderer:
         """Return the radiance of the sky in unit directions (N, 3)."""
         rise = np.clip(direction[:, 2:], 0, 1)
         base = light.horizon * (1 - np.sqrt(rise)) + light.zenith * np.sqrt(rise)
-        cloud = self._texture(light.cloud_layer, 0.12 * direction[:, :2] / (rise + 0.08))[:, :1] + 0.1
+        cloud = (
+            self._texture(light.cloud_layer, 0.12 * direction[:, :2] / (rise + 0.08))[:, :1] + 0.1
+        )
         share = _smoothstep(0.95 - light.cloud_cover, 1.25 - light.cloud_cover, cloud) \
             * _smoothstep(0.02, 0.2, direction[:, 2:])
         base = base * (1 - share) + 1.2 * light.horizon * share

@@ -44,11 +44,12 @@ def render_scenes(out: Path, kind: Kind = 'driving', scenes: int = 1000, frames_
     """
     Render procedural scenes with exact metric depth, in the layout of vKITTI 1.3.1.
 
-    The same settings give the same files, whatever the number of workers. A run that was cut off goes
-    on where it stopped; a larger number of scenes extends a folder.
+    The same settings give the same files, whatever the number of workers. A run that was cut off
+    goes on where it stopped; a larger number of scenes extends a folder.
 
     :param out: folder to write; new, or begun with the same settings.
-    :param kind: driving (streets), indoor (rooms), or failure-cases (the named test set of docs/rendering.md).
+    :param kind: driving (streets), indoor (rooms), or failure-cases (the named test set of
+        docs/rendering.md).
     :param scenes: number of worlds; failure-cases has a fixed list and ignores it.
     :param frames_per_scene: pictures of each world from nearby places.
     :param width_px: width of the pictures.
@@ -56,10 +57,12 @@ def render_scenes(out: Path, kind: Kind = 'driving', scenes: int = 1000, frames_
     :param seed: of everything random.
     :param workers: processes; all cores by default.
     :param variations: styles of light and weather: clone, fog, morning, overcast, rain, sunset.
-    :param variation_per_scene: all renders each scene in every variation, one in a single drawn one
-        (more different scenes for the same time: for training).
-    :param backend: gl (OpenGL through EGL), embree (ray casting, pip alone), or auto: gl where it works.
-    :param supersample: colour samples per pixel along each axis; depth is always that of the pixel centre.
+    :param variation_per_scene: all renders each scene in every variation, one in a single drawn
+        one (more different scenes for the same time: for training).
+    :param backend: gl (OpenGL through EGL), embree (ray casting, pip alone), or auto: gl where it
+        works.
+    :param supersample: colour samples per pixel along each axis; depth is always that of the pixel
+        centre.
     :raises ValueError: settings that make no sense, or a folder begun with other ones.
     """
     for name, value, least in (('scenes', scenes, 1), ('frames_per_scene', frames_per_scene, 1),
@@ -87,7 +90,9 @@ def _resolve(backend: Backend) -> str:
         return backend
     try:
         _renderer.__wrapped__('gl', 16, 16, 1)
-    except Exception:  # moderngl raises plain Exception where EGL, its driver or a symbol is missing
+    except (
+        Exception
+    ):  # moderngl raises plain Exception where EGL, its driver or a symbol is missing
         return 'embree'
     return 'gl'
 

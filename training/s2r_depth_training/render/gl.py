@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import cv2
 import moderngl
@@ -61,9 +62,12 @@ vec3 sky(vec3 d) {
 }
 """
 
-_SHADE = """
+_SHADE = (
+    """
 #version 330
-""" + _SKY + """
+"""
+    + _SKY
+    + """
 uniform mat4 world_to_key, world_to_shade;
 uniform sampler2DShadow key_shadow, shade_shadow;
 uniform float fog_per_m, wetness;
@@ -115,7 +119,8 @@ void main() {
     for (int i = 0; i < lamp_count; i++) {
         vec3 to_lamp = lamps[i] - world;
         float square = dot(to_lamp, to_lamp);
-        light += lamp_colours[i] * max(dot(n, to_lamp), 0.0) * inversesqrt(square) / (0.5 + square);
+        float facing_lamp = max(dot(n, to_lamp), 0.0) * inversesqrt(square);
+        light += lamp_colours[i] * facing_lamp / (0.5 + square);
     }
     vec3 sum = albedo * (light + 2.0 * finish.y);
     if (gloss > 0.0) {
@@ -127,6 +132,7 @@ void main() {
     radiance = vec4(mix(horizon, sum, exp(-fog_per_m * distance_m)), 1.0);
 }
 """
+)
 
 _SKY_VERTEX = """
 #version 330
@@ -190,7 +196,8 @@ class GlRenderer:
 
     def __init__(self, width_px: int, height_px: int, supersample: int) -> None:
         os.environ.setdefault('LP_NUM_THREADS', '0')  # one process per core beats threads
-        self._context = context = moderngl.create_standalone_context(backend='egl')
+        settings: dict[str, Any] = {'backend': 'egl'}
+        self._context = context = moderngl.create_standalone_context(**settings)
         context.enable(moderngl.DEPTH_TEST)
         context.depth_func = '<='
         self._size = width_px, height_px
@@ -199,8 +206,9 @@ class GlRenderer:
             [context.texture(self._size, 1, dtype='f4')], context.depth_renderbuffer(self._size))
         self._colour_target = context.framebuffer(
             [context.texture(self._fine, 4, dtype='f2')], context.depth_renderbuffer(self._fine))
-        self._shadow = self._shadow_map(SHADOW_PX)
-        self._shade = self._shadow_map(SHADE_PX)
+        self._shadow_maps = self._shadow_map(SHADOW_PX), self._shadow_map(SHADE_PX)
+        self._shadow, self._shade = (
+            context.framebuffer(depth_attachment=texture) for texture in self._shadow_maps)
         self._programs = {
             solid: {'depth': context.program(_VERTEX, edit(_DEPTH)),
                     'colour': context.program(_VERTEX, edit(_SHADE))}
@@ -211,11 +219,11 @@ class GlRenderer:
         self._parts: dict[bool, _Part] = {}
         self._shadow_key: tuple | None = None
 
-    def _shadow_map(self, size_px: int) -> moderngl.Framebuffer:
+    def _shadow_map(self, size_px: int) -> moderngl.Texture:
         texture = self._context.depth_texture((size_px, size_px))
         texture.compare_func = '<='
         texture.filter = moderngl.LINEAR, moderngl.LINEAR
-        return self._context.framebuffer(depth_attachment=texture)
+        return texture
 
     def load(self, scene: Scene) -> None:
         """Take over the geometry and the textures."""
@@ -280,8 +288,8 @@ class GlRenderer:
             'lamps': lamps[0], 'lamp_colours': lamps[1]}
         self._colour_target.use()
         self._colour_target.clear()
-        self._shadow.depth_attachment.use(1)
-        self._shade.depth_attachment.use(2)
+        self._shadow_maps[0].use(1)
+        self._shadow_maps[1].use(2)
         for programs in self._programs.values():
             programs['colour']['key_shadow'] = 1
             programs['colour']['shade_shadow'] = 2
@@ -300,8 +308,15 @@ class GlRenderer:
     def _cast_shadows(self, light: Light) -> np.ndarray:
         """Draw the key light's shadow map unless it still holds; return its matrix."""
         if light.key_is_lamp:
-            down = cameras.look(light.key, 0, -np.pi / 2, 0, cameras.pinhole(2.8, SHADOW_PX, SHADOW_PX),
-                                SHADOW_PX, SHADOW_PX)
+            down = cameras.look(
+                light.key,
+                0,
+                -np.pi / 2,
+                0,
+                cameras.pinhole(2.8, SHADOW_PX, SHADOW_PX),
+                SHADOW_PX,
+                SHADOW_PX,
+            )
             matrix = cameras.projection(down, 0.05, 50.0)
         else:
             matrix = cameras.orthographic(light.key, self._centre, SHADOW_RADIUS_M, 200.0)
@@ -313,8 +328,10 @@ class GlRenderer:
 
 
 def _set(program: moderngl.Program, uniforms: dict[str, np.ndarray | float]) -> None:
+    """Write those uniforms that the program uses."""
     for name, value in uniforms.items():
-        if name in program:
+        uniform = program.get(name, None)
+        if isinstance(uniform, moderngl.Uniform):
             array = np.asarray(value, np.float32)
             transposed = array.T if array.shape == (4, 4) else array  # GL keeps columns together
-            program[name].write(np.ascontiguousarray(transposed).tobytes())
+            uniform.write(np.ascontiguousarray(transposed).tobytes())

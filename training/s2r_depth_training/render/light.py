@@ -14,8 +14,9 @@ class Light:
     """
     What shines on a scene. Colours are linear RGB (3,), in units of the camera's own exposure.
 
-    ``key`` is the one light that casts shadows: with ``key_is_lamp`` a position in the room (metres),
-    else a unit vector towards the sun. ``lamps`` are further (position, colour) pairs without shadows.
+    ``key`` is the one light that casts shadows: with ``key_is_lamp`` a position in the room
+    (metres), else a unit vector towards the sun. ``lamps`` are further (position, colour) pairs
+    without shadows.
     """
 
     key: np.ndarray
@@ -83,7 +84,11 @@ def outdoor(variation: str, rng: Generator, cloud_layer: int) -> tuple[Light, Se
     elif variation == 'rain':
         grey = np.array([0.9, 0.97, 1.05]) * rng.uniform(0.5, 1.0)
         sun, zenith, horizon, cover = sun * 0.01, grey * 0.8, grey, rng.uniform(0.6, 1)
-        fog, wetness, streaks = rng.uniform(0.002, 0.012), rng.uniform(0.4, 1), rng.integers(0, 250)
+        fog, wetness, streaks = (
+            rng.uniform(0.002, 0.012),
+            rng.uniform(0.4, 1),
+            int(rng.integers(0, 250)),
+        )
     elif variation == 'sunset':
         elevation = np.radians(rng.uniform(4, 16))
         sun = np.array([1.0, 0.55, 0.25]) * rng.uniform(1.5, 3.0)
@@ -93,7 +98,7 @@ def outdoor(variation: str, rng: Generator, cloud_layer: int) -> tuple[Light, Se
         key=_unit(azimuth, elevation), key_colour=sun, zenith=zenith, horizon=horizon,
         ground=0.25 * (zenith + 0.5 * sun * np.sin(elevation)), cloud_layer=cloud_layer,
         cloud_cover=float(cover), fog_per_m=float(fog), wetness=float(wetness))
-    return light, sensor(rng, (0.08, 0.4), int(streaks))
+    return light, sensor(rng, (0.08, 0.4), streaks)
 
 
 def indoor(variation: str, rng: Generator, lamps: list[np.ndarray]) -> tuple[Light, Sensor]:

@@ -5,10 +5,11 @@ Frames: x forward, y left, z up (REP 103), metres.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 # columns of Mesh.vertices
 POSITION, NORMAL, UV, TINT = slice(0, 3), slice(3, 6), slice(6, 8), slice(8, 11)
@@ -33,13 +34,13 @@ class Material(NamedTuple):
     """
 
     layer: int
-    tint: Sequence[float] | np.ndarray = (1.0, 1.0, 1.0)
+    tint: ArrayLike = (1.0, 1.0, 1.0)
     size_m: float = 1.0
     gloss: float = 0.0
     glow: float = 0.0
 
 
-def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def cross(a: ArrayLike, b: ArrayLike) -> np.ndarray:
     """Multiply vectors (..., 3): what np.cross gives, several times faster on short arrays."""
     a, b = np.asarray(a, np.float32), np.asarray(b, np.float32)
     return a[..., [1, 2, 0]] * b[..., [2, 0, 1]] - a[..., [2, 0, 1]] * b[..., [1, 2, 0]]
@@ -63,16 +64,21 @@ def merge(meshes: Iterable[Mesh]) -> Mesh:
     starts = np.cumsum([0] + [len(part.vertices) for part in parts[:-1]])
     return Mesh(
         np.concatenate([part.vertices for part in parts]),
-        np.concatenate([part.faces + start for part, start in zip(parts, starts)]).astype(np.int32))
+        np.concatenate([part.faces + start for part, start in zip(parts, starts)]).astype(
+            np.int32
+        ),
+    )
 
 
-def place(mesh: Mesh, position: Sequence[float] | np.ndarray, yaw_rad: float = 0.0,
+def place(mesh: Mesh, position: ArrayLike, yaw_rad: float = 0.0,
           scale: float = 1.0) -> Mesh:
     """Scale a mesh, turn it about z (counter-clockwise from above), then move its origin."""
     cosine, sine = np.cos(yaw_rad), np.sin(yaw_rad)
     turned = np.array([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]], np.float32)
     vertices = mesh.vertices.copy()
-    vertices[:, POSITION] = (scale * vertices[:, POSITION]) @ turned + np.float32(position)
+    vertices[:, POSITION] = (scale * vertices[:, POSITION]) @ turned + np.asarray(
+        position, np.float32
+    )
     vertices[:, NORMAL] = vertices[:, NORMAL] @ turned
     return Mesh(vertices, mesh.faces)
 
@@ -90,13 +96,13 @@ def quads(corners: np.ndarray, material: Material, fit: bool = False) -> Mesh:
     normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)
     extent = np.stack([np.linalg.norm(across, axis=-1), np.linalg.norm(down, axis=-1)], -1)
     extent = np.ones_like(extent) if fit else extent / material.size_m
-    unit = np.float32([[0, 0], [1, 0], [1, 1], [0, 1]])
-    faces = np.int32([[0, 1, 2], [0, 2, 3]]) + 4 * np.arange(len(corners))[:, None, None]
+    unit = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+    faces = np.array([[0, 1, 2], [0, 2, 3]]) + 4 * np.arange(len(corners))[:, None, None]
     return _mesh(corners.reshape(-1, 3), np.repeat(normal, 4, axis=0),
                  (unit * extent[:, None]).reshape(-1, 2), faces.reshape(-1, 3), material)
 
 
-def box(size_m: Sequence[float], material: Material, centre: Sequence[float] = (0, 0, 0),
+def box(size_m: ArrayLike, material: Material, centre: ArrayLike = (0, 0, 0),
         fit: bool = False) -> Mesh:
     """Make an axis-aligned box of the given (x, y, z) size about its centre."""
     x, y, z = np.asarray(size_m, float) / 2
@@ -139,20 +145,19 @@ def surface(points: np.ndarray, material: Material, uv: np.ndarray | None = None
                  material)
 
 
-def cap(ring: np.ndarray, material: Material, normal: Sequence[float]) -> Mesh:
-    """Close a flat convex ring of points (R, 3), with the whole texture laid on its bounding box."""
+def cap(ring: np.ndarray, material: Material, normal: ArrayLike) -> Mesh:
+    """Close a flat convex ring of points (R, 3); its bounding box shows the whole texture."""
     ring = np.asarray(ring, np.float32)
-    normal = np.asarray(normal, np.float32)
+    outwards = np.asarray(normal, np.float32)
     points = np.concatenate([ring, ring.mean(0, keepdims=True)])
     # Seen from outside: u to the right, v down (towards -z, or towards -x on a level cap).
-    down = np.float32([0, 0, -1]) if abs(normal[2]) < 0.7 else np.float32([-1, 0, 0])
-    right = cross(normal, down) * -1
-    uv = np.stack([points @ -right, points @ down], -1)
+    down = np.array([0, 0, -1] if abs(outwards[2]) < 0.7 else [-1, 0, 0], np.float32)
+    uv = np.stack([points @ cross(outwards, down), points @ down], -1)
     span = np.ptp(uv, axis=0)
     uv = (uv - uv.min(0)) / np.maximum(span, 1e-6)
     count = len(ring)
     faces = np.stack([np.arange(count), np.roll(np.arange(count), -1), np.full(count, count)], -1)
-    return _mesh(points, np.broadcast_to(normal, points.shape), uv, faces, material)
+    return _mesh(points, np.broadcast_to(outwards, points.shape), uv, faces, material)
 
 
 def tube(path: np.ndarray, radius_m: np.ndarray | float, material: Material,
@@ -168,7 +173,7 @@ def tube(path: np.ndarray, radius_m: np.ndarray | float, material: Material,
     radius = np.broadcast_to(np.asarray(radius_m, np.float32), len(path))
     tangent = np.gradient(path, axis=0)
     tangent /= np.maximum(np.linalg.norm(tangent, axis=-1, keepdims=True), 1e-9)
-    helper = np.where(np.abs(tangent[:, 2:]) < 0.9, np.float32([[0, 0, 1]]), np.float32([[1, 0, 0]]))
+    helper = np.where(np.abs(tangent[:, 2:]) < 0.9, [[0, 0, 1]], [[1, 0, 0]])
     side = cross(tangent, helper)
     side /= np.maximum(np.linalg.norm(side, axis=-1, keepdims=True), 1e-9)
     other = cross(side, tangent)
@@ -178,7 +183,10 @@ def tube(path: np.ndarray, radius_m: np.ndarray | float, material: Material,
     rings = path[:, None] + radius[:, None, None] * circle
     parts = [surface(rings, material, closed=True)]
     if ends:
-        parts += [cap(rings[0, :-1], material, -tangent[0]), cap(rings[-1, :-1], material, tangent[-1])]
+        parts += [
+            cap(rings[0, :-1], material, -tangent[0]),
+            cap(rings[-1, :-1], material, tangent[-1]),
+        ]
     return merge(parts)
 
 
@@ -195,7 +203,7 @@ def superellipse(count: int, exponent: float) -> np.ndarray:
                      np.sign(sine) * np.abs(sine) ** (2 / exponent)], -1)
 
 
-def cushion(size_m: Sequence[float], material: Material, centre: Sequence[float] = (0, 0, 0),
+def cushion(size_m: ArrayLike, material: Material, centre: ArrayLike = (0, 0, 0),
             exponent: float = 5.0, sides: int = 16) -> Mesh:
     """Make a box with rounded edges (a superellipsoid): an exponent of 2 gives an ellipsoid."""
     level = np.linspace(-np.pi / 2, np.pi / 2, sides // 2 + 1)

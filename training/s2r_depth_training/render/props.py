@@ -1,4 +1,4 @@
-"""Things that stand in the streets: vehicles, people, trees, poles. Origin on the ground, x ahead."""
+"""Things that stand in streets: vehicles, people, trees, poles. Origin on the ground, x ahead."""
 from __future__ import annotations
 
 import numpy as np
@@ -52,7 +52,9 @@ def _wheels(rng: Generator, library: Library, axles_m: list[float], track_m: flo
     material = Material(library.pick(rng, 'wheel'))
     angle = np.linspace(0, 2 * np.pi, 13)
     ring = np.stack([radius_m * np.cos(angle), 0 * angle, radius_m * (1 + np.sin(angle))], -1)
-    tread = surface(np.stack([ring, ring - (0, 0.25, 0)]), material, np.zeros((2, 13, 2)), closed=True)
+    tread = surface(
+        np.stack([ring, ring - (0, 0.25, 0)]), material, np.zeros((2, 13, 2)), closed=True
+    )
     wheel = merge([tread, cap(ring[:-1], material, (0, 1, 0))])
     return [place(wheel, (axle, side * track_m / 2, 0), 0.0 if side > 0 else np.pi)
             for axle in axles_m for side in (-1, 1)]
@@ -67,7 +69,9 @@ def car(rng: Generator, library: Library) -> Mesh:
     at = np.linspace(-1, 1, 11)
     bonnet = rng.uniform(0.78, 0.95)
     boot = rng.choice([1.0, rng.uniform(0.88, 0.98)])
-    top = belt * np.interp(at, [-1, -0.6, 0.25, 0.9, 1], [boot * 0.96, boot, 1, bonnet, bonnet * 0.8])
+    top = belt * np.interp(
+        at, [-1, -0.6, 0.25, 0.9, 1], [boot * 0.96, boot, 1, bonnet, bonnet * 0.8]
+    )
     bottom = np.full(11, clearance) + 0.08 * np.abs(at) ** 8
     body_material = Material(library.pick(rng, 'body'), tint, gloss=gloss)
     body, rings = _shell(at * length / 2, width * (1 - 0.14 * np.abs(at) ** 5), bottom, top,
@@ -82,12 +86,18 @@ def car(rng: Generator, library: Library) -> Mesh:
     cabin, _ = _shell(along, np.full(11, width * 0.96), np.full(11, belt - 0.08), roof,
                       Material(library.pick(rng, 'greenhouse'), tint, gloss=max(gloss, 0.7)),
                       exponent=4.5, narrowing=rng.uniform(0.14, 0.26))
-    parts = [body, cabin,
-             cap(rings[0, :-1], Material(library.pick(rng, 'rear'), tint, gloss=gloss), (-1, 0, 0)),
-             cap(rings[-1, :-1], Material(library.pick(rng, 'front'), tint, gloss=gloss), (1, 0, 0)),
-             # the dark underside keeps daylight from passing between the wheels
-             box((length * 0.8, width * 0.8, 0.12), Material(library.kinds['plain'][0], (0.01,) * 3),
-                 (0, 0, clearance))]
+    parts = [
+        body,
+        cabin,
+        cap(rings[0, :-1], Material(library.pick(rng, 'rear'), tint, gloss=gloss), (-1, 0, 0)),
+        cap(rings[-1, :-1], Material(library.pick(rng, 'front'), tint, gloss=gloss), (1, 0, 0)),
+        # the dark underside keeps daylight from passing between the wheels
+        box(
+            (length * 0.8, width * 0.8, 0.12),
+            Material(library.kinds['plain'][0], (0.01,) * 3),
+            (0, 0, clearance),
+        ),
+    ]
     for side in (-1, 1):
         parts.append(box((0.1, 0.2, 0.13), Material(0, tint, gloss=gloss),
                          (front * 0.9, side * width * 0.53, belt + 0.05)))
@@ -121,12 +131,29 @@ def van(rng: Generator, library: Library) -> Mesh:
 def _side_windows(width: float, x: float, z: float, glass: Material) -> list[Mesh]:
     """Make the two windows of a driver's cab."""
     reach = width / 2 + 0.015
-    return [quads(np.array([[x - 0.9 * side, side * reach * 0.965, z], [x + 0 * side, side * reach * 0.965, z],
-                            [x + 0 * side, side * reach, z - 0.55], [x - 0.9 * side, side * reach, z - 0.55]])
-                  if side > 0 else
-                  np.array([[x, -reach * 0.965, z], [x - 0.9, -reach * 0.965, z],
-                            [x - 0.9, -reach, z - 0.55], [x, -reach, z - 0.55]]), glass)
-            for side in (1, -1)]
+    return [
+        quads(
+            np.array(
+                [
+                    [x - 0.9 * side, side * reach * 0.965, z],
+                    [x + 0 * side, side * reach * 0.965, z],
+                    [x + 0 * side, side * reach, z - 0.55],
+                    [x - 0.9 * side, side * reach, z - 0.55],
+                ]
+            )
+            if side > 0
+            else np.array(
+                [
+                    [x, -reach * 0.965, z],
+                    [x - 0.9, -reach * 0.965, z],
+                    [x - 0.9, -reach, z - 0.55],
+                    [x, -reach, z - 0.55],
+                ]
+            ),
+            glass,
+        )
+        for side in (1, -1)
+    ]
 
 
 def bus(rng: Generator, library: Library) -> Mesh:
@@ -162,10 +189,14 @@ def truck(rng: Generator, library: Library, plain_white: bool = False) -> Mesh:
         skin = Material(library.kinds['plain'][0] if whole else
                         library.pick(rng, 'poster', 'shutter', 'plain', 'metal'),
                         (0.9, 0.9, 0.9) if whole else colour(rng, (0, 0.6), (0.5, 1)), gloss=0.15)
-        parts.append(box((extent, width, height - 1.0), skin, (middle, 0, 1 + (height - 1) / 2), True))
+        parts.append(
+            box((extent, width, height - 1.0), skin, (middle, 0, 1 + (height - 1) / 2), True)
+        )
     elif form == 2:  # tarpaulin
         skin = Material(library.pick(rng, 'fabric', 'plain'), colour(rng, (0, 0.9), (0.3, 1)) ** 2)
-        parts.append(cushion((extent, width, height - 1.0), skin, (middle, 0, 1 + (height - 1) / 2), 14))
+        parts.append(
+            cushion((extent, width, height - 1.0), skin, (middle, 0, 1 + (height - 1) / 2), 14)
+        )
         parts.append(box((extent, width + 0.02, 0.5), Material(library.pick(rng, 'metal')),
                          (middle, 0, 1.2)))
     elif form == 3:  # tank
@@ -174,15 +205,35 @@ def truck(rng: Generator, library: Library, plain_white: bool = False) -> Mesh:
         path = np.stack([rear_edge + extent * ends, 0 * ends, np.full(6, 1.05 + width * 0.45)], -1)
         parts.append(tube(path, width * 0.48 * np.array([0, 0.8, 1, 1, 0.8, 0]), skin, 20))
     else:  # flat bed with a load
-        parts.append(box((extent, width, 0.2), Material(library.pick(rng, 'wood')), (middle, 0, 1.1)))
+        parts.append(
+            box((extent, width, 0.2), Material(library.pick(rng, 'wood')), (middle, 0, 1.1))
+        )
         for _ in range(rng.integers(1, 4)):
             size = rng.uniform([0.8, 0.8, 0.4], [2, width, 1.6])
             spot = middle + rng.uniform(-0.4, 0.4) * extent
-            parts.append(box(size, Material(library.pick(rng, 'wood', 'metal', 'concrete', 'brick')),
-                             (spot, 0, 1.2 + size[2] / 2)))
-    parts.append(quads(np.array([[(rear_edge - 0.02, width / 2, 1.15), (rear_edge - 0.02, -width / 2, 1.15),
-                                  (rear_edge - 0.02, -width / 2, 0.6), (rear_edge - 0.02, width / 2, 0.6)]]),
-                       Material(library.pick(rng, 'rear'), (0.3, 0.3, 0.3)), fit=True))
+            parts.append(
+                box(
+                    size,
+                    Material(library.pick(rng, 'wood', 'metal', 'concrete', 'brick')),
+                    (spot, 0, 1.2 + size[2] / 2),
+                )
+            )
+    parts.append(
+        quads(
+            np.array(
+                [
+                    [
+                        (rear_edge - 0.02, width / 2, 1.15),
+                        (rear_edge - 0.02, -width / 2, 1.15),
+                        (rear_edge - 0.02, -width / 2, 0.6),
+                        (rear_edge - 0.02, width / 2, 0.6),
+                    ]
+                ]
+            ),
+            Material(library.pick(rng, 'rear'), (0.3, 0.3, 0.3)),
+            fit=True,
+        )
+    )
     axles = [rear_edge + 1.1, rear_edge + 2.3, length / 2 - cab * 0.55]
     return merge(parts + _wheels(rng, library, axles, width, 0.48))
 
@@ -196,24 +247,52 @@ def vehicle(rng: Generator, library: Library) -> Mesh:
 def person(rng: Generator, library: Library, seated: bool = False) -> Mesh:
     """Make somebody walking or standing (or sitting, for cyclists), with a swing of the limbs."""
     height = rng.uniform(1.5, 1.92)
-    cloth = [Material(library.pick(rng, 'fabric', 'plain'), colour(rng, (0, 0.8), (0.05, 0.95)) ** 2,
-                      size_m=0.5) for _ in range(2)]
-    skin = Material(library.kinds['plain'][0], colour(rng, (0.25, 0.5), (0.3, 0.9), (0.04, 0.09)) ** 2)
+    cloth = [
+        Material(
+            library.pick(rng, 'fabric', 'plain'),
+            colour(rng, (0, 0.8), (0.05, 0.95)) ** 2,
+            size_m=0.5,
+        )
+        for _ in range(2)
+    ]
+    skin = Material(
+        library.kinds['plain'][0], colour(rng, (0.25, 0.5), (0.3, 0.9), (0.04, 0.09)) ** 2
+    )
     hip, shoulder, swing = 0.5 * height, 0.82 * height, rng.uniform(0, 0.35)
     parts = []
     for side in (-1, 1):
         step = side * swing
         foot = (0.25, side * 0.12, 0.25 * height) if seated else (step, side * 0.1, 0.03)
-        knee = (0.35, side * 0.12, 0.48 * height) if seated else (step * 0.6 + 0.05, side * 0.1, 0.27 * height)
+        knee = (
+            (0.35, side * 0.12, 0.48 * height)
+            if seated
+            else (step * 0.6 + 0.05, side * 0.1, 0.27 * height)
+        )
         parts.append(tube(np.array([(0, side * 0.09, hip), knee, foot]),
                           np.array([0.1, 0.075, 0.055]), cloth[0], 8))
-        hand = (0.45, side * 0.25, 0.62 * height) if seated else (-step, side * 0.26, 0.48 * height)
-        parts.append(tube(np.array([(0, side * 0.19, shoulder - 0.03), (-step * 0.5, side * 0.25, 0.65 * height),
-                                    hand]), np.array([0.06, 0.05, 0.035]), cloth[1], 7))
+        hand = (
+            (0.45, side * 0.25, 0.62 * height) if seated else (-step, side * 0.26, 0.48 * height)
+        )
+        parts.append(
+            tube(
+                np.array(
+                    [
+                        (0, side * 0.19, shoulder - 0.03),
+                        (-step * 0.5, side * 0.25, 0.65 * height),
+                        hand,
+                    ]
+                ),
+                np.array([0.06, 0.05, 0.035]),
+                cloth[1],
+                7,
+            )
+        )
     parts.append(cushion((0.26, 0.42, shoulder - hip + 0.14), cloth[1],
                          (0, 0, (hip + shoulder) / 2), 2.8, 12))
     parts.append(cushion((0.2, 0.16, 0.25), skin, (0.02, 0, height - 0.12), 2, 12))
-    hair = Material(library.kinds['plain'][0], colour(rng, (0.2, 0.6), (0.05, 0.5), (0.03, 0.1)) ** 2)
+    hair = Material(
+        library.kinds['plain'][0], colour(rng, (0.2, 0.6), (0.05, 0.5), (0.03, 0.1)) ** 2
+    )
     parts.append(cushion((0.21, 0.17, 0.15), hair, (-0.02, 0, height - 0.06), 2, 10))
     return merge(parts)
 
@@ -249,8 +328,12 @@ def tree(rng: Generator, library: Library) -> tuple[Mesh, Mesh]:
     habit = rng.integers(3)  # round, slender, conifer
     crown = (height * rng.uniform(0.22, 0.42), height * rng.uniform(0.08, 0.16),
              height * rng.uniform(0.14, 0.25))[habit]
-    foot = height * (rng.uniform(0.1, 0.35), rng.uniform(0.05, 0.2), rng.uniform(0.03, 0.15))[habit]
-    bark = Material(library.pick(rng, 'soil', 'wood'), colour(rng, (0.1, 0.4), (0.3, 0.6), (0.05, 0.1)))
+    foot = (
+        height * (rng.uniform(0.1, 0.35), rng.uniform(0.05, 0.2), rng.uniform(0.03, 0.15))[habit]
+    )
+    bark = Material(
+        library.pick(rng, 'soil', 'wood'), colour(rng, (0.1, 0.4), (0.3, 0.6), (0.05, 0.1))
+    )
     lean = rng.normal(0, 0.03, 2) * height
     levels = np.linspace(0, 0.85, 6)
     path = np.stack([lean[0] * levels ** 2, lean[1] * levels ** 2, height * levels], -1)
@@ -274,8 +357,13 @@ def tree(rng: Generator, library: Library) -> tuple[Mesh, Mesh]:
         spots = lumps[rng.integers(0, 9, count)] + spots * 0.5
     spots = spots + (*lean, (height + foot) / 2)
     shade = np.clip(0.35 + 0.65 * reach + rng.normal(0, 0.08, count), 0.2, 1.2)
-    leaves = cards(spots, rng.uniform(0.55, 1.0, count) * np.clip(crown, 0.9, 3.2) * 0.8, direction,
-                   rng, _leaf_material(rng, library))
+    leaves = cards(
+        spots,
+        rng.uniform(0.55, 1.0, count) * np.clip(crown, 0.9, 3.2) * 0.8,
+        direction,
+        rng,
+        _leaf_material(rng, library),
+    )
     leaves.vertices[:, 8:11] *= np.repeat(shade, 4)[:, None]
     return merge(wood), leaves
 
@@ -305,10 +393,14 @@ def pole(rng: Generator, library: Library, form: str) -> tuple[Mesh, Mesh]:
     """
     height = {'sign': rng.uniform(2.2, 3.2), 'lamp': rng.uniform(5, 10),
               'lights': rng.uniform(3, 6), 'mast': rng.uniform(6, 11)}[form]
-    steel = Material(library.pick(rng, 'metal', 'concrete', 'wood'), rng.uniform(0.15, 0.9) * np.ones(3))
+    steel = Material(
+        library.pick(rng, 'metal', 'concrete', 'wood'), rng.uniform(0.15, 0.9) * np.ones(3)
+    )
     plain = library.kinds['plain'][0]
     radius = rng.uniform(0.03, 0.06) if form == 'sign' else rng.uniform(0.06, 0.16)
-    parts = [tube(np.array([(0, 0, -0.2), (0, 0, height)]), np.array([radius, radius * 0.8]), steel, 8)]
+    parts = [
+        tube(np.array([(0, 0, -0.2), (0, 0, height)]), np.array([radius, radius * 0.8]), steel, 8)
+    ]
     sign = []
     reach = rng.uniform(1, 4)
     if form == 'sign':
@@ -326,7 +418,9 @@ def pole(rng: Generator, library: Library, form: str) -> tuple[Mesh, Mesh]:
     elif form == 'lamp':
         parts.append(tube(np.array([(0, 0, height - 0.1), (0, reach * 0.5, height + 0.3),
                                     (0, reach, height + 0.3)]), 0.05, steel, 6))
-        parts.append(box((0.25, 0.8, 0.14), Material(plain, (0.5, 0.5, 0.5)), (0, reach, height + 0.25)))
+        parts.append(
+            box((0.25, 0.8, 0.14), Material(plain, (0.5, 0.5, 0.5)), (0, reach, height + 0.25))
+        )
     elif form == 'lights':
         arm = rng.random() < 0.5
         if arm:
@@ -336,8 +430,15 @@ def pole(rng: Generator, library: Library, form: str) -> tuple[Mesh, Mesh]:
         lit = rng.integers(3)
         for index, hue in enumerate(([1, 0.05, 0.02], [1, 0.5, 0.02], [0.05, 1, 0.3])):
             glow = 1.0 if index == lit else 0.0
-            parts.append(cushion((0.08, 0.2, 0.2), Material(plain, hue if glow else (0.03,) * 3, glow=glow),
-                                 at + (-0.1, 0, 0.3 - 0.3 * index), 2, 10))
+            parts.append(
+                cushion(
+                    (0.08, 0.2, 0.2),
+                    Material(plain, hue if glow else (0.03,) * 3, glow=glow),
+                    at + (-0.1, 0, 0.3 - 0.3 * index),
+                    2,
+                    10,
+                )
+            )
     else:
         for level in range(rng.integers(1, 3)):
             parts.append(box((0.1, 1.8, 0.1), steel, (0, 0, height - 0.4 - 0.5 * level)))
@@ -360,12 +461,20 @@ def clutter(rng: Generator, library: Library) -> Mesh:
                    (0, 0, size[2] / 2), fit=True)
     if kind == 3:  # a trailer under its tarpaulin
         size = rng.uniform([1.8, 1.2, 0.8], [3.2, 1.7, 1.6])
-        skin = Material(library.pick(rng, 'fabric', 'plain'), colour(rng, (0, 0.6), (0.1, 0.8)) ** 2)
+        skin = Material(
+            library.pick(rng, 'fabric', 'plain'), colour(rng, (0, 0.6), (0.1, 0.8)) ** 2
+        )
         return merge([cushion(size, skin, (0, 0, 0.5 + size[2] / 2), 12),
                       *_wheels(rng, library, [0.0], size[1] + 0.2, 0.28)])
     if kind == 4:
         wood = Material(library.pick(rng, 'wood'), size_m=0.7)
-        return merge([box((1.6, 0.45, 0.07), wood, (0, 0, 0.45)), box((1.6, 0.06, 0.4), wood, (0, -0.2, 0.75)),
-                      box((0.08, 0.4, 0.45), wood, (-0.7, 0, 0.22)), box((0.08, 0.4, 0.45), wood, (0.7, 0, 0.22))])
+        return merge(
+            [
+                box((1.6, 0.45, 0.07), wood, (0, 0, 0.45)),
+                box((1.6, 0.06, 0.4), wood, (0, -0.2, 0.75)),
+                box((0.08, 0.4, 0.45), wood, (-0.7, 0, 0.22)),
+                box((0.08, 0.4, 0.45), wood, (0.7, 0, 0.22)),
+            ]
+        )
     return cushion(rng.uniform([0.8, 0.8, 0.4], [2.5, 2.0, 1.2]),
                    Material(library.pick(rng, 'soil', 'stone', 'grass')), (0, 0, 0.1), 2, 12)

@@ -18,8 +18,8 @@ class Scene(NamedTuple):
     One place with its weather and the cameras that look at it.
 
     ``solid`` has no holes, ``cutout`` is drawn where its texture's alpha is at least one half.
-    ``looks`` holds the light and the sensor of each style variation. Light from the sky arrives from
-    below ``ceiling_m`` (metres above the world's origin), so that a room's ceiling does not shade it.
+    ``looks`` holds the light and the sensor of each style variation. Light from the sky arrives
+    from below ``ceiling_m`` (height in the world), so that a room's ceiling does not shade it.
     """
 
     solid: Mesh

@@ -13,7 +13,7 @@ def expose(light: np.ndarray, sky: np.ndarray, sensor: Sensor, rng: Generator) -
     Take the picture.
 
     :param light: (H, W, 3) float32 linear RGB.
-    :param sky: (H, W) bool: left out of the auto-exposure, so that it may burn out as on real cameras.
+    :param sky: (H, W) bool: left out of the auto-exposure, so it may burn out as on real cameras.
     :returns: (H, W, 3) uint8 RGB.
     """
     height, width = sky.shape

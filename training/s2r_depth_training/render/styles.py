@@ -1,4 +1,4 @@
-"""Abstract style images, for those who have no collection of paintings: stage 1 learns to ignore them."""
+"""Abstract style images for stage 1, for those who have no collection of paintings."""
 from __future__ import annotations
 
 import functools
@@ -16,10 +16,10 @@ from s2r_depth_training.render.jobs import run_jobs
 def render_styles(out: Path, count: int = 2000, size_px: int = 256, seed: int = 0,
                   workers: int | None = None) -> None:
     """
-    Paint abstract style images (strokes, cells, noise, glass, dabs, gradients, hatching) as JPEG files.
+    Paint abstract style images (strokes, cells, noise, glass, dabs, gradients, hatching) as JPEG.
 
-    The same settings give the same files, whatever the number of workers; a run that was cut off goes
-    on where it stopped.
+    The same settings give the same files, whatever the number of workers; a run that was cut off
+    goes on where it stopped.
 
     :param out: folder to write, one flat folder of files; new, or begun with the same settings.
     :param count: number of images.
@@ -70,8 +70,10 @@ def _palette(rng: Generator) -> np.ndarray:
     hue = (centre + spread * rng.uniform(-1, 1, count)) % 1
     if rng.random() < 0.3:
         hue[::2] = (hue[::2] + 0.5) % 1  # complementary
-    saturation = rng.uniform(*rng.choice([(0, 0.3), (0.2, 0.7), (0.5, 1)]), count)
-    value = rng.uniform(*rng.choice([(0.05, 0.6), (0.2, 1), (0.5, 1)]), count)
+    low, high = ((0, 0.3), (0.2, 0.7), (0.5, 1))[rng.integers(3)]
+    saturation = rng.uniform(low, high, count)
+    low, high = ((0.05, 0.6), (0.2, 1), (0.5, 1))[rng.integers(3)]
+    value = rng.uniform(low, high, count)
     hsv = np.stack([360 * hue, saturation, value], -1).astype(np.float32)[None]
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0]
 
@@ -97,7 +99,10 @@ def _strokes(rng: Generator, size_px: int, palette: np.ndarray) -> np.ndarray:
     """Brush strokes that follow a flow."""
     canvas = np.ascontiguousarray(np.broadcast_to(palette[0], (size_px, size_px, 3)))
     flow = _noise(rng, size_px, int(rng.integers(1, 5))) * 4 * np.pi
-    length, width = rng.uniform(0.04, 0.3) * size_px, max(1, int(rng.uniform(0.004, 0.05) * size_px))
+    length, width = (
+        rng.uniform(0.04, 0.3) * size_px,
+        max(1, int(rng.uniform(0.004, 0.05) * size_px)),
+    )
     for x, y in rng.uniform(0, size_px, (int(rng.integers(300, 1500)), 2)):
         angle = flow[int(y), int(x)] + rng.normal(0, 0.2)
         tip = (int(x + length * np.cos(angle)), int(y + length * np.sin(angle)))
@@ -110,7 +115,7 @@ def _seeds(rng: Generator, size_px: int) -> tuple[np.ndarray, np.ndarray]:
     """Return for each pixel its nearest seed and the distance to the border between seeds."""
     count = int(rng.integers(20, 250))
     spots = rng.random((count, 2)) * size_px
-    grid = np.stack(np.mgrid[0:size_px, 0:size_px], -1).reshape(-1, 2)
+    grid = np.indices((size_px, size_px)).reshape(2, -1).T
     distance, nearest = cKDTree(spots).query(grid, k=2)
     border = distance[:, 1] - distance[:, 0]
     return nearest[:, 0].reshape(size_px, size_px), border.reshape(size_px, size_px)
@@ -169,7 +174,9 @@ def _gradient(rng: Generator, size_px: int, palette: np.ndarray) -> np.ndarray:
             cv2.fillPoly(canvas, [corners], shade, cv2.LINE_AA)
         else:
             centre = tuple(int(v) for v in rng.integers(0, size_px, 2))
-            cv2.circle(canvas, centre, int(rng.uniform(0.02, 0.25) * size_px), shade, -1, cv2.LINE_AA)
+            cv2.circle(
+                canvas, centre, int(rng.uniform(0.02, 0.25) * size_px), shade, -1, cv2.LINE_AA
+            )
     return canvas
 
 

@@ -17,7 +17,8 @@ class Library(NamedTuple):
     """
     Texture layers and what each of them shows.
 
-    ``images`` is (L, SIZE_PX, SIZE_PX, 4) uint8 RGBA, row 0 at v = 0; alpha below one half is a hole.
+    ``images`` is (L, SIZE_PX, SIZE_PX, 4) uint8 RGBA, row 0 at v = 0; alpha below one half is a
+    hole.
     ``kinds`` maps a kind of surface ('brick', 'leaves'...) to its layer numbers.
     """
 
@@ -49,7 +50,7 @@ def fractal(rng: Generator, slope: float, stretch: float = 1.0) -> np.ndarray:
 
 def colour(rng: Generator, saturation: tuple[float, float], value: tuple[float, float],
            hue: tuple[float, float] = (0.0, 1.0)) -> np.ndarray:
-    """Draw an RGB colour, (3,) float32 in [0, 1], from ranges of HSV (hue as a share of the circle)."""
+    """Draw an RGB colour, (3,) float32 in [0, 1], from ranges of HSV, each in shares of one."""
     hsv = np.array([[[360 * (rng.uniform(*hue) % 1), rng.uniform(*saturation),
                       rng.uniform(*value)]]], np.float32)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0]
@@ -57,10 +58,10 @@ def colour(rng: Generator, saturation: tuple[float, float], value: tuple[float, 
 
 def _grained(base: np.ndarray, *layers: tuple[np.ndarray, float]) -> np.ndarray:
     """Multiply a colour or picture by noise layers, each with its strength."""
-    picture = np.broadcast_to(base, (SIZE_PX, SIZE_PX, 3)).astype(np.float32)
+    picture = np.array(np.broadcast_to(base, (SIZE_PX, SIZE_PX, 3)), np.float32, order='C')
     for noise, strength in layers:
-        picture = picture * (1 + strength * (2 * noise[..., None] - 1))
-    return np.ascontiguousarray(picture, np.float32)
+        picture *= 1 + strength * (2 * noise[..., None] - 1)
+    return picture
 
 
 def _stained(rng: Generator, picture: np.ndarray, strength: float = 0.3) -> np.ndarray:
@@ -142,8 +143,16 @@ def _stone(rng: Generator) -> np.ndarray:
 def _tiles(rng: Generator) -> np.ndarray:
     base = colour(rng, (0, 0.2) if rng.random() < 0.6 else (0.2, 0.7), (0.4, 0.95))
     rows = int(rng.choice([2, 4, 8, 16]))
-    return _blocks(rng, rows, int(rng.choice([2, 4, 8, 16])), base, shift=0,
-                   joint=base * rng.uniform(0.5, 1.1), joint_px=1.2, spread=rng.uniform(0.01, 0.25))
+    return _blocks(
+        rng,
+        rows,
+        int(rng.choice([2, 4, 8, 16])),
+        base,
+        shift=0,
+        joint=base * rng.uniform(0.5, 1.1),
+        joint_px=1.2,
+        spread=rng.uniform(0.01, 0.25),
+    )
 
 
 def _paving(rng: Generator) -> np.ndarray:
@@ -259,7 +268,9 @@ def _scribble(rng: Generator, picture: np.ndarray, count: int) -> np.ndarray:
             corners = rng.integers(0, SIZE_PX, (int(rng.integers(3, 6)), 2)).astype(np.int32)
             cv2.fillPoly(picture, [corners], rgb, cv2.LINE_AA)
         else:
-            word = ''.join(rng.choice(list('ABCDEFGHIKLMNOPRSTUVWXZ0123456789'), rng.integers(2, 8)))
+            word = ''.join(
+                rng.choice(list('ABCDEFGHIKLMNOPRSTUVWXZ0123456789'), rng.integers(2, 8))
+            )
             cv2.putText(picture, word, (a[0] // 2, max(20, a[1])), cv2.FONT_HERSHEY_DUPLEX,
                         float(rng.uniform(0.5, 3)), rgb, max(1, thickness // 2), cv2.LINE_AA)
     return picture
@@ -292,7 +303,10 @@ def _graffiti(rng: Generator) -> np.ndarray:
 
 def _sign(rng: Generator) -> np.ndarray:
     picture = np.zeros((SIZE_PX, SIZE_PX, 4), np.uint8)
-    rim, face = [(200, 20, 30, 255), (250, 250, 250, 255)], [(20, 70, 170, 255), (245, 205, 30, 255)]
+    rim, face = (
+        [(200, 20, 30, 255), (250, 250, 250, 255)],
+        [(20, 70, 170, 255), (245, 205, 30, 255)],
+    )
     back, front = (rim, face)[rng.integers(2)]
     form = rng.integers(3)
     for shrink, fill in ((1.0, back), (0.72, front)):
@@ -384,12 +398,11 @@ def _skyline(rng: Generator) -> np.ndarray:
     """Draw a distant row of trees or roofs, RGBA, the upper part a hole."""
     if rng.random() < 0.7:
         ridge = 120 + 160 * (fractal(rng, 1.1)[0] - 0.5)
-        picture = _hedge(rng) * rng.uniform(0.5, 0.9)
+        picture: np.ndarray = _hedge(rng) * rng.uniform(0.5, 0.9)
     else:
         ridge = np.repeat(rng.uniform(40, 200, 16), SIZE_PX // 16)
-        picture = _window(rng) * 0.4 + 0.3
-        picture = cv2.resize(np.tile(picture, (16, 16, 1)), (SIZE_PX, SIZE_PX),
-                             interpolation=cv2.INTER_AREA)
+        facade = np.tile(_window(rng) * 0.4 + 0.3, (16, 16, 1))
+        picture = cv2.resize(facade, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA)
     solid = np.arange(SIZE_PX)[:, None] > ridge
     return np.dstack([np.clip(picture, 0, 1) * 255, 255 * solid]).astype(np.uint8)
 
@@ -427,7 +440,7 @@ def _body(rng: Generator) -> np.ndarray:
 def _greenhouse(rng: Generator) -> np.ndarray:
     """Draw the upper body of a car, u from rear to front and v from roof to belt line."""
     picture = np.empty((SIZE_PX, SIZE_PX, 3), np.float32)
-    picture[:] = _grained(np.float32([0.10, 0.11, 0.12]), (fractal(rng, 1.4), 0.6))
+    picture[:] = _grained(np.array([0.10, 0.11, 0.12]), (fractal(rng, 1.4), 0.6))
     picture[:int(rng.integers(24, 42))] = 1
     pillar = int(rng.integers(6, 12))
     for share in (0.2, rng.uniform(0.45, 0.55), 0.77):
@@ -491,7 +504,9 @@ def _wallpaper(rng: Generator) -> np.ndarray:
     base = colour(rng, (0, 0.3), (0.5, 1.0))
     picture = _grained(base, (fractal(rng, 0.2), 0.05), (fractal(rng, 1.5), 0.08))
     if rng.random() < 0.3:
-        small = cv2.resize(_fabric(rng), (SIZE_PX // 4, SIZE_PX // 4), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(
+            _fabric(rng), (SIZE_PX // 4, SIZE_PX // 4), interpolation=cv2.INTER_AREA
+        )
         picture = picture * (0.8 + 0.2 * np.tile(small, (4, 4, 1)))
     return picture
 
@@ -533,21 +548,51 @@ def _cloud(rng: Generator) -> np.ndarray:
 
 
 def _plain(rng: Generator) -> np.ndarray:
-    return _grained(np.float32([1, 1, 1]), (fractal(rng, 1.5), 0.03))
+    return _grained(np.ones(3), (fractal(rng, 1.5), 0.03))
 
 
 _RECIPES: dict[str, tuple[Callable[[Generator], np.ndarray], int]] = {
-    'plain': (_plain, 1), 'cloud': (_cloud, 3), 'asphalt': (_asphalt, 6), 'concrete': (_concrete, 4),
-    'plaster': (_plaster, 6), 'brick': (_brick, 5), 'stone': (_stone, 3), 'tiles': (_tiles, 5),
-    'paving': (_paving, 4), 'roof': (_roof, 3), 'siding': (_siding, 4), 'wood': (_wood, 5),
-    'parquet': (_parquet, 4), 'grass': (_grass, 4), 'soil': (_soil, 3), 'ballast': (_ballast, 1),
-    'leaves': (_leaves, 8), 'hedge': (_hedge, 3), 'metal': (_metal, 3), 'poster': (_poster, 12),
-    'graffiti': (_graffiti, 3), 'sign': (_sign, 4), 'window': (_window, 8),
-    'shopfront': (_shopfront, 3), 'door': (_door, 4), 'shutter': (_shutter, 3),
-    'fence': (_fence, 4), 'skyline': (_skyline, 3), 'front': (_front, 2), 'rear': (_rear, 3),
-    'body': (_body, 1), 'greenhouse': (_greenhouse, 3), 'coach': (_coach, 2), 'wheel': (_wheel, 2),
-    'fabric': (_fabric, 8), 'carpet': (_carpet, 4), 'rug': (_rug, 2), 'wallpaper': (_wallpaper, 5),
-    'books': (_books, 3), 'screen': (_screen, 2), 'outlook': (_outlook, 3),
+    'plain': (_plain, 1),
+    'cloud': (_cloud, 3),
+    'asphalt': (_asphalt, 6),
+    'concrete': (_concrete, 4),
+    'plaster': (_plaster, 6),
+    'brick': (_brick, 5),
+    'stone': (_stone, 3),
+    'tiles': (_tiles, 5),
+    'paving': (_paving, 4),
+    'roof': (_roof, 3),
+    'siding': (_siding, 4),
+    'wood': (_wood, 5),
+    'parquet': (_parquet, 4),
+    'grass': (_grass, 4),
+    'soil': (_soil, 3),
+    'ballast': (_ballast, 1),
+    'leaves': (_leaves, 8),
+    'hedge': (_hedge, 3),
+    'metal': (_metal, 3),
+    'poster': (_poster, 12),
+    'graffiti': (_graffiti, 3),
+    'sign': (_sign, 4),
+    'window': (_window, 8),
+    'shopfront': (_shopfront, 3),
+    'door': (_door, 4),
+    'shutter': (_shutter, 3),
+    'fence': (_fence, 4),
+    'skyline': (_skyline, 3),
+    'front': (_front, 2),
+    'rear': (_rear, 3),
+    'body': (_body, 1),
+    'greenhouse': (_greenhouse, 3),
+    'coach': (_coach, 2),
+    'wheel': (_wheel, 2),
+    'fabric': (_fabric, 8),
+    'carpet': (_carpet, 4),
+    'rug': (_rug, 2),
+    'wallpaper': (_wallpaper, 5),
+    'books': (_books, 3),
+    'screen': (_screen, 2),
+    'outlook': (_outlook, 3),
 }
 
 
@@ -568,7 +613,7 @@ def make_library(seed: int, number: int) -> Library:
     """
     rng = np.random.default_rng([seed, number])
     kinds: dict[str, list[int]] = {}
-    images = []
+    images: list[np.ndarray] = []
     for kind, (recipe, count) in _RECIPES.items():
         kinds[kind] = list(range(len(images), len(images) + count))
         images += [_rgba(recipe(rng)) for _ in range(count)]

@@ -37,7 +37,9 @@ def _png(picture: np.ndarray) -> bytes:
 
 def write_image(root: Path, world: str, variation: str, frame: int, image: np.ndarray) -> None:
     """Write one (H, W, 3) uint8 RGB picture."""
-    write_atomically(root / 'vkitti_1.3.1_rgb' / world / variation / f'{frame:05d}.png', _png(image))
+    write_atomically(
+        root / 'vkitti_1.3.1_rgb' / world / variation / f'{frame:05d}.png', _png(image)
+    )
 
 
 def write_depth(root: Path, world: str, variations: list[str], frame: int,
