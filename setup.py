@@ -18,7 +18,7 @@ setup(
         find_packages(include=[NAME, f'{NAME}.*'])
         + find_packages('training', include=['s2r_depth_training', 's2r_depth_training.*'])),
     package_dir={'s2r_depth_training': 'training/s2r_depth_training'},
-    package_data={NAME: ['models/*.safetensors', 'models/*.md']},
+    package_data={NAME: ['*.xml', 'demo_frames/*', 'models/*.safetensors', 'models/*.md']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (f'share/{NAME}', ['package.xml']),

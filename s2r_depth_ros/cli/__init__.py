@@ -1,1 +1,59 @@
-"""The verbs of `s2r`: tools that run the network."""
+"""
+The verbs of `s2r`: tools that run the network.
+
+Each verb is a module of this package with ``add_arguments(parser)`` and ``run(arguments) -> int``;
+its docstring is the first part of its help. A module is imported when its verb is called, so that
+the help of one does not wait for the libraries of another.
+"""
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+import importlib
+import sys
+
+VERBS = {
+    'demo': 'play images to the depth node as a camera would; leave pictures, cloud and figures',
+}
+_TOOL_PACKAGES = ('matplotlib', 'plyfile', 'tqdm')
+
+
+class ToolError(Exception):
+    """What the user can mend, in one sentence."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run a verb.
+
+    :param arguments: the command line after ``s2r``; None takes that of the process.
+    :returns: the exit code: 0, 1 for an error that was told in one sentence, 130 for Ctrl-C.
+    """
+    parser = argparse.ArgumentParser(
+        prog='s2r', description='Tools of s2r_depth_ros that run the depth network.',
+        epilog='verbs:\n' + '\n'.join(f'  {verb:8} {text}' for verb, text in VERBS.items())
+        + '\n\n`s2r VERB --help` tells more of each.',
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('verb', choices=VERBS, metavar='VERB', help='one of the verbs below')
+    parser.add_argument(
+        'rest', nargs=argparse.REMAINDER, metavar='...', help='arguments of the verb')
+    chosen = parser.parse_args(arguments)
+    try:
+        module = importlib.import_module(f'.{chosen.verb}', __name__)
+        verb_parser = argparse.ArgumentParser(
+            prog=f's2r {chosen.verb}', description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter)
+        module.add_arguments(verb_parser)
+        return module.run(verb_parser.parse_args(chosen.rest))
+    except ToolError as error:
+        print(f's2r {chosen.verb}: {error}', file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if error.name not in _TOOL_PACKAGES:
+            raise
+        print(f's2r {chosen.verb} needs {error.name}, which is not installed: '
+              f'pip install {" ".join(_TOOL_PACKAGES)}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f's2r {chosen.verb}: stopped', file=sys.stderr)
+        return 130

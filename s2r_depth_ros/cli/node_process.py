@@ -1,0 +1,108 @@
+"""A node of this package as a process of its own, started and stopped as `ros2 run` would."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import yaml
+
+from . import ToolError
+
+_STOP_PATIENCE_S = 15.0
+_TAIL_LINES = 15
+
+
+class NodeProcess:
+    """
+    Starts ``python -m s2r_depth_ros.NAME``; as a context manager it leaves no process behind.
+
+    :param name: module of the node.
+    :param parameters: of the node, by name.
+    :param rules: ROS arguments such as ``-r`` and ``from:=to``.
+    :param environment: variables of the process, all of them.
+    :param folder: for its parameters and what it prints.
+    """
+
+    def __init__(
+        self, name: str, parameters: Mapping[str, Any], rules: list[str],
+        environment: Mapping[str, str], folder: Path,
+    ) -> None:
+        self.name = name
+        self._log = folder / f'{name}.log'
+        # By file: on the command line a path such as 1e5 would turn into a number.
+        parameters_file = folder / f'{name}.yaml'
+        parameters_file.write_text(
+            yaml.safe_dump({'/**': {'ros__parameters': dict(parameters)}}), encoding='utf-8')
+        with self._log.open('wb') as log:
+            self._process = subprocess.Popen(
+                [sys.executable, '-m', f's2r_depth_ros.{name}', '--ros-args', *rules,
+                 '--params-file', str(parameters_file)],
+                stdout=log, stderr=subprocess.STDOUT, env=dict(environment),
+                start_new_session=True,  # Ctrl-C comes to us alone, and we stop it in order
+                preexec_fn=_restore_sigint)
+
+    def __enter__(self) -> NodeProcess:
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+
+    def check(self) -> None:
+        """:raises ToolError: if the process has ended, with the last lines that it printed."""
+        code = self._process.poll()
+        if code is not None:
+            raise ToolError(f'{self.name} ended early with exit code {code}:\n{self.tail()}')
+
+    def stop(self) -> None:
+        """
+        Send SIGINT and wait for the end.
+
+        :raises ToolError: unless it ends in time and with exit code 0.
+        """
+        self._process.send_signal(signal.SIGINT)
+        try:
+            code = self._process.wait(_STOP_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            raise ToolError(
+                f'{self.name} did not end within {_STOP_PATIENCE_S:g} s of SIGINT:\n'
+                f'{self.tail()}') from None
+        if code != 0:
+            raise ToolError(
+                f'{self.name} ended with exit code {code} after SIGINT:\n{self.tail()}')
+
+    def tail(self) -> str:
+        """Return the last lines that it printed."""
+        lines = self._log.read_text(encoding='utf-8', errors='replace').splitlines()
+        return '\n'.join(f'  {line}' for line in lines[-_TAIL_LINES:])
+
+
+def ros_environment(domain_id: int, folder: Path) -> dict[str, str]:
+    """
+    Return the environment for nodes that meet each other and nobody else.
+
+    :param domain_id: ROS domain of the nodes.
+    :param folder: for ROS's log files.
+    """
+    profile = str(Path(__file__).parents[1] / 'fastdds_large_images.xml')
+    return {
+        # Where ROS comes as wheels, nothing has been sourced: the environment is its prefix.
+        'AMENT_PREFIX_PATH': sys.prefix,
+        'FASTRTPS_DEFAULT_PROFILES_FILE': profile,
+        'FASTDDS_DEFAULT_PROFILES_FILE': profile,
+        **os.environ,
+        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+        'ROS_DOMAIN_ID': str(domain_id),
+        'ROS_LOG_DIR': str(folder),
+    }
+
+
+def _restore_sigint() -> None:
+    """Undo that the jobs which a shell runs in the background ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
