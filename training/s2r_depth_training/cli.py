@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print('\ns2r_train: stopped; a training goes on with --resume', file=sys.stderr)
         return 130
-    except _expected_errors() as error:
+    except _expected_errors(verb) as error:
         print(f's2r_train {verb}: error: {error}', file=sys.stderr)
         return 1
     return 0
@@ -79,12 +79,12 @@ def _parsed(verb: str, arguments: list[str]) -> tuple[Callable[..., Any], dict[s
 
     parser.add_argument(
         '--config', action='config', help='YAML file with the settings below; later ones count')
-    parser.add_argument(
-        '--resume', action='store_true', help='go on from the last checkpoint of this run')
+    parser.add_function_arguments(function, as_group=False, skip={'config'})
     parser.add_class_arguments(Config)
     values = _values(parser, arguments)
-    config = Config(**{field.name: values[field.name] for field in fields(Config)})
-    return function, {'config': config, 'resume': values['resume']}
+    config = Config(**{field.name: values.pop(field.name) for field in fields(Config)})
+    del values['config']
+    return function, {**values, 'config': config}
 
 
 def _values(parser: ArgumentParser, arguments: list[str]) -> dict[str, Any]:
@@ -96,14 +96,16 @@ def _values(parser: ArgumentParser, arguments: list[str]) -> dict[str, Any]:
         parser.error(str(error))
 
 
-def _expected_errors() -> tuple[type[Exception], ...]:
+def _expected_errors(verb: str) -> tuple[type[Exception], ...]:
     """Return the errors whose message is for the user; others are bugs and show their trace."""
     from s2r_depth_ros.weights import WeightsError
 
     from .data import DataError
     from .run import TrainingError
 
-    return TrainingError, DataError, WeightsError
+    # The tools' arguments are checked by themselves, the stages' by their settings beforehand.
+    bad_argument = (ValueError,) if verb in TOOLS else ()
+    return (TrainingError, DataError, WeightsError, OSError, *bad_argument)
 
 
 def _overview() -> str:

@@ -1,0 +1,50 @@
+"""``s2r_train demo``: the whole way from rendered scenes to evaluated weights, at a small size."""
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .evaluate import evaluate
+from .render import render_scenes, render_styles
+from .stages import train_all
+
+if TYPE_CHECKING:
+    from .config import Config
+
+TEST_SEED = 1000  # of scenes that are in no training set
+
+
+def demo(
+    config: Config, scenes: int = 150, test_scenes: int = 6, style_images: int = 200,
+    resume: bool = False,
+) -> Path:
+    """
+    Render streets and style images, train the three stages on them, evaluate on other streets.
+
+    All of it goes into the run folder: ``scenes/``, ``styles/``, ``test_scenes/``, one folder per
+    stage, ``weights.safetensors`` for the node, and ``report.html``.
+
+    :param config: of the run; the folders of data and styles that it names are not used.
+    :param scenes: streets to train on, with four pictures of each in one kind of weather.
+    :param test_scenes: streets to evaluate on, in every kind of weather.
+    :param style_images: pictures to take styles from.
+    :param resume: go on where a demo was interrupted.
+    :returns: the page with the results.
+    :raises TrainingError: if a stage cannot start or go on.
+    """
+    run_dir = config.run_dir
+    size_px = {'width_px': config.data.width_px, 'height_px': config.data.height_px}
+    render_scenes(
+        run_dir / 'scenes', scenes=scenes, seed=config.seed, variation_per_scene='one', **size_px)
+    render_scenes(
+        run_dir / 'test_scenes', scenes=test_scenes, frames_per_scene=1,
+        seed=config.seed + TEST_SEED, **size_px)
+    render_styles(run_dir / 'styles', count=style_images, size_px=160, seed=config.seed)
+
+    weights_file = train_all(replace(
+        config, data=replace(config.data, dataset='vkitti', root=run_dir / 'scenes', options={}),
+        styles=replace(config.styles, root=run_dir / 'styles')), resume)
+    evaluate(
+        str(weights_file), 'vkitti', run_dir / 'test_scenes', run_dir, pictures=6, overwrite=True)
+    return run_dir / 'report.html'
