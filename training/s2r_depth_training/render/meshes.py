@@ -107,12 +107,12 @@ def box(size_m: ArrayLike, material: Material, centre: ArrayLike = (0, 0, 0),
     """Make an axis-aligned box of the given (x, y, z) size about its centre."""
     x, y, z = np.asarray(size_m, float) / 2
     sides = [
-        [(x, y, z), (x, -y, z), (x, -y, -z), (x, y, -z)],
-        [(-x, -y, z), (-x, y, z), (-x, y, -z), (-x, -y, -z)],
-        [(-x, y, z), (x, y, z), (x, y, -z), (-x, y, -z)],
-        [(x, -y, z), (-x, -y, z), (-x, -y, -z), (x, -y, -z)],
-        [(-x, -y, z), (x, -y, z), (x, y, z), (-x, y, z)],
-        [(-x, y, -z), (x, y, -z), (x, -y, -z), (-x, -y, -z)],
+        [(x, -y, z), (x, y, z), (x, y, -z), (x, -y, -z)],
+        [(-x, y, z), (-x, -y, z), (-x, -y, -z), (-x, y, -z)],
+        [(x, y, z), (-x, y, z), (-x, y, -z), (x, y, -z)],
+        [(-x, -y, z), (x, -y, z), (x, -y, -z), (-x, -y, -z)],
+        [(x, -y, z), (-x, -y, z), (-x, y, z), (x, y, z)],
+        [(x, y, -z), (-x, y, -z), (-x, -y, -z), (x, -y, -z)],
     ]
     return quads(np.array(sides) + np.asarray(centre), material, fit)
 

@@ -24,8 +24,8 @@ def expose(light: np.ndarray, sky: np.ndarray, sensor: Sensor, rng: Generator) -
         picture = cv2.GaussianBlur(picture, (0, 0), sensor.blur_px)
     if sensor.rain_streaks:
         picture = _rain(picture, sensor.rain_streaks, rng)
-    y = (np.arange(height, dtype=np.float32)[:, None] - height / 2) / (width / 2)
-    x = (np.arange(width, dtype=np.float32)[None] - width / 2) / (width / 2)
+    y = (np.arange(height, dtype=np.float32)[:, None] - (height - 1) / 2) / (width / 2)
+    x = (np.arange(width, dtype=np.float32)[None] - (width - 1) / 2) / (width / 2)
     picture *= (1 - sensor.vignette * (x * x + y * y) / (1 + (height / width) ** 2))[..., None]
     picture = np.sqrt(np.clip(picture, 0, 1))  # gamma 2
     picture += sensor.noise * rng.standard_normal(picture.shape, dtype=np.float32)

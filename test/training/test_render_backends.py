@@ -1,0 +1,108 @@
+"""Both renderers: exact depth, the same depth, and light that behaves."""
+import numpy as np
+import pytest
+from render_scene import (
+    box_ahead,
+    daylight,
+    hand_made_scene,
+    HEIGHT_PX,
+    HOLED,
+    make_renderer,
+    wall_at,
+    WHITE,
+    WIDTH_PX,
+)
+
+from s2r_depth_training.render.driving import driving_scene
+from s2r_depth_training.render.indoor import indoor_scene
+from s2r_depth_training.render.meshes import box, Material
+from s2r_depth_training.render.textures import make_library
+
+BACKENDS = ['gl', 'embree']
+
+
+@pytest.mark.parametrize('backend', BACKENDS)
+def test_depth_is_z_at_the_pixel_centre_not_the_length_of_the_ray(backend):
+    scene = hand_made_scene(box_ahead())
+    renderer = make_renderer(backend)
+    renderer.load(scene)
+    depth_m = renderer.depth(scene.cameras[0])
+    assert depth_m.shape == (HEIGHT_PX, WIDTH_PX)
+    assert depth_m.dtype == np.float32
+    # The near face spans 0.5 m / 4 m * 32 px = 4 px either side of the middle, (31.5, 23.5).
+    expected = np.full((HEIGHT_PX, WIDTH_PX), 10.0)
+    expected[20:28, 28:36] = 4.0
+    np.testing.assert_allclose(depth_m, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize('backend', BACKENDS)
+def test_nothing_hit_is_infinitely_far(backend):
+    scene = hand_made_scene([box((1, 1, 1), Material(WHITE), (4.5, 0, 0))])
+    renderer = make_renderer(backend)
+    renderer.load(scene)
+    depth_m = renderer.depth(scene.cameras[0])
+    assert np.isinf(depth_m[0, 0])
+    assert np.count_nonzero(np.isfinite(depth_m)) == 64
+
+
+@pytest.mark.parametrize('backend', BACKENDS)
+def test_depth_is_not_mixed_across_edges_when_supersampling(backend):
+    scene = hand_made_scene(box_ahead())
+    renderer = make_renderer(backend, supersample=2)
+    renderer.load(scene)
+    renderer.picture(scene.cameras[0], daylight())
+    depth_m = renderer.depth(scene.cameras[0])
+    assert set(np.round(np.unique(depth_m), 4)) == {np.float32(4), np.float32(10)}
+
+
+@pytest.mark.parametrize('backend', BACKENDS)
+def test_one_looks_through_the_holes_of_a_texture(backend):
+    scene = hand_made_scene([wall_at(10.0, Material(WHITE))], [wall_at(5.0, Material(HOLED))])
+    renderer = make_renderer(backend)
+    renderer.load(scene)
+    depth_m = renderer.depth(scene.cameras[0])
+    np.testing.assert_allclose(depth_m[:, :31], 5.0, rtol=1e-5)
+    np.testing.assert_allclose(depth_m[:, 33:], 10.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize('backend', BACKENDS)
+def test_the_sun_lights_what_faces_it_and_not_what_lies_in_shadow(backend):
+    floor = box((20, 20, 1), Material(WHITE), (10, 0, -2.5))
+    roof = box((3, 3, 0.2), Material(WHITE), (6, 0, 3))
+    sunny = daylight(key_colour=np.full(3, 4.0), zenith=np.zeros(3), horizon=np.zeros(3),
+                     ground=np.zeros(3))
+    scene = hand_made_scene([floor, roof])
+    renderer = make_renderer(backend)
+    renderer.load(scene)
+    picture = renderer.picture(scene.cameras[0], sunny)
+    row = (
+        HEIGHT_PX // 2 + 10
+    )  # meets the floor (2 m below) at 2 * 32 / 10.5 = 6.1 m, below the roof
+    assert picture[row, WIDTH_PX // 2].max() < 0.1
+    np.testing.assert_allclose(picture[row, 2], 4.0, rtol=0.05)  # 5.9 m to the left: full sun
+
+
+@pytest.mark.parametrize('backend', BACKENDS)
+def test_fog_brings_far_things_towards_the_colour_of_the_horizon(backend):
+    scene = hand_made_scene([wall_at(10.0, Material(WHITE, (0, 0, 0)))])
+    renderer = make_renderer(backend)
+    renderer.load(scene)
+    picture = renderer.picture(scene.cameras[0], daylight(fog_per_m=0.1))
+    # A black wall 10 m away keeps exp(-1) of its blackness.
+    np.testing.assert_allclose(picture[HEIGHT_PX // 2, WIDTH_PX // 2], 1 - np.exp(-1), rtol=0.01)
+
+
+@pytest.mark.parametrize('build', [driving_scene, indoor_scene])
+def test_both_backends_see_the_same_depth(build):
+    width_px, height_px = 160, 64
+    scene = build(np.random.default_rng([3, 3]), make_library(0, 0), 1, width_px, height_px)
+    # Without foliage: OpenGL averages the alpha of far leaves, rays read it at a point.
+    scene = scene._replace(cutout=scene.cutout._replace(faces=scene.cutout.faces[:0]))
+    depths = []
+    for backend in BACKENDS:
+        renderer = make_renderer(backend, width_px, height_px)
+        renderer.load(scene)
+        depths.append(renderer.depth(scene.cameras[0]))
+    gl, embree = (np.minimum(depth_m, 655.35) for depth_m in depths)
+    differs = np.abs(gl - embree) > np.maximum(0.01, 1e-4 * embree)
+    assert differs.mean() < 0.005  # single pixels on edges

@@ -1,0 +1,135 @@
+"""The verb render-scenes: layout on disk, repeatability, going on, refusals."""
+import hashlib
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from s2r_depth_training.render import cases, render_scenes, write
+from s2r_depth_training.render.meshes import POSITION
+from s2r_depth_training.render.textures import make_library
+
+TINY = {
+    'width_px': 48,
+    'height_px': 32,
+    'frames_per_scene': 2,
+    'backend': 'embree',
+    'supersample': 1,
+    'workers': 1,
+}
+
+
+def digests(root):
+    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(root.rglob('*')) if path.is_file()}
+
+
+@pytest.fixture(scope='module')
+def rendered(tmp_path_factory):
+    root = tmp_path_factory.mktemp('rendered')
+    render_scenes(root, scenes=2, variations=['clone', 'rain'], **TINY)
+    return root
+
+
+def test_the_layout_is_that_of_vkitti(rendered):
+    names = sorted(
+        str(path.relative_to(rendered)) for path in rendered.rglob('*') if path.is_file()
+    )
+    expected = ['render.json'] + [f'vkitti_1.3.1_intrinsicsgt/{w}.txt' for w in ('0001', '0002')]
+    expected += [f'vkitti_1.3.1_{kind}/{world}/{variation}/0000{frame}.png'
+                 for kind in ('rgb', 'depthgt') for world in ('0001', '0002')
+                 for variation in ('clone', 'rain') for frame in (0, 1)]
+    assert names == sorted(expected)
+    rgb = cv2.imread(str(rendered / 'vkitti_1.3.1_rgb/0001/clone/00000.png'), cv2.IMREAD_UNCHANGED)
+    depth = cv2.imread(
+        str(rendered / 'vkitti_1.3.1_depthgt/0001/clone/00000.png'), cv2.IMREAD_UNCHANGED
+    )
+    assert (rgb.shape, rgb.dtype) == ((32, 48, 3), np.uint8)
+    assert (depth.shape, depth.dtype) == ((32, 48), np.uint16)
+    assert (depth == 65535).any() or depth.max() > 1000
+
+
+def test_variations_change_the_picture_and_not_the_depth(rendered):
+    files = digests(rendered)
+    for world in ('0001', '0002'):
+        clone, rain = (f'vkitti_1.3.1_{{}}/{world}/{name}/00001.png' for name in ('clone', 'rain'))
+        assert files[clone.format('depthgt')] == files[rain.format('depthgt')]
+        assert files[clone.format('rgb')] != files[rain.format('rgb')]
+
+
+def test_intrinsics_have_a_header_and_a_line_per_frame(rendered):
+    lines = (rendered / 'vkitti_1.3.1_intrinsicsgt/0001.txt').read_text().splitlines()
+    assert lines[0] == 'frame K[0,0] K[1,1] K[0,2] K[1,2]'
+    assert [line.split()[0] for line in lines[1:]] == ['0', '1']
+    assert all(len(line.split()) == 5 for line in lines[1:])
+
+
+def test_the_number_of_workers_does_not_show_in_the_files(rendered, tmp_path):
+    render_scenes(tmp_path, scenes=2, variations=['clone', 'rain'], **{**TINY, 'workers': 2})
+    assert digests(tmp_path) == digests(rendered)
+
+
+def test_an_interrupted_run_goes_on_and_leaves_finished_scenes_alone(rendered, tmp_path):
+    render_scenes(tmp_path, scenes=1, variations=['clone', 'rain'], **TINY)
+    first = tmp_path / 'vkitti_1.3.1_rgb/0001/clone/00000.png'
+    stamp = first.stat().st_mtime_ns
+    render_scenes(tmp_path, scenes=2, variations=['clone', 'rain'], **TINY)
+    assert first.stat().st_mtime_ns == stamp
+    assert digests(tmp_path) == digests(rendered)
+
+
+def test_a_folder_begun_with_another_seed_is_refused(rendered):
+    before = digests(rendered)
+    with pytest.raises(ValueError, match='seed 0 instead of 7'):
+        render_scenes(rendered, scenes=2, variations=['clone', 'rain'], seed=7, **TINY)
+    assert digests(rendered) == before
+
+
+def test_one_variation_per_scene_writes_one_folder(tmp_path):
+    render_scenes(tmp_path, kind='indoor', scenes=1, variation_per_scene='one', **TINY)
+    assert len(list((tmp_path / 'vkitti_1.3.1_rgb/0001').iterdir())) == 1
+    assert json.loads((tmp_path / 'render.json').read_text())['kind'] == 'indoor'
+
+
+@pytest.mark.parametrize(('wrong', 'message'), [
+    ({'scenes': 0}, 'scenes must be at least 1'),
+    ({'variations': ['clone', 'snow']}, 'not snow'),
+    ({'variations': []}, 'not none'),
+    ({'width_px': 3}, 'width_px must be at least 16'),
+])
+def test_senseless_settings_are_named_and_nothing_is_written(tmp_path, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        render_scenes(tmp_path / 'new', **{**TINY, **wrong})
+    assert not (tmp_path / 'new').exists()
+
+
+def test_depth_is_written_in_whole_centimetres():
+    depth_m = np.array([[0.004, 1.234, 655.34, 655.36, np.inf]], np.float32)
+    assert write.encode_depth(depth_m).tolist() == [[0, 123, 65534, 65535, 65535]]
+
+
+@pytest.mark.parametrize(
+    ('one', 'other'),
+    [
+        ('wall-plain', 'wall-pictures'),
+        ('road-plain', 'road-markings'),
+        ('road-plain', 'road-shadows'),
+    ],
+)
+def test_paired_cases_have_the_same_geometry_and_another_look(one, other):
+    scenes = [cases.failure_case(name, 0, make_library(0, 0), 1, 64, 48) for name in (one, other)]
+    for part in ('solid', 'cutout'):
+        first, second = (getattr(scene, part) for scene in scenes)
+        np.testing.assert_array_equal(first.vertices[:, POSITION], second.vertices[:, POSITION])
+        np.testing.assert_array_equal(first.faces, second.faces)
+    looks = [scene.looks['clone'][0].key_colour.max() for scene in scenes]
+    assert looks[0] != looks[1] or (scenes[0].solid.vertices != scenes[1].solid.vertices).any()
+
+
+def test_the_focal_cases_share_their_poses():
+    short, long = (cases.failure_case(name, 0, make_library(0, 0), 1, 64, 48).cameras[0]
+                   for name in ('focal-short', 'focal-long'))
+    np.testing.assert_array_equal(short.position, long.position)
+    np.testing.assert_array_equal(short.rotation, long.rotation)
+    assert long.intrinsics[0, 0] > 2 * short.intrinsics[0, 0]
