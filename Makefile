@@ -22,11 +22,14 @@ $(INSTALLED): requirements.txt constraints.txt setup.py package.xml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
+# The developers' real frames, where they lie beside the checkout; else those in the package.
+INPUT ?= $(wildcard ../shared/real/outdoor)
+
 demo: $(INSTALLED)  ## run camera and node, leave pictures in demo/ (INPUT=folder or video)
 	s2r demo $(if $(INPUT),'$(INPUT)')
 
 train-demo: $(INSTALLED)  ## render, train the three stages, evaluate; about 15 minutes
-	s2r_train demo --out train-demo
+	s2r_train demo --config config/training/demo.yaml
 
 test: check  ## the same as check
 
