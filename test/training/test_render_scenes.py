@@ -1,4 +1,5 @@
 """The verb render-scenes: layout on disk, repeatability, going on, refusals."""
+import functools
 import hashlib
 import json
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from s2r_depth_training.render import cases, render_scenes, write
+from s2r_depth_training.render.jobs import run_jobs
 from s2r_depth_training.render.meshes import POSITION
 from s2r_depth_training.render.textures import make_library
 
@@ -133,3 +135,31 @@ def test_the_focal_cases_share_their_poses():
     np.testing.assert_array_equal(short.position, long.position)
     np.testing.assert_array_equal(short.rotation, long.rotation)
     assert long.intrinsics[0, 0] > 2 * short.intrinsics[0, 0]
+
+
+def test_a_missing_opengl_is_explained_and_auto_does_without(tmp_path, monkeypatch):
+    gl = pytest.importorskip('s2r_depth_training.render.gl', reason='moderngl is not installed')
+
+    def fail():
+        raise RuntimeError('libEGL.so.1 not loaded')
+
+    monkeypatch.setattr(gl, 'open_context', fail)
+    with pytest.raises(ValueError, match=r'libEGL.so.1 not loaded.*install libegl1.*embree'):
+        render_scenes(tmp_path / 'gl', **{**TINY, 'backend': 'gl'})
+    assert not (tmp_path / 'gl').exists()
+    render_scenes(tmp_path / 'auto', scenes=1, variations=['clone'], **{**TINY, 'backend': 'auto'})
+    assert json.loads((tmp_path / 'auto/render.json').read_text())['backend'] == 'embree'
+
+
+def test_what_failed_once_is_not_begun_again_and_again(tmp_path):
+    done = tmp_path / 'done'
+    with pytest.raises(OSError, match='second'):
+        run_jobs(functools.partial(_fail_on_second, done), ['first', 'second', 'third'],
+                 lambda name: False, 1, unit='job', desc='jobs')
+    assert done.read_text() == 'first'
+
+
+def _fail_on_second(done, name):
+    if name == 'second':
+        raise OSError(name)
+    done.write_text(name)

@@ -50,13 +50,14 @@ def render_scenes(out: Path, kind: Kind = 'driving', scenes: int = 1000, frames_
     :param out: folder to write; new, or begun with the same settings.
     :param kind: driving (streets), indoor (rooms), or failure-cases (the named test set of
         docs/rendering.md).
-    :param scenes: number of worlds; failure-cases has a fixed list and ignores it.
+    :param scenes: number of worlds, at most 9999; failure-cases has a fixed list instead.
     :param frames_per_scene: pictures of each world from nearby places.
     :param width_px: width of the pictures.
     :param height_px: height of the pictures.
     :param seed: of everything random.
     :param workers: processes; all cores by default.
-    :param variations: styles of light and weather: clone, fog, morning, overcast, rain, sunset.
+    :param variations: styles of light and weather: clone, fog, morning, overcast, rain, sunset;
+        failure-cases has its own.
     :param variation_per_scene: all renders each scene in every variation, one in a single drawn
         one (more different scenes for the same time: for training).
     :param backend: gl (OpenGL through EGL), embree (ray casting, pip alone), or auto: gl where it
@@ -70,6 +71,9 @@ def render_scenes(out: Path, kind: Kind = 'driving', scenes: int = 1000, frames_
                                ('supersample', supersample, 1), ('seed', seed, 0)):
         if value < least:
             raise ValueError(f'{name} must be at least {least}, not {value}')
+    if scenes > 9999:
+        raise ValueError(f'scenes must be at most 9999 (worlds have four digits), not {scenes}; '
+                         'render more into another folder with another seed')
     unknown = sorted(set(variations) - set(VARIATIONS))
     if unknown or not variations:
         raise ValueError(f'variations must be some of {", ".join(VARIATIONS)}, '
@@ -85,15 +89,18 @@ def render_scenes(out: Path, kind: Kind = 'driving', scenes: int = 1000, frames_
 
 
 def _resolve(backend: Backend) -> str:
-    """Turn 'auto' into the backend that works here."""
-    if backend != 'auto':
+    """Turn 'auto' into the backend that works here, and check that a wanted one does."""
+    if backend == 'embree':
         return backend
     try:
-        _renderer.__wrapped__('gl', 16, 16, 1)
-    except (
-        Exception
-    ):  # moderngl raises plain Exception where EGL, its driver or a symbol is missing
-        return 'embree'
+        from s2r_depth_training.render.gl import open_context
+        open_context().release()
+    except Exception as error:  # moderngl's own type for a missing EGL or driver
+        if backend == 'auto':
+            return 'embree'
+        raise ValueError(
+            f'backend gl needs OpenGL through EGL, which failed here ({error}): install libegl1, '
+            'libegl-mesa0 and libgl1-mesa-dri, or use backend embree') from error
     return 'gl'
 
 
@@ -116,7 +123,7 @@ def build_world(job: Job, world: str) -> tuple[Scene, list[str]]:
     if job.kind == 'failure-cases':
         scene = failure_case(world, job.seed, make_library(job.seed, 0), job.frames_per_scene,
                              job.width_px, job.height_px)
-        return scene, [name for name in CASES[world] if name in job.variations]
+        return scene, list(CASES[world])
     number = int(world)
     rng = np.random.default_rng([job.seed, number])
     library = make_library(job.seed, number // SCENES_PER_LIBRARY)

@@ -184,6 +184,17 @@ class _Part:
         self._faces.release()
 
 
+def open_context() -> moderngl.Context:
+    """
+    Start OpenGL without a window.
+
+    :raises Exception: from moderngl where EGL or its driver is missing.
+    """
+    os.environ.setdefault('LP_NUM_THREADS', '0')  # one process per core beats threads
+    settings: dict[str, Any] = {'backend': 'egl'}
+    return moderngl.create_standalone_context(**settings)
+
+
 class GlRenderer:
     """
     Draws scenes by rasterising.
@@ -195,9 +206,7 @@ class GlRenderer:
     """
 
     def __init__(self, width_px: int, height_px: int, supersample: int) -> None:
-        os.environ.setdefault('LP_NUM_THREADS', '0')  # one process per core beats threads
-        settings: dict[str, Any] = {'backend': 'egl'}
-        self._context = context = moderngl.create_standalone_context(**settings)
+        self._context = context = open_context()
         context.enable(moderngl.DEPTH_TEST)
         context.depth_func = '<='
         self._size = width_px, height_px

@@ -28,6 +28,9 @@ def run_jobs(task: Callable[[str], object], names: Sequence[str], is_done: Calla
                 progress.update()
             return
         # Spawned, not forked: the parent may hold threads of torch or OpenGL.
-        with ProcessPoolExecutor(workers, multiprocessing.get_context('spawn')) as pool:
+        pool = ProcessPoolExecutor(workers, multiprocessing.get_context('spawn'))
+        try:
             for _ in pool.map(task, missing):
                 progress.update()
+        finally:  # after an error or Ctrl-C: what was not begun is not begun
+            pool.shutdown(cancel_futures=True)
