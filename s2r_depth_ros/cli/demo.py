@@ -183,8 +183,12 @@ def _table(recording: Recording) -> str:
     node, network = (
         {item.key: item.value for item in status.values} if status else {}
         for status in (recording.camera, recording.network))
-    drops = {key.removeprefix('dropped '): value
+    drops = {key.removeprefix('dropped '): int(value)
              for key, value in node.items() if key.startswith('dropped ')}
+    # The node asks for the newest alone: what comes while it is busy, the middleware lets fall.
+    lost = len(recording.images_s) - int(node.get('received', 0))
+    if lost > 0:
+        drops['before the node'] = lost
     median_ms, p95_ms = np.percentile(recording.latencies_s, (50, 95)) * 1e3
     rows = [
         ('weights, device', f'{network.get("weights")}, {network.get("device")}'),

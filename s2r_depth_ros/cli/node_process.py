@@ -51,8 +51,12 @@ class NodeProcess:
 
     def __exit__(self, *_) -> None:
         if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(_STOP_PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
 
     def check(self) -> None:
         """:raises ToolError: if the process has ended, with the last lines that it printed."""
