@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     logging.basicConfig(level=logging.WARNING, format='s2r_train: %(message)s')
     try:
-        function, settings = _parsed(verb, arguments)
+        function, settings = parse(verb, arguments)
         logging.getLogger('lightning_fabric').setLevel(logging.WARNING)  # which sets it on import
         function(**settings)
     except SystemExit as leaving:  # jsonargparse has said what is wrong, or shown the help
@@ -62,8 +62,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parsed(verb: str, arguments: list[str]) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """Return the verb's function and what to call it with."""
+def parse(verb: str, arguments: list[str]) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """
+    Return the function of a verb and what to call it with.
+
+    :param verb: one of :data:`VERBS`.
+    :param arguments: what follows it on the command line.
+    :raises SystemExit: with status 2 if an argument or the config is wrong, which is then said on
+        the standard error; with 0 after ``--help``.
+    """
     from jsonargparse import ArgumentParser
 
     module, name, summary = VERBS[verb]
@@ -79,7 +86,9 @@ def _parsed(verb: str, arguments: list[str]) -> tuple[Callable[..., Any], dict[s
 
     parser.add_argument(
         '--config', action='config', help='YAML file with the settings below; later ones count')
-    parser.add_function_arguments(function, as_group=False, skip={'config'})
+    parser.add_argument(
+        '--resume', action='store_true', help='go on where this run was interrupted')
+    parser.add_function_arguments(function, as_group=False, skip={'config', 'resume'})
     parser.add_class_arguments(Config)
     values = _values(parser, arguments)
     config = Config(**{field.name: values.pop(field.name) for field in fields(Config)})
@@ -91,7 +100,7 @@ def _values(parser: ArgumentParser, arguments: list[str]) -> dict[str, Any]:
     """Return the parsed arguments with every settings dataclass made."""
     parsed = parser.parse_args(arguments)
     try:
-        return parser.instantiate_classes(parsed).as_dict()
+        return parser.instantiate(parsed).as_dict()
     except ValueError as error:  # a setting out of its range
         parser.error(str(error))
 

@@ -53,13 +53,22 @@ def train(config: Config, resume: bool = False) -> Path:
             load_result(settings.init_from, config.architecture, depth=model)
 
         # Loop
-        def step(model: nn.Module, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-            depths = model(batch.image)
-            return {'loss/depth': depth_error(depths, batch.depth, batch.valid)}, {
-                'image': batch.image, 'depth': unit_range(depths[-1]),
-                'true_depth': unit_range(batch.depth)}
-
-        trained = fit(stage, settings, loader, model, step)
+        trained = fit(stage, settings, loader, model, rgb_step)
 
         # Hand-over
         return stage.finish(depth=trained)
+
+
+def rgb_step(
+    model: nn.Module, batch: Batch,
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """
+    Return the depth loss of the baseline, and its maps for pictures.
+
+    :param model: a ``DepthNet`` with three input channels.
+    :param batch: images with depth.
+    """
+    depths = model(batch.image)
+    return {'loss/depth': depth_error(depths, batch.depth, batch.valid)}, {
+        'image': batch.image, 'depth': unit_range(depths[-1]),
+        'true_depth': unit_range(batch.depth)}

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import cast, TYPE_CHECKING
 
@@ -88,17 +89,7 @@ def train(config: Config, resume: bool = False) -> Path:
             frozen(model.structure_encoder)
 
         # Loop
-        def step(model: nn.Module, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-            structure, depths = model(batch.image)
-            losses = {
-                'loss/depth': depth_error(depths, batch.depth, batch.valid),
-                'loss/structure': settings.structure_weight * structure_penalty(
-                    structure, batch.depth, batch.valid, settings.beta)}
-            return losses, {
-                'image': batch.image, 'structure': structure,
-                'depth': unit_range(depths[-1]), 'true_depth': unit_range(batch.depth)}
-
-        trained = fit(stage, settings, loader, model, step)
+        trained = fit(stage, settings, loader, model, partial(structure_step, settings))
 
         # Hand-over
         if stage.fabric.is_global_zero:
@@ -107,6 +98,26 @@ def train(config: Config, resume: bool = False) -> Path:
                 stage.folder / 'weights.safetensors', network,
                 config.data.weights_info(stage.provenance()))
         return stage.finish(**dict(trained.named_children()))
+
+
+def structure_step(
+    settings: SteDecoderSettings, model: nn.Module, batch: Batch,
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """
+    Return the losses of stage 2, and its maps for pictures.
+
+    :param settings: weigh the structure penalty.
+    :param model: a :class:`StructureToDepth`.
+    :param batch: images with depth.
+    """
+    structure, depths = model(batch.image)
+    losses = {
+        'loss/depth': depth_error(depths, batch.depth, batch.valid),
+        'loss/structure': settings.structure_weight * structure_penalty(
+            structure, batch.depth, batch.valid, settings.beta)}
+    return losses, {
+        'image': batch.image, 'structure': structure, 'depth': unit_range(depths[-1]),
+        'true_depth': unit_range(batch.depth)}
 
 
 def without_attention(model: nn.Module, architecture: str) -> S2RDepthNet:

@@ -1,0 +1,127 @@
+"""``s2r_train``: what is wrong is said in one sentence, with the right exit status."""
+from pathlib import Path
+import subprocess
+import sys
+
+import pytest
+from tiny_run import write_data, write_yaml
+
+from s2r_depth_training import cli
+
+CONFIGS = sorted((Path(__file__).parents[2] / 'config' / 'training').glob('*.yaml'))
+
+
+def error_of(capsys, *arguments) -> tuple[int, str]:
+    status = cli.main([str(argument) for argument in arguments])
+    return status, capsys.readouterr().err
+
+
+def test_the_overview_names_every_verb_and_needs_no_torch():
+    code = ("import sys; from s2r_depth_training import cli; status = cli.main(['--help'])\n"
+            "sys.exit(status or 'torch' in sys.modules)")
+    shown = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert shown.returncode == 0
+    assert all(verb in shown.stdout for verb in cli.VERBS)
+
+
+def test_no_verb_and_a_wrong_verb_are_errors(capsys):
+    assert cli.main([]) == 2
+    status, error = error_of(capsys, 'trian')
+    assert status == 2
+    assert "no verb 'trian'" in error
+
+
+@pytest.mark.parametrize('verb', cli.VERBS)
+def test_every_verb_explains_its_settings(verb, capsys):
+    assert cli.main([verb, '--help']) == 0
+    shown = capsys.readouterr().out
+    assert f's2r_train {verb}' in shown
+    assert '--config' in shown if verb in cli.STAGES else '--out' in shown
+
+
+@pytest.mark.parametrize('config', CONFIGS, ids=lambda path: path.stem)
+def test_every_shipped_config_is_valid(config):
+    _, values = cli.parse('all', ['--config', str(config)])
+    assert values['config'].run_dir
+    assert values['resume'] is False
+
+
+@pytest.mark.parametrize(('sections', 'message'), [
+    ({'ste_decodr': {'epochs': 1}}, 'ste_decodr'),
+    ({'ste_decoder': {'epocs': 1}}, 'epocs'),
+    ({'data': {'augmentation': {'brightnes': [1, 1]}}}, 'brightnes'),
+    ({'seed': 'one'}, 'seed'),
+    ({'architecture': 'huge'}, 'architecture'),
+    ({'data': {'height_px': 100}}, 'height_px must be a multiple of 16'),
+    ({'data': {'max_depth_m': 0}}, 'max_depth_m'),
+    ({'ste_encoder': {'crop_px': 20}}, 'crop_px'),
+    ({'dsa': {'batch_size': 0}}, 'batch_size'),
+    ({'fabric': {'precision': 'half'}}, 'precision')])
+def test_a_wrong_config_is_one_error_with_status_2(tmp_path, capsys, sections, message):
+    config = write_yaml(tmp_path / 'config.yaml', tmp_path, **sections)
+    status, error = error_of(capsys, 'dsa', '--config', config)
+    assert status == 2
+    assert message in error
+    assert 'Traceback' not in error
+    assert not (tmp_path / 'run').exists()
+
+
+def test_a_config_that_is_missing_or_no_yaml_is_an_error_with_status_2(tmp_path, capsys):
+    (tmp_path / 'bad.yaml').write_text('run_dir: [unclosed')
+    for name in ('none.yaml', 'bad.yaml'):
+        status, error = error_of(capsys, 'all', '--config', tmp_path / name)
+        assert status == 2
+        assert 'config' in error
+
+
+def test_missing_data_is_an_error_with_status_1(tmp_path, capsys):
+    config = write_yaml(tmp_path / 'config.yaml', tmp_path)
+    status, error = error_of(capsys, 'rgb-baseline', '--config', config)
+    assert status == 1
+    assert str(tmp_path / 'scenes') in error
+    assert 'Traceback' not in error
+
+
+def test_an_empty_data_set_is_an_error_with_status_1(tmp_path, capsys):
+    write_data(tmp_path)
+    for file in (tmp_path / 'scenes/vkitti_1.3.1_rgb/0001/clone').iterdir():
+        file.unlink()
+    config = write_yaml(tmp_path / 'config.yaml', tmp_path)
+    status, error = error_of(capsys, 'rgb-baseline', '--config', config)
+    assert status == 1
+    assert 'holds no sample' in error
+    assert not (tmp_path / 'run' / 'rgb_baseline' / 'checkpoint.pt').exists()
+
+
+def test_a_missing_stage_input_is_an_error_with_status_1(tmp_path, capsys):
+    write_data(tmp_path)
+    config = write_yaml(tmp_path / 'config.yaml', tmp_path)
+    status, error = error_of(capsys, 'ste-decoder', '--config', config)
+    assert status == 1
+    assert 'ste_encoder' in error
+
+
+def test_losses_that_explode_name_the_files_and_leave_no_result(tmp_path, capsys):
+    write_data(tmp_path)
+    config = write_yaml(
+        tmp_path / 'config.yaml', tmp_path, rgb_baseline={'learning_rate': 1e30, 'epochs': 9})
+    status, error = error_of(capsys, 'rgb-baseline', '--config', config)
+    assert status == 1
+    assert 'finite' in error
+    assert not (tmp_path / 'run' / 'rgb_baseline' / 'result.pt').exists()
+
+
+def test_settings_on_the_command_line_count_more_than_the_config(tmp_path):
+    config = write_yaml(tmp_path / 'config.yaml', tmp_path)
+    _, values = cli.parse('all', ['--config', str(config), '--dsa.epochs', '7', '--resume'])
+    assert values['config'].dsa.epochs == 7
+    assert values['config'].dsa.batch_size == 4
+    assert values['resume'] is True
+
+
+def test_a_wrong_argument_of_a_tool_is_one_error(tmp_path, capsys):
+    status, error = error_of(
+        capsys, 'export-onnx', '--weights', tmp_path / 'none.safetensors', '--out',
+        tmp_path / 'network.onnx')
+    assert status == 1
+    assert 'none.safetensors' in error

@@ -1,0 +1,82 @@
+"""Losses: each against a value worked out by hand."""
+import math
+
+import pytest
+import torch
+
+from s2r_depth_training.losses import (
+    depth_error,
+    judged_as,
+    reconstruction_error,
+    structure_penalty,
+)
+
+
+def test_depth_error_of_one_scale_is_the_mean_over_known_pixels():
+    depth = torch.zeros(1, 1, 2, 2)
+    target = torch.tensor([[[[0.5, -0.5], [1.0, 9.0]]]])
+    valid = torch.tensor([[[[True, True], [True, False]]]])
+    # (0.5 + 0.5 + 1.0) / 3
+    assert depth_error([depth], target, valid).item() == pytest.approx(2 / 3)
+
+
+def test_depth_errors_of_the_scales_add_up():
+    target = torch.full((1, 1, 4, 4), 0.25)
+    valid = torch.ones(1, 1, 4, 4, dtype=torch.bool)
+    depths = [torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 4, 4)]
+    assert depth_error(depths, target, valid).item() == pytest.approx(0.25 + 0.75)
+
+
+def test_a_coarse_scale_never_sees_a_mixture_of_near_and_far():
+    target = torch.full((1, 1, 8, 8), -1.0)
+    target[..., 3:] = 1.0  # an edge inside a coarse pixel
+    valid = torch.ones(1, 1, 8, 8, dtype=torch.bool)
+    coarse = torch.zeros(1, 1, 2, 2)
+    # Each coarse target is -1 or 1, so each error is 1; of a mean they would be less.
+    assert depth_error([coarse], target, valid).item() == pytest.approx(1.0)
+
+
+def test_every_image_of_a_batch_counts_the_same():
+    depth = torch.zeros(2, 1, 2, 2)
+    target = torch.stack([torch.full((1, 2, 2), 1.0), torch.full((1, 2, 2), 0.5)])
+    valid = torch.ones(2, 1, 2, 2, dtype=torch.bool)
+    valid[0, 0, 0] = False
+    assert depth_error([depth], target, valid).item() == pytest.approx((1.0 + 0.5) / 2)
+
+
+def test_unknown_depth_gives_neither_error_nor_gradient():
+    depth = torch.zeros(1, 1, 2, 2, requires_grad=True)
+    target = torch.full((1, 1, 2, 2), float('nan'))
+    valid = torch.zeros(1, 1, 2, 2, dtype=torch.bool)
+    error = depth_error([depth], target, valid)
+    error.backward()
+    assert error.item() == 0.0
+    assert torch.equal(depth.grad, torch.zeros(1, 1, 2, 2))
+
+
+def test_structure_penalty_spares_edges_of_depth():
+    structure = torch.tensor([[[[1.0, 0.5], [0.25, 1.0]]]])
+    depth = torch.tensor([[[[0.0, 0.5], [0.0, 0.5]]]])
+    valid = torch.ones(1, 1, 2, 2, dtype=torch.bool)
+    # The step of 0.5 lies to the right of the left column: its weight is exp(-2 * 0.5).
+    edge = math.exp(-1.0)
+    by_hand = (1.0 * edge + 0.5 + 0.25 * edge + 1.0) / 4
+    assert structure_penalty(structure, depth, valid, beta=2.0).item() == pytest.approx(by_hand)
+
+
+def test_structure_penalty_takes_no_step_to_a_pixel_without_depth():
+    structure = torch.ones(1, 1, 1, 2)
+    depth = torch.tensor([[[[0.0, 1.0]]]])
+    valid = torch.tensor([[[[True, False]]]])
+    assert structure_penalty(structure, depth, valid, beta=5.0).item() == pytest.approx(1.0)
+
+
+def test_reconstruction_error_is_the_mean_difference():
+    assert reconstruction_error(
+        torch.tensor([1.0, 2.0]), torch.tensor([0.0, 4.0])).item() == pytest.approx(1.5)
+
+
+def test_judgements_are_compared_with_one_for_real_and_nought_for_made():
+    judgements = [torch.tensor([[[[0.5, 1.0]]]]), torch.tensor([[[[3.0]]]])]
+    assert judged_as(judgements, real=True).item() == pytest.approx((0.25 + 0) / 2 + 4)
+    assert judged_as(judgements, real=False).item() == pytest.approx((0.25 + 1) / 2 + 9)

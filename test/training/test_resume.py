@@ -1,0 +1,64 @@
+"""A run that is killed in mid-epoch goes on as if nothing had happened."""
+import subprocess
+import sys
+import time
+
+import pytest
+from tiny_run import logged, write_data, write_yaml
+import torch
+
+from s2r_depth_training import cli
+
+STEPS = 14  # three and a half epochs of stage 2, seven of stage 1
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('resume')
+    write_data(folder)
+    return folder
+
+
+def start(verb, config):
+    return subprocess.Popen(
+        [sys.executable, '-m', 's2r_depth_training', verb, '--config', str(config)],
+        stderr=subprocess.DEVNULL)
+
+
+def kill_after_step(process, checkpoint, step):
+    """Send SIGKILL once a checkpoint of ``step`` is there."""
+    while True:
+        assert process.poll() is None, 'it ended before it could be killed'
+        if checkpoint.exists() and torch.load(checkpoint, weights_only=True)['step'] >= step:
+            break
+        time.sleep(0.002)
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize(('verb', 'loss', 'settings'), [
+    ('ste-encoder', 'loss/image', {'steps': STEPS, 'halve_every_steps': 5}),
+    ('ste-decoder', 'loss/depth',
+     {'epochs': STEPS / 4, 'halve_every_epochs': 1.5, 'batch_size': 2, 'train_encoder': True})])
+def test_a_killed_run_goes_on_exactly(root, verb, loss, settings):
+    stage = verb.replace('-', '_')
+    settings |= {'checkpoint_every_steps': 3}
+    whole, cut = (
+        write_yaml(root / f'{stage}_{run}.yaml', root, f'{stage}_{run}', **{stage: settings})
+        for run in ('whole', 'cut'))
+    assert cli.main([verb, '--config', str(whole)]) == 0
+    folder = root / f'{stage}_cut' / stage
+
+    kill_after_step(start(verb, cut), folder / 'checkpoint.pt', step=3)
+    assert not (folder / 'result.pt').exists()
+    assert cli.main([verb, '--config', str(cut)]) == 1  # it has to be asked to go on
+    assert cli.main([verb, '--config', str(cut), '--resume']) == 0
+
+    expected = logged(root / f'{stage}_whole' / stage, loss)
+    assert list(expected) == list(range(1, STEPS + 1))
+    assert logged(folder, loss) == expected
+    results = [torch.load(root / f'{stage}_{run}' / stage / 'result.pt', weights_only=True)
+               for run in ('whole', 'cut')]
+    for part, tensors in results[0]['modules'].items():
+        for name, tensor in tensors.items():
+            assert torch.equal(tensor, results[1]['modules'][part][name]), name

@@ -1,0 +1,211 @@
+"""A run's folder: what is refused, what is kept, what is written whole or not at all."""
+import collections
+import json
+
+import pytest
+from tiny_run import tiny_config, with_stage
+import torch
+from torch import nn
+
+from s2r_depth_training import run
+from s2r_depth_training.run import (
+    averaged,
+    batches_from,
+    load_result,
+    save_whole,
+    Stage,
+    TrainingError,
+)
+
+
+class Numbers:
+    """A loader whose batches say which they are."""
+
+    def __len__(self):
+        return 3
+
+    def epoch(self, epoch, start_batch=0):
+        yield from ((epoch, batch) for batch in range(start_batch, 3))
+
+
+def stage_of(config, resume=False):
+    return Stage('dsa', config, config.dsa, resume)
+
+
+def track_layer(stage):
+    layer = nn.Linear(1, 1)
+    stage.track(layer=layer)
+    return layer
+
+
+def test_the_average_follows_the_weights_quickly_at_first():
+    layer = nn.Linear(1, 1, bias=False)
+    average = averaged(layer, decay=0.9)
+    nn.init.constant_(layer.weight, 1.0)
+    average.update_parameters(layer)  # the first is taken as it is
+    nn.init.constant_(layer.weight, 0.0)
+    average.update_parameters(layer)  # the decay of the second is (1 + 1) / (10 + 1)
+    assert average.module.weight.item() == pytest.approx(2 / 11)
+
+
+def test_without_decay_the_average_is_the_last_weights_and_statistics():
+    norm = nn.BatchNorm1d(1)
+    average = averaged(norm, decay=0.0)
+    for value in (1.0, 5.0):
+        norm.running_mean.fill_(value)
+        average.update_parameters(norm)
+    assert average.module.running_mean.item() == 5.0
+
+
+def test_batches_go_on_where_a_step_would_be():
+    batches = batches_from(Numbers(), step=4)
+    assert [next(batches) for _ in range(4)] == [(1, 1), (1, 2), (2, 0), (2, 1)]
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    path = tmp_path / 'checkpoint.pt'
+    save_whole({'step': 1}, path)
+    with pytest.raises(TrainingError, match='could not write'):
+        save_whole({'step': 2}, tmp_path / 'missing' / 'checkpoint.pt')
+    with pytest.raises(AttributeError):
+        save_whole({'step': lambda: None}, path)
+    assert torch.load(path, weights_only=True) == {'step': 1}
+
+
+def test_two_runs_in_one_folder_are_refused(tmp_path):
+    config = tiny_config(tmp_path)
+    with stage_of(config), pytest.raises(TrainingError, match='another process'):
+        with stage_of(config):
+            pass
+    with stage_of(config):  # and free again
+        pass
+
+
+def test_an_unfinished_stage_is_refused_without_resume(tmp_path):
+    config = tiny_config(tmp_path)
+    with stage_of(config) as stage:
+        track_layer(stage)
+    with pytest.raises(TrainingError, match='--resume'):
+        with stage_of(config):
+            pass
+
+
+def test_a_finished_stage_is_refused_and_kept(tmp_path):
+    config = tiny_config(tmp_path)
+    with stage_of(config) as stage:
+        result = stage.finish(depth=track_layer(stage))
+    content = result.read_bytes()
+    with pytest.raises(TrainingError, match='finished'):
+        with stage_of(config, resume=True):
+            pass
+    assert result.read_bytes() == content
+
+
+def test_a_run_does_not_go_on_with_another_learning_rate(tmp_path):
+    config = tiny_config(tmp_path)
+    with stage_of(config) as stage:
+        track_layer(stage)
+    other = with_stage(config, 'dsa', learning_rate=0.5)
+    with stage_of(other, resume=True) as stage, pytest.raises(
+            TrainingError, match='learning_rate was 0.0001 and is now 0.5'):
+        track_layer(stage)
+
+
+def test_a_run_goes_on_with_more_epochs_and_other_stages_changed(tmp_path):
+    config = tiny_config(tmp_path)
+    with stage_of(config) as stage:
+        layer = track_layer(stage)
+        list(zip(range(5), stage.loop(iter(range(9)), total_steps=4)))
+    other = with_stage(with_stage(config, 'dsa', epochs=50), 'ste_decoder', beta=3.0)
+    with stage_of(other, resume=True) as stage:
+        assert torch.equal(track_layer(stage).weight, layer.weight)
+        assert stage.step == 4
+
+
+def test_an_unwritable_run_folder_is_reported_at_once(tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(TrainingError, match='cannot write to the run folder'):
+        with stage_of(tiny_config(tmp_path, 'file/run')):
+            pass
+
+
+def test_a_full_disk_is_reported_before_training(tmp_path, monkeypatch):
+    usage = collections.namedtuple('usage', 'total used free')  # a full disk cannot exist here
+    monkeypatch.setattr(run.shutil, 'disk_usage', lambda path: usage(100, 100, 0))
+    with stage_of(tiny_config(tmp_path)) as stage, pytest.raises(TrainingError, match='free'):
+        track_layer(stage)
+
+
+def test_a_loss_that_is_no_number_names_the_files_and_keeps_the_checkpoint(tmp_path):
+    with stage_of(tiny_config(tmp_path)) as stage:
+        track_layer(stage)
+        before = stage.checkpoint_file.read_bytes()
+        with pytest.raises(TrainingError, match=r'loss/depth = nan.*a\.png, b\.png'):
+            stage.report({'loss/depth': torch.tensor(float('nan'))}, ['a.png', 'b.png'])
+        assert stage.checkpoint_file.read_bytes() == before
+
+
+def test_weights_that_are_no_numbers_never_reach_a_checkpoint(tmp_path):
+    with stage_of(tiny_config(tmp_path)) as stage:
+        layer = track_layer(stage)
+        before = stage.checkpoint_file.read_bytes()
+        nn.init.constant_(layer.weight, float('inf'))
+        with pytest.raises(TrainingError, match='weights of layer'):
+            stage.save()
+        assert stage.checkpoint_file.read_bytes() == before
+
+
+def test_a_time_limit_ends_the_loop_and_keeps_a_checkpoint(tmp_path):
+    config = with_stage(tiny_config(tmp_path), 'dsa', max_minutes=0.0)
+    with stage_of(config) as stage:
+        track_layer(stage)
+        assert list(stage.loop(iter(range(9)), total_steps=9)) == []
+        assert stage.checkpoint_file.exists()
+
+
+def test_the_folder_says_how_to_repeat_the_run(tmp_path):
+    with stage_of(tiny_config(tmp_path)) as stage:
+        track_layer(stage)
+    with stage_of(tiny_config(tmp_path), resume=True) as stage:
+        track_layer(stage)
+    settings = json.loads((stage.folder / 'settings.json').read_text())
+    starts = json.loads((stage.folder / 'environment.json').read_text())
+    assert settings['dsa']['learning_rate'] == 1e-4
+    assert settings['data']['augmentation']['max_rotation_deg'] == 5.0
+    assert [start['seed'] for start in starts] == [1, 1]
+    assert starts[0]['packages']['torch'] == torch.__version__.partition('+')[0] or starts[0][
+        'packages']['torch'] == torch.__version__
+
+
+def test_a_missing_result_names_the_stage_to_run(tmp_path):
+    with pytest.raises(TrainingError, match='train that stage first'):
+        load_result(tmp_path / 'ste_encoder' / 'result.pt', 'compact')
+
+
+def test_a_result_of_another_architecture_is_refused(tmp_path):
+    with stage_of(tiny_config(tmp_path)) as stage:
+        result = stage.finish(depth=track_layer(stage))
+    with pytest.raises(TrainingError, match='architecture'):
+        load_result(result, 'paper', depth=nn.Linear(1, 1))
+
+
+def test_a_result_of_another_stage_is_refused(tmp_path):
+    with stage_of(tiny_config(tmp_path)) as stage:
+        result = stage.finish(depth=track_layer(stage))
+    with pytest.raises(TrainingError, match='no structure_encoder'):
+        load_result(result, 'compact', structure_encoder=nn.Linear(1, 1))
+
+
+def test_a_damaged_result_is_named(tmp_path):
+    path = tmp_path / 'result.pt'
+    path.write_bytes(b'nothing')
+    with pytest.raises(TrainingError, match='damaged'):
+        load_result(path, 'compact')
+
+
+@pytest.mark.parametrize(('setting', 'value'), [
+    ('batch_size', 0), ('ema_decay', 1.0), ('learning_rate', 0.0), ('epochs', 0),
+    ('log_every_steps', 0)])
+def test_a_setting_out_of_its_range_is_refused(tmp_path, setting, value):
+    with pytest.raises(ValueError, match=setting):
+        with_stage(tiny_config(tmp_path), 'dsa', **{setting: value})

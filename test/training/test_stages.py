@@ -1,0 +1,185 @@
+"""Each stage trains its own parts and nothing else, and takes what the one before left."""
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+from tiny_run import tiny_config, with_stage, write_data
+import torch
+
+from s2r_depth_ros import DepthPredictor, weights
+from s2r_depth_ros.network import Architecture, S2RDepthNet
+from s2r_depth_training.run import TrainingError
+from s2r_depth_training.stages import (
+    dsa,
+    fine_tune,
+    rgb_baseline,
+    ste_decoder,
+    ste_encoder,
+    train_all,
+)
+
+PARTS = ('structure_encoder', 'structure_decoder', 'attention', 'depth')
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('training')
+    write_data(folder)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def trained(root):
+    config = tiny_config(root, 'trained')
+    train_all(config)
+    return config
+
+
+def modules_of(result: Path) -> dict:
+    return torch.load(result, weights_only=True)['modules']
+
+
+def same(first: dict, second: dict) -> bool:
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def part_of(weights_file: Path, part: str) -> dict:
+    return {name: tensor for name, tensor in load_file(weights_file).items()
+            if name.startswith(f'{part}.')}
+
+
+def test_stage_2_leaves_the_encoder_of_stage_1_as_it_is(trained):
+    encoder = modules_of(trained.result_of('ste_encoder'))['structure_encoder']
+    assert same(encoder, modules_of(trained.result_of('ste_decoder'))['structure_encoder'])
+
+
+def test_stage_3_leaves_structure_as_it_is_down_to_the_running_statistics(trained):
+    before = modules_of(trained.result_of('ste_decoder'))
+    after = modules_of(trained.result_of('dsa'))
+    for part in ('structure_encoder', 'structure_decoder'):
+        assert same(before[part], after[part])
+    # Statistics that moved would mean that the frozen decoder was in training mode.
+    assert 'up1.main.norm.running_mean' in after['structure_decoder']
+
+
+def test_stage_3_trains_a_new_depth_net(trained):
+    before = modules_of(trained.result_of('ste_decoder'))['depth']
+    after = modules_of(trained.result_of('dsa'))['depth']
+    assert not torch.equal(before['stem.weight'], after['stem.weight'])
+
+
+@pytest.mark.parametrize(('module', 'parts'), [
+    (ste_encoder, ['structure_encoder']),
+    (ste_decoder, ['structure_decoder', 'depth']),
+    (dsa, ['attention', 'depth']),
+    (rgb_baseline, ['depth'])])
+def test_every_trained_part_moves(trained, root, module, parts):
+    results = []
+    for steps in (0, 1):
+        config = tiny_config(root, f'moves_{module.NAME}_{steps}')
+        start = {'init_from': None} | (
+            {'encoder': trained.result_of('ste_encoder')} if module is ste_decoder else {}) | (
+            {'structure': trained.result_of('ste_decoder')} if module is dsa else {})
+        limit = {'max_minutes': 0.0} if steps == 0 else {}
+        length = {'steps': 1} if module is ste_encoder else {'epochs': 0.5}
+        results.append(modules_of(module.train(
+            with_stage(config, module.NAME, **start, **limit, **length))))
+    before, after = results
+    for part in parts:
+        moved = [not torch.equal(before[part][name], after[part][name]) for name in before[part]]
+        assert all(moved), part
+
+
+def test_the_weights_are_those_of_the_last_stage_and_run(trained):
+    after = modules_of(trained.result_of('dsa'))
+    network, info = weights.load_with_info(trained.weights_file)
+    for part in PARTS:
+        assert same(after[part], getattr(network, part).state_dict())
+    assert (info.max_depth_m, info.training_focal_px) == (80.0, 90.0)
+    assert info.provenance['stage'] == 'dsa'
+    image = np.zeros((100, 120, 3), np.uint8)
+    assert DepthPredictor(trained.weights_file, 'cpu').predict([image])[0].shape == (100, 120)
+
+
+def test_the_network_after_stage_2_attends_to_everything(trained):
+    network = weights.load(trained.run_dir / 'ste_decoder' / 'weights.safetensors')
+    with torch.inference_mode():
+        maps = network(torch.rand(1, 3, 96, 96), return_maps=True)
+    assert torch.equal(maps.attention, torch.ones(1, 1, 96, 96))
+    assert torch.equal(maps.depth_specific_structure, maps.structure)
+
+
+def test_all_skips_what_is_done(trained, capsys):
+    written = trained.weights_file.stat().st_mtime_ns
+    assert train_all(trained) == trained.weights_file
+    assert trained.weights_file.stat().st_mtime_ns == written
+    assert capsys.readouterr().out.count('is done') == 3
+
+
+def test_a_stage_without_its_input_says_so(root):
+    with pytest.raises(TrainingError, match='ste_decoder.*train that stage first'):
+        dsa.train(tiny_config(root, 'no_input'))
+
+
+def test_stage_2_can_train_the_encoder_from_scratch(root):
+    config = with_stage(tiny_config(root, 'scratch'), 'ste_decoder', train_encoder=True)
+    first = modules_of(ste_decoder.train(with_stage(config, 'ste_decoder', max_minutes=0.0)))
+    (config.run_dir / 'ste_decoder' / 'result.pt').unlink()
+    after = modules_of(ste_decoder.train(config, resume=True))
+    assert not same(first['structure_encoder'], after['structure_encoder'])
+
+
+def test_a_warm_start_begins_with_the_given_weights(trained, root):
+    config = with_stage(
+        tiny_config(root, 'warm'), 'dsa', structure=trained.result_of('ste_decoder'),
+        init_from=trained.result_of('dsa'), max_minutes=0.0)
+    assert same(modules_of(trained.result_of('dsa'))['depth'],
+                modules_of(dsa.train(config))['depth'])
+
+
+def test_fine_tuning_moves_only_what_is_not_frozen(trained, root):
+    config = with_stage(
+        tiny_config(root, 'tuned'), 'fine_tune', weights=trained.weights_file,
+        frozen=['structure_encoder', 'structure_decoder', 'attention'])
+    fine_tune.train(config)
+    tuned = config.run_dir / 'fine_tune' / 'weights.safetensors'
+    for part in PARTS:
+        kept = same(part_of(trained.weights_file, part), part_of(tuned, part))
+        assert kept == (part != 'depth'), part
+
+
+def test_fine_tuning_to_another_range_is_refused(trained, root):
+    config = tiny_config(root, 'other_range')
+    weights.save(root / 'indoor.safetensors', S2RDepthNet(Architecture.preset('compact')),
+                 weights.WeightsInfo(8.0, 100.0, 96, 96))
+    with pytest.raises(TrainingError, match='8 m'):
+        fine_tune.train(with_stage(config, 'fine_tune', weights=root / 'indoor.safetensors'))
+
+
+def test_freezing_everything_is_refused(trained, root):
+    config = with_stage(
+        tiny_config(root, 'all_frozen'), 'fine_tune', weights=trained.weights_file,
+        frozen=list(PARTS))
+    with pytest.raises(TrainingError, match='every part'):
+        fine_tune.train(config)
+
+
+def test_a_stage_shows_every_map(trained):
+    pictures = {name: list((trained.run_dir / name / 'pictures').glob('*.png'))
+                for name in ('ste_encoder', 'ste_decoder', 'dsa')}
+    assert all(pictures.values()), pictures
+
+
+def test_stage_2_adds_up_its_two_losses(trained, root):
+    model = ste_decoder.StructureToDepth(Architecture.preset('compact')).eval()
+    from s2r_depth_training.data import Batch
+
+    batch = Batch(torch.zeros(1, 3, 96, 96), torch.zeros(1, 1, 96, 96),
+                  torch.ones(1, 1, 96, 96, dtype=torch.bool), ['a'], [])
+    one, two = (
+        partial(ste_decoder.structure_step, ste_decoder.SteDecoderSettings(structure_weight=w))(
+            model, batch)[0] for w in (1.0, 2.0))
+    assert two['loss/structure'].item() == pytest.approx(2 * one['loss/structure'].item())
+    assert two['loss/depth'].item() == one['loss/depth'].item()
