@@ -43,7 +43,8 @@ def failure_case(name: str, seed: int, library: Library, frames: int, width_px: 
     if group == 'wall':
         return _gallery(rng, library, *size, pictures=name == 'wall-pictures')
     if group == 'road':
-        scene = driving_scene(rng, library, *size, 'avenue', painted=name != 'road-plain')
+        scene = driving_scene(rng, library, *size, 'avenue',
+                              markings='shown' if name == 'road-markings' else 'hidden')
         return _in_light(scene, *_bright(sunny=name == 'road-shadows'))
     scene = driving_scene(rng, library, *size, 'residential')
     if group == 'focal':

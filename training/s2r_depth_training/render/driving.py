@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.random import Generator
@@ -198,7 +198,8 @@ class Site:
 
 
 def driving_scene(rng: Generator, library: Library, frames: int, width_px: int, height_px: int,
-                  setting_name: str | None = None, painted: bool = True,
+                  setting_name: str | None = None,
+                  markings: Literal['drawn', 'shown', 'hidden'] = 'drawn',
                   ahead: Mesh | None = None) -> Scene:
     """
     Build one outdoor scene.
@@ -206,7 +207,8 @@ def driving_scene(rng: Generator, library: Library, frames: int, width_px: int, 
     :param rng: the only source of chance.
     :param frames: number of cameras.
     :param setting_name: one of ``SETTINGS``; drawn by default.
-    :param painted: whether the road markings show; the geometry stays the same.
+    :param markings: drawn leaves road markings to chance, shown has them all, hidden has the same
+        geometry in the road's own colour.
     :param ahead: a vehicle to put right before the cameras.
     """
     if setting_name is None:
@@ -224,7 +226,7 @@ def driving_scene(rng: Generator, library: Library, frames: int, width_px: int, 
     stride = rng.uniform(0.5, 2.0) if setting_name == 'queue' else rng.uniform(2, 12)
     spots = np.arange(frames) * stride
     junction = float(rng.uniform(25, 110)) if rng.random() < 0.3 else None
-    _road(site, half, centres, one_way, painted)
+    _road(site, half, centres, one_way, markings)
     for side in (-1, 1):
         _side(site, setting, side, half, junction)
     if junction is not None:
@@ -272,7 +274,8 @@ def _cameras(rng: Generator, course: Course, spots: np.ndarray, lane_t: float, s
     return views
 
 
-def _road(site: Site, half: float, centres: np.ndarray, one_way: bool, painted: bool) -> None:
+def _road(site: Site, half: float, centres: np.ndarray, one_way: bool,
+          markings: str) -> None:
     rng, course = site.rng, site.course
     kinds = ('asphalt',) if rng.random() < 0.88 else ('paving', 'concrete', 'soil')
     asphalt = site.material(*kinds, size_m=rng.uniform(3, 9), tint=rng.uniform(0.6, 1.3))
@@ -286,16 +289,17 @@ def _road(site: Site, half: float, centres: np.ndarray, one_way: bool, painted: 
     paint = Material(
         site.library.pick(rng, 'plain', 'concrete'), rng.uniform(0.5, 1.0) * np.ones(3), 3
     )
-    paint = paint if painted else asphalt
-    if rng.random() < 0.85 and len(centres) > 1:
+    paint = asphalt if markings == 'hidden' else paint
+    surely = markings != 'drawn'
+    if (surely or rng.random() < 0.85) and len(centres) > 1:
         for border in (centres[1:] + centres[:-1]) / 2:
             _line(site, border, paint, dashed=one_way or abs(border) > 0.1 or rng.random() < 0.5)
-    if rng.random() < 0.4:
+    if surely or rng.random() < 0.4:
         for border in (-half + 0.25, half - 0.25):
             _line(site, border, paint, dashed=False)
-    if rng.random() < 0.3:  # zebra crossing or stop line
+    if surely or rng.random() < 0.3:  # zebra crossing or stop line
         s = rng.uniform(6, 50)
-        zebra = rng.random() < 0.6
+        zebra = surely or rng.random() < 0.6
         for t in np.arange(-half + 0.3, half - 0.4, 1.0).tolist() if zebra else [-half]:
             wide = 0.5 if zebra else half
             site.solid.append(course.strip((s, s + (3 if zebra else 0.5)), np.array([t, t + wide]),

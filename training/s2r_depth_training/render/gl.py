@@ -100,8 +100,9 @@ void main() {
 
     vec3 raised = world + 0.15 * n;
     float open_sky = 0.0;
+    float dither = fract(52.98 * fract(dot(gl_FragCoord.xy, vec2(0.0671, 0.00584))));
     for (int i = 0; i < 2; i++) {
-        float turn = 3.142 * float(i) + 2.4 * fract(dot(world, vec3(12.9, 78.2, 37.7)));
+        float turn = 3.142 * (float(i) + dither);
         vec3 near = raised + vec3(0.7 * cos(turn), 0.7 * sin(turn), 0.0);
         open_sky += 0.5 * lit(shade_shadow, world_to_shade * vec4(near, 1.0), 0.0002);
     }
@@ -110,9 +111,10 @@ void main() {
     float fall_off = key_is_lamp > 0.5 ? 1.0 / (0.5 + dot(to_key, to_key)) : 1.0;
     to_key = normalize(to_key);
     float facing_key = max(dot(n, to_key), 0.0);
+    float clearance = mix(0.09, 0.04, key_is_lamp);  // against a surface shading itself
     float shadow = 0.0;
     if (facing_key > 0.0)
-        shadow = lit(key_shadow, world_to_key * vec4(world + 0.05 * (n + to_key), 1.0), 0.0002);
+        shadow = lit(key_shadow, world_to_key * vec4(world + clearance * (n + to_key), 1.0), 0.0002);
     vec3 key_light = key_colour * fall_off * shadow;
     vec3 light = ambient_share * mix(ground, 0.5 * (zenith + horizon), 0.5 + 0.5 * n.z)
         + key_light * facing_key;
