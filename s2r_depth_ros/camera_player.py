@@ -22,17 +22,14 @@ import argparse
 from array import array
 from collections.abc import Iterator
 import math
-import signal
 import sys
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-import rclpy
 from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -43,6 +40,7 @@ from .camera import CameraError, CameraModel, read_calibration
 from .frames import Frame, FrameError, FrameSource
 from .messages import camera_model_to_info, pixels_to_image
 from .parameters import descriptor
+from .session import Session
 
 FROM_RGB = {
     'bgr8': cv2.COLOR_RGB2BGR, 'rgb8': None, 'mono8': cv2.COLOR_RGB2GRAY,
@@ -215,23 +213,15 @@ def main(args: list[str] | None = None) -> int:
     :returns: the exit code.
     """
     _command_line().parse_known_args(args)
-    # rclpy wakes spin() by itself; a KeyboardInterrupt would strike in the middle of anything.
-    signal.signal(signal.SIGINT, lambda *_: None)
-    rclpy.init(args=args)
-    try:
-        player = CameraPlayer()
-    except (ParameterException, ValueError) as error:
-        print(f'camera_player: {error}', file=sys.stderr)
-        rclpy.try_shutdown()
-        return 1
-    try:
-        rclpy.spin_until_future_complete(player, player.exit_code)
-        return player.exit_code.result() or 0
-    except ExternalShutdownException:
-        return 0
-    finally:
+    with Session(args) as session:
+        try:
+            player = CameraPlayer()
+        except (ParameterException, ValueError) as error:
+            print(f'camera_player: {error}', file=sys.stderr)
+            return 1
+        session.spin(player, player.exit_code.done)
         player.destroy_node()
-        rclpy.try_shutdown()
+        return player.exit_code.result() or 0
 
 
 def _command_line() -> argparse.ArgumentParser:

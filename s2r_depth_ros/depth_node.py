@@ -4,17 +4,14 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from functools import partial
-import signal
 import sys
 import time
 from typing import NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
-import rclpy
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -31,6 +28,7 @@ from .messages import MessageError
 from .parameters import Parameters
 from .pipeline import CameraInput, limit_depth, output_messages, View
 from .predictor import DepthPredictor, PredictedMaps
+from .session import Session
 from .worker import Worker
 
 DIAGNOSTICS_PERIOD_S = 1.0
@@ -211,8 +209,6 @@ class DepthNode(LifecycleNode):
                 for output, message in outputs.items():
                     self._topics[camera].publish(output, message)
             except Exception as error:  # the worker must live on
-                if not self.context.ok():
-                    return  # shut down by a signal in mid-batch
                 self._drop(camera, 'publish_failed', str(error))
                 continue
             self._health.published(
@@ -330,27 +326,17 @@ def main(args: list[str] | None = None) -> int:
         'depth_node', usage='depth_node [--help] [--ros-args ...]', description=HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args(remove_ros_args(args or sys.argv)[1:])
-    # rclpy wakes spin() by itself; a KeyboardInterrupt would strike in the middle of anything.
-    signal.signal(signal.SIGINT, lambda *_: None)
-    rclpy.init(args=args)
-    try:
-        node = DepthNode()
-    except (ParameterException, ValueError) as error:
-        print(f'depth_node: wrong parameter: {error}', file=sys.stderr)
-        rclpy.try_shutdown()
-        return 1
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
+    with Session(args) as session:
+        try:
+            node = DepthNode()
+        except (ParameterException, ValueError) as error:
+            print(f'depth_node: wrong parameter: {error}', file=sys.stderr)
+            return 1
         if node.parameters.autostart:
             node.autostart()
-        executor.spin()
-    except ExternalShutdownException:
-        pass
-    finally:
+        session.spin(node)
         node.close()
         node.destroy_node()
-        rclpy.try_shutdown()
     return 0
 
 
