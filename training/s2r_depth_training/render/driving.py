@@ -278,7 +278,7 @@ def _road(site: Site, half: float, centres: np.ndarray, one_way: bool,
           markings: str) -> None:
     rng, course = site.rng, site.course
     kinds = ('asphalt',) if rng.random() < 0.88 else ('paving', 'concrete', 'soil')
-    asphalt = site.material(*kinds, size_m=rng.uniform(3, 9), tint=rng.uniform(0.6, 1.3))
+    asphalt = site.material(*kinds, size_m=rng.uniform(3, 9), tint=rng.uniform(0.5, 1.1))
     site.solid.append(course.strip((START_M, END_M), np.linspace(-half, half, 5), 0.0, asphalt))
     for _ in range(rng.integers(0, 7)):  # patches
         s, t = rng.uniform(2, 60), rng.uniform(-half, half * 0.5)
@@ -286,11 +286,11 @@ def _road(site: Site, half: float, centres: np.ndarray, one_way: bool,
         reach = t + rng.uniform(0.4, half)
         site.solid.append(course.strip((s, s + rng.uniform(1, 14)),
                                        np.array([t, min(reach, half)]), 0.008, patch))
-    paint = Material(
-        site.library.pick(rng, 'plain', 'concrete'), rng.uniform(0.5, 1.0) * np.ones(3), 3
-    )
-    paint = asphalt if markings == 'hidden' else paint
     surely = markings != 'drawn'
+    fresh = surely or rng.random() < 0.6
+    paint = Material(site.library.pick(rng, 'plain' if fresh else 'concrete'),
+                     rng.uniform(0.7, 1.1) * np.ones(3), 3)
+    paint = asphalt if markings == 'hidden' else paint
     if (surely or rng.random() < 0.85) and len(centres) > 1:
         for border in (centres[1:] + centres[:-1]) / 2:
             _line(site, border, paint, dashed=one_way or abs(border) > 0.1 or rng.random() < 0.5)

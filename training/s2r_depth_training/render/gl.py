@@ -113,8 +113,10 @@ void main() {
     float facing_key = max(dot(n, to_key), 0.0);
     float clearance = mix(0.09, 0.04, key_is_lamp);  // against a surface shading itself
     float shadow = 0.0;
-    if (facing_key > 0.0)
-        shadow = lit(key_shadow, world_to_key * vec4(world + clearance * (n + to_key), 1.0), 0.0002);
+    if (facing_key > 0.0) {
+        vec4 clear_of_it = vec4(world + clearance * (n + to_key), 1.0);
+        shadow = lit(key_shadow, world_to_key * clear_of_it, 0.0002);
+    }
     vec3 key_light = key_colour * fall_off * shadow;
     vec3 light = ambient_share * mix(ground, 0.5 * (zenith + horizon), 0.5 + 0.5 * n.z)
         + key_light * facing_key;
