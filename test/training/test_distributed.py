@@ -1,0 +1,47 @@
+"""Two processes (gloo, by torchrun) do what one process does with the same batch."""
+from pathlib import Path
+import subprocess
+import sys
+
+import pytest
+from tiny_run import write_data, write_yaml
+import torch
+
+HERE = Path(__file__).parent
+TORCHRUN = [
+    sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2']
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('distributed')
+    write_data(folder)
+    return folder
+
+
+def run(command, expected_status=0):
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, timeout=200)
+    assert (done.returncode == 0) == (expected_status == 0), done.stderr[-3000:]
+    return done.stderr
+
+
+def test_gradients_of_two_processes_are_those_of_one(root):
+    run([sys.executable, HERE / 'gradients.py', root, root / 'one.pt'])
+    run([*TORCHRUN, HERE / 'gradients.py', root, root / 'two.pt'])
+    one, two = (torch.load(root / f'{name}.pt', weights_only=True) for name in ('one', 'two'))
+    assert (one['images'], two['images']) == (4, 2)
+    for name, gradient in one['gradients'].items():
+        error = (two['gradients'][name] - gradient).abs().max()
+        assert error <= 1e-4 * gradient.abs().max() + 1e-7, name
+
+
+def test_a_stage_runs_under_torchrun_and_refuses_what_it_cannot_share(root):
+    config = write_yaml(root / 'config.yaml', root, 'torchrun', ste_decoder={
+        'train_encoder': True})
+    verb = [*TORCHRUN, '-m', 's2r_depth_training', 'ste-decoder', '--config', config]
+    error = run([*verb, '--ste_decoder.batch_size', '3'], expected_status=1)
+    assert 'cannot share evenly' in error
+    run(verb)
+    result = torch.load(root / 'torchrun/ste_decoder/result.pt', weights_only=True)
+    assert result['provenance']['steps'] == '2'
