@@ -10,6 +10,7 @@ import torch
 
 from s2r_depth_ros import DepthPredictor, weights
 from s2r_depth_ros.network import Architecture, S2RDepthNet
+from s2r_depth_training.data import Batch
 from s2r_depth_training.run import TrainingError
 from s2r_depth_training.stages import (
     dsa,
@@ -119,7 +120,7 @@ def test_all_skips_what_is_done(trained, capsys):
 
 
 def test_a_stage_without_its_input_says_so(root):
-    with pytest.raises(TrainingError, match='ste_decoder.*train that stage first'):
+    with pytest.raises(TrainingError, match='ste_decoder.*train that stage first.*ste-decoder'):
         dsa.train(tiny_config(root, 'no_input'))
 
 
@@ -172,10 +173,16 @@ def test_a_stage_shows_every_map(trained):
     assert all(pictures.values()), pictures
 
 
+def test_the_baseline_predicts_metres_as_the_method_does(root):
+    result = rgb_baseline.train(tiny_config(root, 'baseline'))
+    predictor = rgb_baseline.load_predictor(result, 'cpu')
+    depth_m, = predictor.predict([np.zeros((100, 120, 3), np.uint8)])
+    assert depth_m.shape == (100, 120)
+    assert predictor.info.training_focal_px == 90.0
+
+
 def test_stage_2_adds_up_its_two_losses(trained, root):
     model = ste_decoder.StructureToDepth(Architecture.preset('compact')).eval()
-    from s2r_depth_training.data import Batch
-
     batch = Batch(torch.zeros(1, 3, 96, 96), torch.zeros(1, 1, 96, 96),
                   torch.ones(1, 1, 96, 96, dtype=torch.bool), ['a'], [])
     one, two = (

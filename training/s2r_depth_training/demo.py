@@ -34,12 +34,13 @@ def demo(
     :raises TrainingError: if a stage cannot start or go on.
     """
     run_dir = config.run_dir
-    size_px = {'width_px': config.data.width_px, 'height_px': config.data.height_px}
+    width_px, height_px = config.data.width_px, config.data.height_px
     render_scenes(
-        run_dir / 'scenes', scenes=scenes, seed=config.seed, variation_per_scene='one', **size_px)
+        run_dir / 'scenes', scenes=scenes, width_px=width_px, height_px=height_px,
+        seed=config.seed, variation_per_scene='one')
     render_scenes(
-        run_dir / 'test_scenes', scenes=test_scenes, frames_per_scene=1,
-        seed=config.seed + TEST_SEED, **size_px)
+        run_dir / 'test_scenes', scenes=test_scenes, frames_per_scene=1, width_px=width_px,
+        height_px=height_px, seed=config.seed + TEST_SEED)
     render_styles(run_dir / 'styles', count=style_images, size_px=160, seed=config.seed)
 
     weights_file = train_all(replace(

@@ -463,11 +463,7 @@ def load_result(path: Path, architecture: str, **modules: nn.Module) -> dict[str
     :returns: the provenance of the weights.
     :raises TrainingError: if the file is missing, damaged, or of another architecture.
     """
-    if not path.is_file():
-        raise TrainingError(
-            f'{path} does not exist: train that stage first (s2r_train {path.parent.name}'
-            ' or s2r_train all), or name another result in the config')
-    result = _read(path)
+    result = read_result(path)
     if result.get('architecture') != Architecture.preset(architecture).as_dict():
         raise TrainingError(
             f'{path} was trained with the architecture {result.get("architecture")}, and the '
@@ -479,6 +475,21 @@ def load_result(path: Path, architecture: str, **modules: nn.Module) -> dict[str
                 'another stage?')
         module.load_state_dict(result['modules'][name])
     return result['provenance']
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """
+    Return all that a stage handed over: ``architecture``, ``modules``, ``provenance``.
+
+    :param path: the stage's ``result.pt``.
+    :raises TrainingError: if the file is missing or damaged.
+    """
+    if not path.is_file():
+        verb = path.parent.name.replace('_', '-')
+        raise TrainingError(
+            f'{path} does not exist: train that stage first (s2r_train {verb}), or name another '
+            'result in the config')
+    return _read(path)
 
 
 def save_whole(state: object, path: Path) -> None:

@@ -2,18 +2,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn, Tensor
 
-from s2r_depth_ros.network import Architecture, DepthNet
+from s2r_depth_ros import DepthPredictor
+from s2r_depth_ros.network import Architecture, DepthMaps, DepthNet
+from s2r_depth_ros.weights import WeightsInfo
 
-from ..data import Batch
 from ..inputs import depth_loader
-from ..losses import depth_error
-from ..run import load_result, Stage
-from .depth_loop import EpochSettings, fit, unit_range
+from ..run import frozen, load_result, read_result, Stage
+from .depth_loop import EpochSettings, fit
+from .dsa import whole_network_step
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -32,13 +35,29 @@ class RgbBaselineSettings(EpochSettings):
     init_from: Path | None = None
 
 
+class RgbDepthNet(nn.Module):
+    """DP on the image itself, called as ``S2RDepthNet`` is; its other maps are 1 everywhere."""
+
+    def __init__(self, architecture: Architecture):
+        super().__init__()
+        self.depth = DepthNet(architecture, channels_in=3)
+
+    def forward(self, image: Tensor, return_maps: bool = False) -> Tensor | DepthMaps:
+        """Return the depth (B, 1, H, W) in [-1, 1], or all maps, of images (B, 3, H, W)."""
+        depths = self.depth(image)
+        if not return_maps:
+            return depths[-1]
+        everywhere = torch.ones_like(image[:, :1])
+        return DepthMaps(image, everywhere, everywhere, everywhere, *depths)
+
+
 def train(config: Config, resume: bool = False) -> Path:
     """
     Train a depth net on the images themselves.
 
     :param config: of the run; ``config.rgb_baseline`` is this part.
     :param resume: go on from the last checkpoint.
-    :returns: the result, with the one part ``depth``.
+    :returns: the result, which :func:`load_predictor` reads.
     :raises TrainingError: if the run cannot start or go on.
     """
     settings = config.rgb_baseline
@@ -48,27 +67,31 @@ def train(config: Config, resume: bool = False) -> Path:
         loader = depth_loader(config.data, stage)
 
         # Networks
-        model = DepthNet(Architecture.preset(config.architecture), channels_in=3)
+        network = RgbDepthNet(Architecture.preset(config.architecture))
         if settings.init_from:
-            load_result(settings.init_from, config.architecture, depth=model)
+            load_result(settings.init_from, config.architecture, depth=network.depth)
 
         # Loop
-        trained = fit(stage, settings, loader, model, rgb_step)
+        trained = fit(stage, settings, loader, network, whole_network_step)
 
         # Hand-over
-        return stage.finish(depth=trained)
+        return stage.finish(depth=trained.depth)
 
 
-def rgb_step(
-    model: nn.Module, batch: Batch,
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def load_predictor(result: Path, device: str = 'auto') -> DepthPredictor:
     """
-    Return the depth loss of the baseline, and its maps for pictures.
+    Return a predictor that runs the baseline in place of the method.
 
-    :param model: a ``DepthNet`` with three input channels.
-    :param batch: images with depth.
+    :param result: the ``result.pt`` of this baseline.
+    :param device: as for ``DepthPredictor``.
+    :raises TrainingError: if the file is missing, damaged, or of something else.
     """
-    depths = model(batch.image)
-    return {'loss/depth': depth_error(depths, batch.depth, batch.valid)}, {
-        'image': batch.image, 'depth': unit_range(depths[-1]),
-        'true_depth': unit_range(batch.depth)}
+    settings = json.loads(read_result(result)['provenance']['settings'])
+    network = RgbDepthNet(Architecture.preset(settings['architecture']))
+    load_result(result, settings['architecture'], depth=network.depth)
+    data = settings['data']
+    predictor = DepthPredictor('random', device)
+    predictor.network = frozen(network).to(predictor.device)
+    predictor.info = WeightsInfo(
+        data['max_depth_m'], data['training_focal_px'], data['height_px'], data['width_px'])
+    return predictor
