@@ -3,10 +3,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_run import logged
 
 from s2r_depth_ros import DepthPredictor
 from s2r_depth_training import cli
-from tiny_run import logged
 
 CONFIG = Path(__file__).parents[2] / 'config' / 'training' / 'demo.yaml'
 
