@@ -27,7 +27,7 @@ from s2r_depth_training.render.textures import colour, Library
 
 _Thing = TypeVar('_Thing')
 LANE_M = 3.3
-VIEW_M = 190.0  # things are placed up to here
+VIEW_M = 150.0  # things are placed up to here
 
 
 @dataclass(frozen=True)

@@ -23,24 +23,24 @@ _VERTEX = """
 uniform mat4 world_to_clip;
 uniform vec4 camera_plane;  // dot((position, 1), camera_plane) is the depth Z
 in vec3 position; in vec3 normal; in vec2 uv; in vec3 tint; in vec3 material;
-out vec3 world; out vec3 facing; out vec3 colour; out float z;
-out vec3 texel; flat out vec2 finish;
+out vec3 world; out vec3 facing; out vec2 place; out float z;
+flat out vec3 colour; flat out vec3 finish;
 invariant gl_Position;  // or the two passes over one surface would not meet
 void main() {
     gl_Position = world_to_clip * vec4(position, 1.0);
-    world = position; facing = normal; colour = tint; z = dot(camera_plane, vec4(position, 1.0));
-    texel = vec3(uv, material.x); finish = material.yz;
+    world = position; facing = normal; place = uv; colour = tint; finish = material;
+    z = dot(camera_plane, vec4(position, 1.0));
 }
 """
 
 _DEPTH = """
 #version 330
 uniform sampler2DArray textures;
-in vec3 texel; in float z;
+in vec2 place; in float z; flat in vec3 finish;
 out float depth_m;
 void main() {
 #ifdef CUTOUT
-    if (texture(textures, texel, -0.7).a < 0.5) discard;
+    if (texture(textures, vec3(place, finish.x), -0.7).a < 0.5) discard;
 #endif
     depth_m = z;
 }
@@ -73,7 +73,8 @@ uniform sampler2DShadow key_shadow, shade_shadow;
 uniform float fog_per_m, wetness;
 uniform vec3 lamps[3], lamp_colours[3];
 uniform int lamp_count;
-in vec3 world; in vec3 facing; in vec3 colour; in vec3 texel; flat in vec2 finish;
+in vec3 world; in vec3 facing; in vec2 place;
+flat in vec3 colour; flat in vec3 finish;  // layer, gloss, glow
 out vec4 radiance;
 
 float lit(sampler2DShadow map, vec4 at, float bias) {
@@ -84,18 +85,15 @@ float lit(sampler2DShadow map, vec4 at, float bias) {
 }
 
 void main() {
-    vec4 texture_colour = texture(textures, texel, -0.7);
-#ifdef CUTOUT
-    if (texture_colour.a < 0.5) discard;
-#endif
-    vec3 albedo = texture_colour.rgb * texture_colour.rgb * colour;
+    vec3 texture_colour = texture(textures, vec3(place, finish.x), -0.7).rgb;
+    vec3 albedo = texture_colour * texture_colour * colour;
     vec3 to_eye = eye - world;
     float distance_m = length(to_eye);
     vec3 v = to_eye / distance_m;
     vec3 n = normalize(facing);
     n = dot(n, v) < 0.0 ? -n : n;
     float wet = wetness * smoothstep(0.7, 0.95, n.z);
-    float gloss = max(finish.x, 0.6 * wet);
+    float gloss = max(finish.y, 0.6 * wet);
     albedo *= 1.0 - 0.5 * wet;
 
     vec3 raised = world + 0.15 * n;
@@ -126,7 +124,7 @@ void main() {
         float facing_lamp = max(dot(n, to_lamp), 0.0) * inversesqrt(square);
         light += lamp_colours[i] * facing_lamp / (0.5 + square);
     }
-    vec3 sum = albedo * (light + 2.0 * finish.y);
+    vec3 sum = albedo * (light + 2.0 * finish.z);
     if (gloss > 0.0) {
         vec3 r = reflect(-v, n);
         float mirror = gloss * (0.06 + 0.94 * pow(1.0 - max(dot(n, v), 0.0), 4.0));
@@ -156,10 +154,6 @@ in vec4 direction;
 out vec4 radiance;
 void main() { radiance = vec4(sky(normalize(direction.xyz / direction.w - eye)), 0.0); }
 """
-
-
-def _define(source: str, name: str) -> str:
-    return source.replace('#version 330', f'#version 330\n#define {name}')
 
 
 class _Part:
@@ -222,10 +216,11 @@ class GlRenderer:
         self._shadow_maps = self._shadow_map(SHADOW_PX), self._shadow_map(SHADE_PX)
         self._shadow, self._shade = (
             context.framebuffer(depth_attachment=texture) for texture in self._shadow_maps)
+        self._shade_program = context.program(_VERTEX, _SHADE)
+        depth_with_holes = _DEPTH.replace('#version 330', '#version 330\n#define CUTOUT')
         self._programs = {
-            solid: {'depth': context.program(_VERTEX, edit(_DEPTH)),
-                    'colour': context.program(_VERTEX, edit(_SHADE))}
-            for solid, edit in ((True, str), (False, lambda s: _define(s, 'CUTOUT')))}
+            solid: {'depth': context.program(_VERTEX, source), 'colour': self._shade_program}
+            for solid, source in ((True, _DEPTH), (False, depth_with_holes))}
         self._sky = context.vertex_array(context.program(_SKY_VERTEX, _SKY_PIXEL), [])
         self._textures: moderngl.TextureArray | None = None
         self._library: Library | None = None
@@ -303,15 +298,16 @@ class GlRenderer:
         self._colour_target.clear()
         self._shadow_maps[0].use(1)
         self._shadow_maps[1].use(2)
-        for programs in self._programs.values():
-            programs['colour']['key_shadow'] = 1
-            programs['colour']['shade_shadow'] = 2
-            programs['colour']['lamp_count'] = len(light.lamps)
-        # Depth first, so that the costly shader runs once per visible sample.
+        self._shade_program['key_shadow'] = 1
+        self._shade_program['shade_shadow'] = 2
+        self._shade_program['lamp_count'] = len(light.lamps)
+        # Depth first: then the costly shader runs once per visible sample, and holes need no test.
         self._colour_target.color_mask = (False,) * 4
         self._draw('depth', uniforms)
         self._colour_target.color_mask = (True,) * 4
+        self._context.depth_func = '=='
         self._draw('colour', uniforms)
+        self._context.depth_func = '<='
         _set(self._sky.program, uniforms)
         self._sky.render(moderngl.TRIANGLES, 3)
         data = self._colour_target.read(components=4, dtype='f2')
