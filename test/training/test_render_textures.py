@@ -28,6 +28,7 @@ def test_only_cutouts_have_holes(library):
 def test_every_layer_belongs_to_one_kind(library):
     layers = sorted(layer for of_kind in library.kinds.values() for layer in of_kind)
     assert layers == list(range(len(library.images)))
+    assert library.kinds['plain'] == [textures.PLAIN]
 
 
 def test_noise_is_centred_and_tiles_without_a_seam():

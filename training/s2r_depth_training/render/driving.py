@@ -23,7 +23,7 @@ from s2r_depth_training.render.meshes import (
     tube,
 )
 from s2r_depth_training.render.scene import Scene
-from s2r_depth_training.render.textures import colour, Library
+from s2r_depth_training.render.textures import colour, Library, PLAIN
 
 _Thing = TypeVar('_Thing')
 LANE_M = 3.3
@@ -636,4 +636,5 @@ def _surroundings(site: Site) -> None:
         for t in rng.uniform(-6, 6, rng.integers(1, 4)):
             s = np.linspace(-20, 120, 40)
             z = rng.uniform(5, 7) + 0.4 * np.cos(s / 20 * np.pi)
-            site.solid.append(tube(site.course.at(s, t, z), 0.015, Material(0, (0.02,) * 3), 3))
+            black = Material(PLAIN, (0.02,) * 3)
+            site.solid.append(tube(site.course.at(s, t, z), 0.015, black, 3))

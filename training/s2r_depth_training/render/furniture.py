@@ -16,7 +16,7 @@ from s2r_depth_training.render.meshes import (
     surface,
     tube,
 )
-from s2r_depth_training.render.textures import colour, Library
+from s2r_depth_training.render.textures import colour, Library, PLAIN
 
 
 class Kit:
@@ -34,7 +34,7 @@ class Kit:
     def paint(self, value: tuple[float, float] = (0.05, 1.0), gloss: float = 0.1) -> Material:
         """Draw a plain colour, grey more often than not."""
         saturation = (0.0, 0.9) if self.rng.random() < 0.3 else (0.0, 0.15)
-        return Material(self.library.kinds['plain'][0],
+        return Material(PLAIN,
                         colour(self.rng, saturation, value) ** 2, gloss=gloss)
 
 

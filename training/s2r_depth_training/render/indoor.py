@@ -17,7 +17,7 @@ from s2r_depth_training.render.meshes import (
     quads,
 )
 from s2r_depth_training.render.scene import Scene
-from s2r_depth_training.render.textures import colour, Library
+from s2r_depth_training.render.textures import colour, Library, PLAIN
 
 
 class _Room(Kit):
@@ -294,7 +294,7 @@ def _lamps(room: _Room) -> list[np.ndarray]:
     for _ in range(rng.integers(1, 4)):
         at = np.append(rng.uniform(-0.35, 0.35, 2) * (room.length, room.width), room.height - 0.35)
         positions.append(at)
-        shade = Material(room.library.kinds['plain'][0], (1, 1, 0.9), glow=2.0)
+        shade = Material(PLAIN, (1, 1, 0.9), glow=2.0)
         if rng.random() < 0.6:
             room.solid.append(cushion((0.3, 0.3, 0.12), shade, (*at[:2], room.height - 0.07), 3))
         else:

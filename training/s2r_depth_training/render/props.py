@@ -18,7 +18,7 @@ from s2r_depth_training.render.meshes import (
     surface,
     tube,
 )
-from s2r_depth_training.render.textures import colour, Library
+from s2r_depth_training.render.textures import colour, Library, PLAIN
 
 
 def paint(rng: Generator) -> np.ndarray:
@@ -94,12 +94,12 @@ def car(rng: Generator, library: Library) -> Mesh:
         # the dark underside keeps daylight from passing between the wheels
         box(
             (length * 0.8, width * 0.8, 0.12),
-            Material(library.kinds['plain'][0], (0.01,) * 3),
+            Material(PLAIN, (0.01,) * 3),
             (0, 0, clearance),
         ),
     ]
     for side in (-1, 1):
-        parts.append(box((0.1, 0.2, 0.13), Material(0, tint, gloss=gloss),
+        parts.append(box((0.1, 0.2, 0.13), Material(PLAIN, tint, gloss=gloss),
                          (front * 0.9, side * width * 0.53, belt + 0.05)))
     wheel = rng.uniform(0.28, 0.36)
     return merge(parts + _wheels(rng, library, [-0.3 * length, 0.3 * length], width + 0.01, wheel))
@@ -121,7 +121,7 @@ def van(rng: Generator, library: Library) -> Mesh:
                      [x, 0.42 * width, z], [x, -0.42 * width, z]]) + (0.1, 0, 0.05)
     pane[2:] += slope
     pane = pane[[1, 0, 3, 2]]
-    glass = Material(library.kinds['plain'][0], (0.01, 0.012, 0.015), gloss=0.8)
+    glass = Material(PLAIN, (0.01, 0.012, 0.015), gloss=0.8)
     parts = [body, quads(pane, glass), *_side_windows(width, x, z, glass),
              cap(rings[0, :-1], Material(library.pick(rng, 'rear'), tint, gloss=0.4), (-1, 0, 0)),
              cap(rings[-1, :-1], Material(library.pick(rng, 'front'), tint, gloss=0.4), (1, 0, 0))]
@@ -129,31 +129,10 @@ def van(rng: Generator, library: Library) -> Mesh:
 
 
 def _side_windows(width: float, x: float, z: float, glass: Material) -> list[Mesh]:
-    """Make the two windows of a driver's cab."""
+    """Make the two windows of a driver's cab, their upper front corners at (x, +-width / 2, z)."""
+    left = np.array([[x, 0.965, z], [x - 0.9, 0.965, z], [x - 0.9, 1, z - 0.55], [x, 1, z - 0.55]])
     reach = width / 2 + 0.015
-    return [
-        quads(
-            np.array(
-                [
-                    [x - 0.9 * side, side * reach * 0.965, z],
-                    [x + 0 * side, side * reach * 0.965, z],
-                    [x + 0 * side, side * reach, z - 0.55],
-                    [x - 0.9 * side, side * reach, z - 0.55],
-                ]
-            )
-            if side > 0
-            else np.array(
-                [
-                    [x, -reach * 0.965, z],
-                    [x - 0.9, -reach * 0.965, z],
-                    [x - 0.9, -reach, z - 0.55],
-                    [x, -reach, z - 0.55],
-                ]
-            ),
-            glass,
-        )
-        for side in (1, -1)
-    ]
+    return [quads((left * (1, side * reach, 1))[None], glass) for side in (1, -1)]
 
 
 def bus(rng: Generator, library: Library) -> Mesh:
@@ -175,18 +154,18 @@ def truck(rng: Generator, library: Library, plain_white: bool = False) -> Mesh:
     length, width, height = rng.uniform(6, 13.5), rng.uniform(2.3, 2.55), rng.uniform(2.9, 4.0)
     cab = rng.uniform(1.8, 2.3)
     cab_tint = np.full(3, 0.85) if plain_white else paint(rng)
-    dark = Material(library.kinds['plain'][0], (0.02, 0.02, 0.022))
+    dark = Material(PLAIN, (0.02, 0.02, 0.022))
     rear_edge, box_front = -length / 2, length / 2 - cab - 0.25
     parts = [box((length - 0.4, 0.9, 0.25), dark, (-0.2, 0, 0.85)),
-             cushion((cab, width * 0.97, height * 0.68), Material(0, cab_tint, gloss=0.5),
+             cushion((cab, width * 0.97, height * 0.68), Material(PLAIN, cab_tint, gloss=0.5),
                      (length / 2 - cab / 2, 0, 0.45 + height * 0.34), 9),
              *_side_windows(width * 0.97, length / 2 - 0.4, 0.5 + height * 0.55,
-                            Material(0, (0.01, 0.012, 0.015), gloss=0.8))]
+                            Material(PLAIN, (0.01, 0.012, 0.015), gloss=0.8))]
     middle, extent = (rear_edge + box_front) / 2, box_front - rear_edge
     form = 0 if plain_white else rng.integers(5)
     if form <= 1:
         whole = plain_white or rng.random() < 0.3
-        skin = Material(library.kinds['plain'][0] if whole else
+        skin = Material(PLAIN if whole else
                         library.pick(rng, 'poster', 'shutter', 'plain', 'metal'),
                         (0.9, 0.9, 0.9) if whole else colour(rng, (0, 0.6), (0.5, 1)), gloss=0.15)
         parts.append(
@@ -256,7 +235,7 @@ def person(rng: Generator, library: Library, seated: bool = False) -> Mesh:
         for _ in range(2)
     ]
     skin = Material(
-        library.kinds['plain'][0], colour(rng, (0.25, 0.5), (0.3, 0.9), (0.04, 0.09)) ** 2
+        PLAIN, colour(rng, (0.25, 0.5), (0.3, 0.9), (0.04, 0.09)) ** 2
     )
     hip, shoulder, swing = 0.5 * height, 0.82 * height, rng.uniform(0, 0.35)
     parts = []
@@ -291,7 +270,7 @@ def person(rng: Generator, library: Library, seated: bool = False) -> Mesh:
                          (0, 0, (hip + shoulder) / 2), 2.8, 12))
     parts.append(cushion((0.2, 0.16, 0.25), skin, (0.02, 0, height - 0.12), 2, 12))
     hair = Material(
-        library.kinds['plain'][0], colour(rng, (0.2, 0.6), (0.05, 0.5), (0.03, 0.1)) ** 2
+        PLAIN, colour(rng, (0.2, 0.6), (0.05, 0.5), (0.03, 0.1)) ** 2
     )
     parts.append(cushion((0.21, 0.17, 0.15), hair, (-0.02, 0, height - 0.06), 2, 10))
     return merge(parts)
@@ -299,8 +278,8 @@ def person(rng: Generator, library: Library, seated: bool = False) -> Mesh:
 
 def bicycle(rng: Generator, library: Library) -> Mesh:
     """Make a bicycle."""
-    frame = Material(library.kinds['plain'][0], paint(rng), gloss=0.3)
-    rubber = Material(library.kinds['plain'][0], (0.02, 0.02, 0.02))
+    frame = Material(PLAIN, paint(rng), gloss=0.3)
+    rubber = Material(PLAIN, (0.02, 0.02, 0.02))
     angle = np.linspace(0, 2 * np.pi, 21)
     parts = []
     for x in (-0.52, 0.52):
@@ -396,7 +375,7 @@ def pole(rng: Generator, library: Library, form: str) -> tuple[Mesh, Mesh]:
     steel = Material(
         library.pick(rng, 'metal', 'concrete', 'wood'), rng.uniform(0.15, 0.9) * np.ones(3)
     )
-    plain = library.kinds['plain'][0]
+    plain = PLAIN
     radius = rng.uniform(0.03, 0.06) if form == 'sign' else rng.uniform(0.06, 0.16)
     parts = [
         tube(np.array([(0, 0, -0.2), (0, 0, height)]), np.array([radius, radius * 0.8]), steel, 8)
@@ -450,7 +429,8 @@ def clutter(rng: Generator, library: Library) -> Mesh:
     kind = rng.integers(6)
     if kind == 0:
         size = rng.uniform([0.5, 0.5, 0.9], [0.8, 0.8, 1.3])
-        return box(size, Material(0, colour(rng, (0, 0.7), (0.08, 0.6)) ** 2), (0, 0, size[2] / 2))
+        plastic = Material(PLAIN, colour(rng, (0, 0.7), (0.08, 0.6)) ** 2)
+        return box(size, plastic, (0, 0, size[2] / 2))
     if kind == 1:
         height = rng.uniform(0.6, 1.1)
         return tube(np.array([(0, 0, 0), (0, 0, height)]), rng.uniform(0.06, 0.15),

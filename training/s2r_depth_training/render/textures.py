@@ -10,6 +10,7 @@ import numpy as np
 from numpy.random import Generator
 
 SIZE_PX = 256
+PLAIN = 0  # the layer of plain white, the same in every library
 SCENES_PER_LIBRARY = 200  # then the next library: new textures at little cost
 
 
