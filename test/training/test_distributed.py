@@ -26,6 +26,7 @@ def run(command, expected_status=0):
     return done.stderr
 
 
+@pytest.mark.slow
 def test_gradients_of_two_processes_are_those_of_one(root):
     run([sys.executable, HERE / 'gradients.py', root, root / 'one.pt'])
     run([*TORCHRUN, HERE / 'gradients.py', root, root / 'two.pt'])
@@ -36,6 +37,7 @@ def test_gradients_of_two_processes_are_those_of_one(root):
         assert error <= 1e-4 * gradient.abs().max() + 1e-7, name
 
 
+@pytest.mark.slow
 def test_a_stage_runs_under_torchrun_and_refuses_what_it_cannot_share(root):
     config = write_yaml(root / 'config.yaml', root, 'torchrun', ste_decoder={
         'train_encoder': True})

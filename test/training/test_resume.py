@@ -36,6 +36,7 @@ def kill_after_step(process, checkpoint, step):
     process.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('verb', 'loss', 'settings'), [
     ('ste-encoder', 'loss/image', {'steps': STEPS, 'halve_every_steps': 5}),
     ('ste-decoder', 'loss/depth',

@@ -1,15 +1,17 @@
 """Each stage trains its own parts and nothing else, and takes what the one before left."""
 from functools import partial
 from pathlib import Path
+import re
 
 import numpy as np
 import pytest
 from safetensors.torch import load_file
 from tiny_run import tiny_config, with_stage, write_data
 import torch
+from torch import nn
 
 from s2r_depth_ros import DepthPredictor, weights
-from s2r_depth_ros.network import Architecture, S2RDepthNet
+from s2r_depth_ros.network import Architecture, DilatedResidualNet, S2RDepthNet
 from s2r_depth_training.data import Batch
 from s2r_depth_training.run import TrainingError
 from s2r_depth_training.stages import (
@@ -165,6 +167,37 @@ def test_freezing_everything_is_refused(trained, root):
         frozen=list(PARTS))
     with pytest.raises(TrainingError, match='every part'):
         fine_tune.train(config)
+
+
+def classifier_file(path: Path, trunk: nn.Module) -> dict:
+    """Write the trunk's tensors under the names of the published DRN; return those tensors."""
+    tensors = {name: torch.randn(tensor.shape) for name, tensor in trunk.state_dict().items()
+               if not name.endswith('num_batches_tracked')}
+    published = {'fc.weight': torch.zeros(2, 2)}
+    for name, tensor in tensors.items():
+        name = re.sub(r'base\.(\d)\.layer\.conv', r'layer\1.0', name)
+        name = re.sub(r'base\.(\d)\.layer\.norm', r'layer\1.1', name)
+        name = re.sub(r'base\.(\d)\.(\d)\.layer(\d)\.conv', r'layer\1.\2.conv\3', name)
+        name = re.sub(r'base\.(\d)\.(\d)\.layer(\d)\.norm', r'layer\1.\2.bn\3', name)
+        name = re.sub(r'base\.(\d)\.(\d)\.shortcut\.conv', r'layer\1.\2.downsample.0', name)
+        published[re.sub(
+            r'base\.(\d)\.(\d)\.shortcut\.norm', r'layer\1.\2.downsample.1', name)] = tensor
+    torch.save(published, path)
+    return tensors
+
+
+def test_the_trunk_takes_the_weights_of_a_classifier(tmp_path):
+    trunk = DilatedResidualNet(Architecture.preset('compact'))
+    tensors = classifier_file(tmp_path / 'drn.pth', trunk)
+    dsa.load_trunk(trunk, tmp_path / 'drn.pth')
+    assert same(tensors, trunk.state_dict())
+
+
+def test_a_trunk_of_another_width_is_refused(tmp_path):
+    classifier_file(tmp_path / 'drn.pth', DilatedResidualNet(Architecture(width=1 / 16)))
+    trunk = DilatedResidualNet(Architecture.preset('compact'))
+    with pytest.raises(TrainingError, match='drn.pth'):
+        dsa.load_trunk(trunk, tmp_path / 'drn.pth')
 
 
 def test_a_stage_shows_every_map(trained):

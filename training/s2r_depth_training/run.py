@@ -62,7 +62,7 @@ class FabricSettings:
 
     accelerator: str = 'auto'
     devices: int | Literal['auto'] = 'auto'
-    precision: Literal['32-true', 'bf16-mixed', '16-mixed'] = '32-true'
+    precision: Literal['32-true', 'bf16-mixed'] = '32-true'
     threads: int = 0
 
 
@@ -217,12 +217,12 @@ class Stage:
         self._tracked: dict[str, Any] = {}
         self._fixed_settings = _fixed_settings(run, settings)
         self._bar: tqdm | None = None
+        self._shown: dict[str, str] = {}
         self._writer: SummaryWriter | None = None
         self._lock: Any = None
 
     def __enter__(self) -> Stage:
         if self.fabric.is_global_zero:
-            self._lock = _locked_folder(Path(self.run.run_dir))
             if self.result_file.exists():
                 raise TrainingError(
                     f'{self.folder} holds a finished {self.name}: give another run_dir, or '
@@ -231,6 +231,7 @@ class Stage:
                 raise TrainingError(
                     f'{self.folder} holds an unfinished {self.name}: continue it with --resume, '
                     'or give another run_dir')
+            self._lock = _locked_folder(Path(self.run.run_dir))
         self.fabric.barrier()
         return self
 
@@ -347,9 +348,9 @@ class Stage:
             for name, value in zip(losses, values.tolist()):
                 self._writer.add_scalar(name, value, self.step + 1)
         if self._bar is not None:
-            self._bar.set_postfix(
-                {name.rpartition('/')[2]: f'{value:.4f}'
-                 for name, value in zip(losses, values.tolist())}, refresh=False)
+            self._shown |= {name.rpartition('/')[2]: f'{value:.3f}'
+                            for name, value in zip(losses, values.tolist())}
+            self._bar.set_postfix(self._shown, refresh=False)
 
     def log(self, **values: float) -> None:
         """Log further scalars of this step."""

@@ -3,17 +3,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+import re
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn, Tensor
 
 from s2r_depth_ros import weights
-from s2r_depth_ros.network import Architecture, DepthMaps, S2RDepthNet
+from s2r_depth_ros.network import Architecture, DepthMaps, DilatedResidualNet, S2RDepthNet
+from s2r_depth_ros.published_names import to_own_name
 
 from ..data import Batch
 from ..inputs import depth_loader
 from ..losses import depth_error
-from ..run import frozen, load_result, Stage
+from ..run import frozen, load_result, Stage, TrainingError
 from .depth_loop import EpochSettings, fit, unit_range
 from .ste_decoder import NAME as STE_DECODER
 
@@ -29,10 +32,13 @@ class DsaSettings(EpochSettings):
     Stage 3.
 
     :param structure: a ``result.pt`` of stage 2; null is this run's own.
+    :param trunk: weights of a DRN-D-22 trained on ImageNet (``drn_d_22.pth``) for the trunk of
+        the attention; paper architecture only. Null starts it at random.
     :param init_from: a ``result.pt`` of this stage to begin with, null for a random start.
     """
 
     structure: Path | None = None
+    trunk: Path | None = None
     init_from: Path | None = None
 
 
@@ -54,6 +60,8 @@ def train(config: Config, resume: bool = False) -> Path:
 
         # Networks
         network = S2RDepthNet(Architecture.preset(config.architecture))
+        if settings.trunk:
+            load_trunk(network.attention.trunk, settings.trunk)
         if settings.init_from:
             load_result(
                 settings.init_from, config.architecture, attention=network.attention,
@@ -73,6 +81,33 @@ def train(config: Config, resume: bool = False) -> Path:
             weights.save(
                 config.weights_file, trained, config.data.weights_info(stage.provenance()))
         return stage.finish(**dict(trained.named_children()))
+
+
+def load_trunk(trunk: DilatedResidualNet, path: Path) -> None:
+    """
+    Fill the trunk of the attention with the weights of an image classifier.
+
+    :param trunk: of the paper architecture.
+    :param path: a state dict of DRN-D-22 as its authors name it (``layer0.0.weight`` ...); what
+        belongs to the classification alone is left out.
+    :raises TrainingError: if the file is missing, unreadable, or does not fit.
+    """
+    try:
+        published = torch.load(path, map_location='cpu', weights_only=True)
+        own = {
+            to_own_name('attention', re.sub(r'^(module\.)?layer', 'E.base.', name)): tensor
+            for name, tensor in published.items()}
+        tensors = {
+            name.removeprefix('trunk.'): tensor for name, tensor in own.items()
+            if name.startswith('trunk.')}
+        # Files from before PyTorch 0.4.1 do not count batches, and nothing here needs the count.
+        counts = {name: tensor for name, tensor in trunk.state_dict().items()
+                  if name.endswith('num_batches_tracked')}
+        trunk.load_state_dict({**counts, **tensors})
+    except Exception as error:  # what damaged pickles raise is not bounded
+        raise TrainingError(
+            f'{path} does not hold the weights of a DRN-D-22 that fit this architecture: {error}'
+        ) from error
 
 
 def whole_network_step(
