@@ -1,9 +1,14 @@
 """S2R-DepthNet for ROS 2: metric depth from any camera."""
+import os
 from typing import Any, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .network import S2RDepthNet
     from .predictor import DepthPredictor
+
+# Before torch is loaded: threads that wait by spinning take the CPU from whoever has work. Beside
+# other busy processes the network is ten times slower for it; alone it gains nothing.
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
 __all__ = ['DepthPredictor', 'S2RDepthNet']
 

@@ -1,5 +1,6 @@
 """The predictor: sizes, batches, metres and focal correction, and what it refuses."""
 import math
+import os
 import subprocess
 import sys
 
@@ -171,6 +172,17 @@ def test_settings_that_cannot_be_are_refused(tiny_file, arguments, fault):
 
 def test_auto_takes_cuda_where_there_is_one():
     assert choose_device('auto').type == ('cuda' if torch.cuda.is_available() else 'cpu')
+
+
+@pytest.mark.parametrize(('given', 'used'), [(None, 'PASSIVE'), ('ACTIVE', 'ACTIVE')])
+def test_waiting_threads_leave_the_cpu_to_others_unless_told_otherwise(given, used):
+    environment = {k: v for k, v in os.environ.items() if k != 'OMP_WAIT_POLICY'}
+    if given:
+        environment['OMP_WAIT_POLICY'] = given
+    code = 'import os, s2r_depth_ros; print(os.environ["OMP_WAIT_POLICY"])'
+    printed = subprocess.run(
+        [sys.executable, '-c', code], env=environment, capture_output=True, text=True, check=True)
+    assert printed.stdout.strip() == used
 
 
 def test_the_predictor_runs_where_ros_cannot_be_imported(tiny_file):
