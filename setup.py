@@ -36,7 +36,7 @@ setup(
         'train': [
             'embreex', 'h5py', 'jinja2', 'jsonargparse[signatures]', 'lightning-fabric',
             'matplotlib', 'moderngl', 'onnx', 'onnxruntime', 'onnxscript', 'scipy',
-            'tensorboard', 'torchmetrics', 'tqdm', 'trimesh',
+            'tensorboard', 'tqdm',
         ],
         'tools': ['matplotlib', 'plyfile', 'tqdm'],
         'test': ['hypothesis', 'pytest'],
