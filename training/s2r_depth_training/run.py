@@ -211,7 +211,6 @@ class Stage:
         self.step = 0
         self.fabric = start_fabric(run.fabric)
         seed_everything(run.seed, verbose=False)
-        self.device = self.fabric.device
         self._resume = resume
         self._spent_s = 0.0
         self._tracked: dict[str, Any] = {}
