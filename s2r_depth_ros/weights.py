@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 import torch
 from torch import Tensor
 
@@ -80,7 +80,7 @@ def save(path: str | os.PathLike, network: S2RDepthNet, info: WeightsInfo) -> No
     }
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.part')
     try:
-        save_file(tensors, temporary, metadata)
+        temporary.write_bytes(serialise(tensors, metadata))
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -52,6 +52,11 @@ def test_saving_replaces_a_file_and_leaves_no_other(network, file):
     assert [path.name for path in file.parent.iterdir()] == ['tiny.safetensors']
 
 
+def test_others_may_read_the_file(file):
+    (file.parent / 'ordinary').touch()
+    assert file.stat().st_mode == (file.parent / 'ordinary').stat().st_mode
+
+
 def test_half_precision_files_become_float32(network, file):
     rewrite(file, lambda tensors: tensors.update(
         {k: v.half() for k, v in tensors.items() if v.is_floating_point()}))
