@@ -11,7 +11,9 @@ from s2r_depth_training import run
 from s2r_depth_training.run import (
     averaged,
     batches_from,
+    FabricSettings,
     load_result,
+    resolved_precision,
     save_whole,
     Stage,
     TrainingError,
@@ -55,6 +57,17 @@ def test_without_decay_the_average_is_the_last_weights_and_statistics():
         norm.running_mean.fill_(value)
         average.update_parameters(norm)
     assert average.module.running_mean.item() == 5.0
+
+
+@pytest.mark.parametrize(('flags', 'expected'), [
+    ('fpu avx512_bf16 amx_bf16 amx_tile', 'bf16-mixed'), ('fpu avx2 avx512_bf16', '32-true')])
+def test_automatic_precision_is_bfloat16_only_where_the_cpu_has_amx(tmp_path, flags, expected):
+    cpu_info = tmp_path / 'cpuinfo'
+    cpu_info.write_text(f'processor : 0\nflags : {flags}\n')
+    assert resolved_precision(FabricSettings('cpu', precision='auto'), cpu_info) == expected
+    missing = tmp_path / 'none'
+    assert resolved_precision(FabricSettings('cpu', precision='auto'), missing) == '32-true'
+    assert resolved_precision(FabricSettings('cpu', precision='bf16-mixed'), missing) == 'bf16-mixed'
 
 
 def test_batches_go_on_where_a_step_would_be():
@@ -173,6 +186,7 @@ def test_the_folder_says_how_to_repeat_the_run(tmp_path):
     assert settings['dsa']['learning_rate'] == 1e-4
     assert settings['data']['augmentation']['max_rotation_deg'] == 5.0
     assert [start['seed'] for start in starts] == [1, 1]
+    assert (starts[0]['device'], starts[0]['precision']) == ('cpu', '32-true')
     assert starts[0]['packages']['torch'] == torch.__version__.partition('+')[0] or starts[0][
         'packages']['torch'] == torch.__version__
 
