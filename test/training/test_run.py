@@ -67,7 +67,8 @@ def test_automatic_precision_is_bfloat16_only_where_the_cpu_has_amx(tmp_path, fl
     assert resolved_precision(FabricSettings('cpu', precision='auto'), cpu_info) == expected
     missing = tmp_path / 'none'
     assert resolved_precision(FabricSettings('cpu', precision='auto'), missing) == '32-true'
-    assert resolved_precision(FabricSettings('cpu', precision='bf16-mixed'), missing) == 'bf16-mixed'
+    given = FabricSettings('cpu', precision='bf16-mixed')
+    assert resolved_precision(given, missing) == 'bf16-mixed'
 
 
 def test_batches_go_on_where_a_step_would_be():
@@ -133,6 +134,19 @@ def test_a_run_goes_on_with_more_epochs_and_other_stages_changed(tmp_path):
     with stage_of(other, resume=True) as stage:
         assert torch.equal(track_layer(stage).weight, layer.weight)
         assert stage.step == 4
+
+
+def test_every_process_follows_the_first_one_in_whether_there_is_a_checkpoint(
+        tmp_path, monkeypatch):
+    config = tiny_config(tmp_path)
+    with stage_of(config) as stage:
+        track_layer(stage)
+        list(zip(range(5), stage.loop(iter(range(9)), total_steps=4)))
+    with stage_of(config, resume=True) as stage:
+        # A second process, which looks only after the first has written step 0.
+        monkeypatch.setattr(stage.fabric, 'broadcast', lambda value: False)
+        track_layer(stage)
+        assert stage.step == 0
 
 
 def test_an_unwritable_run_folder_is_reported_at_once(tmp_path):

@@ -301,7 +301,8 @@ class Stage:
         :raises TrainingError: if the checkpoint does not fit, or the disk has no room.
         """
         self._tracked = parts
-        if self._resume and self.checkpoint_file.exists():
+        # The first process alone looks: another one might find what that has just written.
+        if self._resume and self.fabric.broadcast(self.checkpoint_file.exists()):
             self._restore()
         else:
             self.folder.mkdir(exist_ok=True)
