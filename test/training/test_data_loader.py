@@ -203,9 +203,8 @@ def test_ranks_have_equal_numbers_even_where_images_do_not_divide():
     assert len(indices) == 12  # two are repeated
 
 
-def test_the_smaller_last_batch_can_be_left_out():
-    assert [len(batch) for batch in EpochPlan(10, 4, drop_last=True)] == [4, 4]
-    assert len(EpochPlan(10, 4, drop_last=True)) == 2
+def test_the_last_batch_may_be_smaller():
+    assert [len(batch) for batch in EpochPlan(10, 4)] == [4, 4, 2]
     assert len(EpochPlan(10, 4)) == 3
 
 
@@ -214,10 +213,9 @@ def test_a_rank_that_can_not_be_is_refused():
         EpochPlan(10, 2, rank=2, world_size=2)
 
 
-def test_too_few_images_for_a_batch_are_refused(tmp_path):
-    write_scenes(tmp_path, 3)
-    with pytest.raises(DataError, match='3 images, too few for one batch of 4 on each of 2 proc'):
-        make_loader(tmp_path, drop_last=True, world_size=2)
+def test_a_data_set_without_images_is_refused():
+    with pytest.raises(DataError, match='no images'):
+        training_loader([], size_px=SIZE_PX, max_depth_m=80.0, batch_size=4)
 
 
 # ---- Corrupt files

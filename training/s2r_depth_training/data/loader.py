@@ -68,16 +68,15 @@ class EpochLoader(Generic[BatchT]):
     :param workers: processes that read ahead; 0 reads in this one.
     :param rank: which share is this process's.
     :param world_size: number of shares.
-    :param drop_last: leave a smaller last batch out.
     :param max_corrupt_fraction: share of corrupt images from which on the run fails; one is always
         allowed.
-    :raises DataError: if there are not enough images for one batch.
+    :raises DataError: if there are no images.
     """
 
     def __init__(
         self, items: Any, prepare: Callable[[Any, np.random.Generator], tuple],
         collate: Callable[[list[tuple], list[str]], BatchT], *, batch_size: int, seed: int = 0,
-        workers: int = 0, rank: int = 0, world_size: int = 1, drop_last: bool = False,
+        workers: int = 0, rank: int = 0, world_size: int = 1,
         max_corrupt_fraction: float = 0.01,
     ):
         if batch_size < 1:
@@ -86,13 +85,10 @@ class EpochLoader(Generic[BatchT]):
         """Messages about the corrupt files met so far."""
         self._max_corrupt = max(1, int(max_corrupt_fraction * len(items)))
         self._image_count = len(items)
+        if not len(items):
+            raise DataError('the data set has no images')
         self._plan = EpochPlan(
-            len(items), batch_size, seed=seed, rank=rank, world_size=world_size,
-            drop_last=drop_last)
-        if not len(self._plan):
-            raise DataError(
-                f'the data set has {len(items)} images, too few for one batch of {batch_size} on '
-                f'each of {world_size} processes; use more images or a smaller batch')
+            len(items), batch_size, seed=seed, rank=rank, world_size=world_size)
         self._loader = DataLoader(
             _Items(items, prepare, collate, seed), batch_sampler=self._plan,
             collate_fn=_as_it_is, num_workers=workers, persistent_workers=workers > 0,
@@ -144,25 +140,21 @@ class EpochPlan(Sampler[list[tuple[int, int]]]):
     :param seed: of the order.
     :param rank: whose share to deliver.
     :param world_size: number of shares.
-    :param drop_last: leave a smaller last batch out.
     """
 
     def __init__(
         self, count: int, batch_size: int, *, seed: int = 0, rank: int = 0, world_size: int = 1,
-        drop_last: bool = False,
     ):
         if not 0 <= rank < world_size:
             raise ValueError(f'rank must be 0 to {world_size - 1}, got {rank}')
         self._count, self._seed = count, seed
         self._rank, self._world_size = rank, world_size
         self._global_batch_size = batch_size * world_size
-        self._drop_last = drop_last
         self._epoch, self._start_batch = 0, 0
 
     def __len__(self) -> int:
         """Return the number of batches per epoch."""
-        whole, rest = divmod(self._count, self._global_batch_size)
-        return whole if self._drop_last or not rest else whole + 1
+        return -(-self._count // self._global_batch_size)
 
     def choose(self, epoch: int, start_batch: int = 0) -> None:
         """Choose the epoch that is delivered next, and the batch it starts at."""
@@ -235,7 +227,7 @@ def training_loader(
     :param augmentation: the random changes; None makes none and takes the central part.
     :param options: of :class:`EpochLoader`: ``batch_size``, ``seed``, ``workers``, ``rank``...
     :returns: the loader.
-    :raises DataError: if there are not enough images for one batch.
+    :raises DataError: if there are no images.
     """
     prepare = partial(
         _prepare_sample, size_px=size_px, training_focal_px=training_focal_px,
@@ -256,7 +248,7 @@ def style_loader(
     :param crop_scale: range of the size of the part used, 1 being the largest that fits.
     :param options: of :class:`EpochLoader`.
     :returns: the loader.
-    :raises DataError: if there are not enough images for one batch.
+    :raises DataError: if there are no images.
     """
     prepare = partial(_prepare_style, size_px=size_px, crop_scale=crop_scale)
     return EpochLoader(styles, prepare, partial(_collate_styles, size_px=size_px), **options)
