@@ -1,6 +1,9 @@
 """Augmentation: what moves together, what is masked, and colours worked out by hand."""
+import io
+
 import cv2
 import numpy as np
+from PIL import Image
 import pytest
 
 from s2r_depth_training.data.augment import (
@@ -233,6 +236,18 @@ def test_jpeg_of_top_quality_changes_little_and_of_low_quality_more():
     errors = [
         np.abs(compress(image, quality).astype(int) - image).mean() for quality in (100, 20)]
     assert errors[0] < 2 < errors[1]
+
+
+def test_compression_does_not_take_red_for_blue():
+    image = np.zeros((32, 64, 3), np.uint8)
+    image[:, :32, 0] = 255  # red beside blue
+    image[:, 32:, 2] = 255
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, 'JPEG', quality=5)
+    expected = np.asarray(Image.open(file)).astype(int)
+    assert np.abs(compress(image, 5) - expected).max() <= 2
+    swapped = compress(image[..., ::-1].copy(), 5)[..., ::-1]
+    assert np.abs(swapped - expected).max() > 2  # or the test could not tell
 
 
 def test_strong_jitter_keeps_shape_and_type():

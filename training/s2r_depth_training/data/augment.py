@@ -343,8 +343,9 @@ def add_shadow(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def compress(image: np.ndarray, quality: int) -> np.ndarray:
     """Return the image after JPEG compression with a quality of 1 to 100."""
-    encoded = cv2.imencode('.jpg', image, (cv2.IMWRITE_JPEG_QUALITY, quality))[1]
-    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR))
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)  # JPEG treats red and blue differently
+    encoded = cv2.imencode('.jpg', bgr, (cv2.IMWRITE_JPEG_QUALITY, quality))[1]
+    return cv2.cvtColor(np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR)), cv2.COLOR_BGR2RGB)
 
 
 def canonical_depth(sample: Sample, training_focal_px: float) -> np.ndarray:
