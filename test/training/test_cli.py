@@ -56,6 +56,21 @@ def test_every_shipped_config_is_valid(config):
     ({'data': {'max_depth_m': 0}}, 'max_depth_m'),
     ({'ste_encoder': {'crop_px': 20}}, 'crop_px'),
     ({'dsa': {'batch_size': 0}}, 'batch_size'),
+    ({'seed': -1}, 'seed must be at least 0, got -1'),
+    ({'fabric': {'devices': 0}}, 'devices must be at least 1'),
+    ({'fabric': {'threads': -1}}, 'threads must be at least 0'),
+    ({'dsa': {'max_minutes': -1}}, 'max_minutes must be at least 0'),
+    ({'ste_encoder': {'steps': -5}}, 'steps must be at least 1'),
+    ({'ste_encoder': {'halve_every_steps': 0}}, 'halve_every_steps must be at least 1'),
+    ({'ste_encoder': {'style_size': 0}}, 'style_size must be at least 1'),
+    ({'ste_encoder': {'discriminator_scales': 0}}, 'discriminator_scales must be at least 1'),
+    ({'ste_encoder': {'weights': {'image': -1}}}, 'image must be at least 0'),
+    ({'ste_decoder': {'beta': -1}}, 'beta must be at least 0'),
+    ({'data': {'max_corrupt_fraction': 2}}, 'max_corrupt_fraction must be at most 1'),
+    ({'data': {'augmentation': {'jpeg_quality': [40, 101]}}}, 'jpeg_quality must be at most 100'),
+    ({'data': {'augmentation': {'max_noise': -1}}}, 'max_noise must be at least 0'),
+    ({'data': {'augmentation': {'max_blur_px': -1}}}, 'max_blur_px must be at least 0'),
+    ({'data': {'augmentation': {'max_rotation_deg': -5}}}, 'max_rotation_deg must be at least'),
     ({'fabric': {'precision': 'half'}}, 'precision')])
 def test_a_wrong_config_is_one_error_with_status_2(tmp_path, capsys, sections, message):
     config = write_yaml(tmp_path / 'config.yaml', tmp_path, **sections)

@@ -315,7 +315,7 @@ def test_canonical_depth_by_hand():
 
 
 @pytest.mark.parametrize(('wrong', 'message'), [
-    ({'flip_probability': 1.5}, 'flip_probability must be 0 to 1, got 1.5'),
+    ({'flip_probability': 1.5}, 'flip_probability must be at most 1, got 1.5'),
     ({'contrast': (1.0, 0.8)}, 'contrast must be a range .* got 1.0, 0.8'),
     ({'gamma': (0, 1)}, 'gamma must be a range'),
     ({'crop_scale': (0.5, 1.5)}, 'crop_scale must be at most 1, got 1.5')])

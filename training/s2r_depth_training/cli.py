@@ -91,7 +91,10 @@ def parse(verb: str, arguments: list[str]) -> tuple[Callable[..., Any], dict[str
     parser.add_function_arguments(function, as_group=False, skip={'config', 'resume'})
     parser.add_class_arguments(Config)
     values = _values(parser, arguments)
-    config = Config(**{field.name: values.pop(field.name) for field in fields(Config)})
+    try:
+        config = Config(**{field.name: values.pop(field.name) for field in fields(Config)})
+    except ValueError as error:  # a setting out of its range
+        parser.error(str(error))
     del values['config']
     return function, {**values, 'config': config}
 

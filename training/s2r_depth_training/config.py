@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from .inputs import DataSettings, StyleSettings
+from .ranges import check_ranges
 from .run import FabricSettings
 from .stages.dsa import DsaSettings
 from .stages.fine_tune import FineTuneSettings
@@ -43,6 +44,9 @@ class Config:
     dsa: DsaSettings = field(default_factory=DsaSettings)
     rgb_baseline: RgbBaselineSettings = field(default_factory=RgbBaselineSettings)
     fine_tune: FineTuneSettings = field(default_factory=FineTuneSettings)
+
+    def __post_init__(self):
+        check_ranges(self, 'seed', least=0, below=2 ** 32)  # what numpy takes
 
     @property
     def weights_file(self) -> Path:

@@ -16,6 +16,7 @@ from .data import (
     Styles,
     training_loader,
 )
+from .ranges import check_ranges
 from .run import Stage
 
 
@@ -57,11 +58,9 @@ class DataSettings:
                 raise ValueError(
                     f'{name} must be a multiple of {SIZE_MULTIPLE} and at least {SMALLEST_SIZE}, '
                     f'got {side}')
-        for name in ('training_focal_px', 'max_depth_m'):
-            if getattr(self, name) <= 0:
-                raise ValueError(f'{name} must be above 0, got {getattr(self, name)}')
-        if self.workers < 0:
-            raise ValueError(f'workers must be 0 or more, got {self.workers}')
+        check_ranges(self, 'training_focal_px', 'max_depth_m', above=0)
+        check_ranges(self, 'workers', least=0)
+        check_ranges(self, 'max_corrupt_fraction', least=0, most=1)
 
     def weights_info(self, provenance: dict[str, str]) -> WeightsInfo:
         """Return what a weights file says about a network trained on this."""

@@ -34,6 +34,7 @@ from tqdm import tqdm
 from s2r_depth_ros.network import Architecture
 
 from .pictures import contact_sheet
+from .ranges import check_ranges
 
 LOGGED_PACKAGES = (
     's2r_depth_ros', 'torch', 'lightning-fabric', 'numpy', 'opencv-python-headless', 'pillow',
@@ -66,6 +67,11 @@ class FabricSettings:
     precision: Literal['auto', '32-true', 'bf16-mixed'] = '32-true'
     threads: int = 0
 
+    def __post_init__(self):
+        check_ranges(self, 'threads', least=0)
+        if self.devices != 'auto':
+            check_ranges(self, 'devices', least=1)
+
 
 @dataclass(frozen=True)
 class LoopSettings:
@@ -91,14 +97,12 @@ class LoopSettings:
     pictures_every_steps: int = 500
 
     def __post_init__(self):
-        for name in ('batch_size', 'log_every_steps', 'checkpoint_every_steps',
-                     'pictures_every_steps'):
-            if getattr(self, name) < 1:
-                raise ValueError(f'{name} must be 1 or more, got {getattr(self, name)}')
-        if not 0 <= self.ema_decay < 1:
-            raise ValueError(f'ema_decay must be at least 0 and below 1, got {self.ema_decay}')
-        if self.learning_rate <= 0:
-            raise ValueError(f'learning_rate must be above 0, got {self.learning_rate}')
+        check_ranges(
+            self, 'batch_size', 'log_every_steps', 'checkpoint_every_steps',
+            'pictures_every_steps', least=1)
+        check_ranges(self, 'ema_decay', least=0, below=1)
+        check_ranges(self, 'learning_rate', above=0)
+        check_ranges(self, 'max_minutes', least=0)
 
 
 class RunSettings(Protocol):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ..ranges import check_ranges
 from .sample import Sample
 
 GRAY_WEIGHTS = np.array((0.299, 0.587, 0.114))
@@ -53,19 +54,22 @@ class Augmentation:
     jpeg_quality: tuple[int, int] = (100, 100)
 
     def __post_init__(self) -> None:
-        for name in ('flip', 'rotation', 'color', 'shadow'):
-            probability = getattr(self, f'{name}_probability')
-            if not 0 <= probability <= 1:
-                raise ValueError(f'{name}_probability must be 0 to 1, got {probability}')
+        check_ranges(
+            self, 'flip_probability', 'rotation_probability', 'color_probability',
+            'shadow_probability', least=0, most=1)
+        check_ranges(self, 'max_rotation_deg', 'max_hue_deg', least=0, most=180)
+        check_ranges(self, 'max_channel_gain', least=0, below=1)
+        check_ranges(self, 'max_blur_px', 'max_noise', least=0)
         for name in (
                 'brightness', 'contrast', 'saturation', 'crop_scale', 'gamma', 'jpeg_quality'):
             low, high = getattr(self, name)
-            if not 0 < low <= high:
+            if not 0 < low <= high < float('inf'):
                 raise ValueError(
                     f'{name} must be a range of two positive numbers, the smaller first, '
                     f'got {low}, {high}')
-        if self.crop_scale[1] > 1:
-            raise ValueError(f'crop_scale must be at most 1, got {self.crop_scale[1]}')
+        for name, most in (('crop_scale', 1), ('jpeg_quality', 100)):
+            if getattr(self, name)[1] > most:
+                raise ValueError(f'{name} must be at most {most}, got {getattr(self, name)[1]}')
 
 
 def augment(

@@ -11,6 +11,7 @@ from torch.optim import Adam
 from torch.optim.lr_scheduler import StepLR
 
 from ..data import Batch, EpochLoader
+from ..ranges import check_ranges
 from ..run import averaged, batches_from, LoopSettings, Stage
 
 ModuleT = TypeVar('ModuleT', bound=nn.Module)
@@ -31,9 +32,7 @@ class EpochSettings(LoopSettings):
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ('epochs', 'halve_every_epochs'):
-            if getattr(self, name) <= 0:
-                raise ValueError(f'{name} must be above 0, got {getattr(self, name)}')
+        check_ranges(self, 'epochs', 'halve_every_epochs', above=0)
 
 
 def fit(

@@ -14,6 +14,7 @@ from s2r_depth_ros.network import Architecture, S2RDepthNet
 from ..data import Batch
 from ..inputs import depth_loader
 from ..losses import depth_error, structure_penalty
+from ..ranges import check_ranges
 from ..run import frozen, load_result, Stage
 from .depth_loop import EpochSettings, fit, unit_range
 from .ste_encoder import NAME as STE_ENCODER
@@ -43,6 +44,10 @@ class SteDecoderSettings(EpochSettings):
     train_encoder: bool = False
     encoder: Path | None = None
     init_from: Path | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_ranges(self, 'structure_weight', 'beta', least=0)
 
 
 class StructureToDepth(nn.Module):

@@ -19,6 +19,7 @@ from s2r_depth_ros.network import Architecture
 
 from ..inputs import translation_loader
 from ..losses import judged_as, reconstruction_error
+from ..ranges import check_ranges
 from ..run import averaged, batches_from, load_result, LoopSettings, Stage
 from ..translation import Discriminators, Translator
 
@@ -43,6 +44,9 @@ class TranslationWeights:
     structure: float = 1.0
     style: float = 1.0
     adversarial: float = 1.0
+
+    def __post_init__(self):
+        check_ranges(self, 'image', 'structure', 'style', 'adversarial', least=0)
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,9 @@ class SteEncoderSettings(LoopSettings):
 
     def __post_init__(self):
         super().__post_init__()
+        check_ranges(
+            self, 'steps', 'halve_every_steps', 'style_size', 'discriminator_scales', least=1)
+        check_ranges(self, 'weight_decay', least=0)
         smallest = 32 << (self.discriminator_scales - 1)
         if self.crop_px % 4 or self.crop_px < smallest:
             raise ValueError(
