@@ -46,6 +46,14 @@ def test_every_shipped_config_is_valid(config):
     assert values['resume'] is False
 
 
+@pytest.mark.parametrize('name', ['reference_indoor', 'reference_outdoor'])
+def test_the_published_settings_hand_over_the_last_weights_and_no_average(name):
+    path, = (path for path in CONFIGS if path.stem == name)
+    config = cli.parse('all', ['--config', str(path)])[1]['config']
+    stages = (config.ste_encoder, config.ste_decoder, config.dsa, config.rgb_baseline)
+    assert [stage.ema_decay for stage in stages] == [0.0] * 4
+
+
 @pytest.mark.parametrize(('sections', 'message'), [
     ({'ste_decodr': {'epochs': 1}}, 'ste_decodr'),
     ({'ste_decoder': {'epocs': 1}}, 'epocs'),
