@@ -103,8 +103,10 @@ def translation_loader(
     :param stage: gives batch size, seed and this process's share.
     """
     size_px = (crop_px, crop_px)
+    # They are half the work. One reader at least, unless this process is to read everything.
+    style_workers = min(data.workers, max(1, data.workers // 2))
     paintings = style_loader(
-        Styles(styles.root), size_px=size_px, **_options(data, stage, data.workers // 2))
+        Styles(styles.root), size_px=size_px, **_options(data, stage, style_workers))
     return PairedLoader(_loader(data, stage, size_px), paintings)
 
 
