@@ -12,6 +12,7 @@ from s2r_depth_training.data import (
     Folder,
     measure_images_per_s,
     PairedLoader,
+    Sample,
     style_loader,
     Styles,
     training_loader,
@@ -264,6 +265,17 @@ def test_a_whole_batch_without_a_stand_in_fails_even_where_many_may_be_corrupt(t
     spoil(write_scenes(tmp_path, 4), 0, 1, 2, 3)
     with pytest.raises(DataError, match='a whole batch of images is corrupt'):
         list(make_loader(tmp_path, max_corrupt_fraction=1).epoch(0))
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_a_camera_that_is_not_known_is_refused_where_its_focal_length_counts(tmp_path, workers):
+    frame = Sample(
+        np.zeros((24, 48, 3), np.uint8), np.ones((24, 48), np.float32),
+        np.full((3, 3), np.nan, np.float32), 'street.png')
+    options = {'size_px': SIZE_PX, 'max_depth_m': 80.0, 'batch_size': 1, 'workers': workers}
+    assert next(training_loader([frame], **options).epoch(0)).valid.all()
+    with pytest.raises(DataError, match='^street.png has no camera matrix'):
+        next(training_loader([frame], training_focal_px=50.0, **options).epoch(0))
 
 
 # ---- Styles and pairs

@@ -108,10 +108,13 @@ class EpochLoader(Generic[BatchT]):
 
         :param epoch: its number, from 0.
         :param start_batch: how many batches to leave out; their images are not read.
-        :raises DataError: if more files are corrupt than allowed, or a batch has nothing else.
+        :raises DataError: if more files are corrupt than allowed, a batch has nothing else, or a
+            focal length is needed and not known.
         """
         self._plan.choose(epoch, start_batch)
         for batch in self._loader:
+            if isinstance(batch, DataError):
+                raise batch
             self._count_corrupt(batch.corrupt)
             if not len(batch.image):
                 raise DataError(
@@ -287,13 +290,16 @@ class _Items(Dataset):
     def __getitems__(self, keys: list[tuple[int, int]]) -> Any:
         prepared: list[tuple] = []
         corrupt: list[str] = []
-        for epoch, index in keys:
-            self._append(epoch, index, prepared, corrupt)
-        epoch, first = keys[0]
-        for step in range(1, _STAND_INS + 1):  # no step may be empty: other ranks wait for it
-            if prepared:
-                break
-            self._append(epoch, (first + step) % len(self), prepared, corrupt)
+        try:
+            for epoch, index in keys:
+                self._append(epoch, index, prepared, corrupt)
+            epoch, first = keys[0]
+            for step in range(1, _STAND_INS + 1):  # no step may be empty: other ranks wait for it
+                if prepared:
+                    break
+                self._append(epoch, (first + step) % len(self), prepared, corrupt)
+        except DataError as error:
+            return error  # raised in a worker it would come with the worker's trace
         return self._collate(prepared, corrupt)
 
     def _append(self, epoch: int, index: int, prepared: list[tuple], corrupt: list[str]) -> None:
@@ -311,10 +317,13 @@ def _prepare_sample(
     sample = (
         fit(sample, size_px) if augmentation is None
         else augment(sample, size_px, augmentation, rng))
-    depth_m = (
-        sample.depth_m if training_focal_px is None
-        else canonical_depth(sample, training_focal_px))
-    return sample.image, depth_m, sample.name
+    if training_focal_px is None:
+        return sample.image, sample.depth_m, sample.name
+    if not np.isfinite(sample.intrinsics[0, 0]):
+        raise DataError(
+            f'{sample.name} has no camera matrix, so its depth cannot be brought to the training '
+            'focal length: give the data set its intrinsics')
+    return sample.image, canonical_depth(sample, training_focal_px), sample.name
 
 
 def _collate_samples(
