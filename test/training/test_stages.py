@@ -13,7 +13,7 @@ from torch import nn
 from s2r_depth_ros import DepthPredictor, weights
 from s2r_depth_ros.network import Architecture, DilatedResidualNet, S2RDepthNet
 from s2r_depth_training.data import Batch
-from s2r_depth_training.run import TrainingError
+from s2r_depth_training.run import Stage, TrainingError
 from s2r_depth_training.stages import (
     dsa,
     fine_tune,
@@ -22,6 +22,7 @@ from s2r_depth_training.stages import (
     ste_encoder,
     train_all,
 )
+from s2r_depth_training.stages.depth_loop import fit
 
 PARTS = ('structure_encoder', 'structure_decoder', 'attention', 'depth')
 
@@ -223,3 +224,18 @@ def test_stage_2_adds_up_its_two_losses(trained, root):
             model, batch)[0] for w in (1.0, 2.0))
     assert two['loss/structure'].item() == pytest.approx(2 * one['loss/structure'].item())
     assert two['loss/depth'].item() == one['loss/depth'].item()
+
+
+def test_a_batch_without_any_depth_is_refused(root):
+    class Blind:
+        def __len__(self):
+            return 1
+
+        def epoch(self, epoch, start_batch=0):
+            nothing = torch.zeros(1, 1, 96, 96)
+            yield Batch(torch.zeros(1, 3, 96, 96), nothing, nothing > 0, ['blind.png'], [])
+
+    config = tiny_config(root, 'blind')
+    with Stage('dsa', config, config.dsa, resume=False) as stage, pytest.raises(
+            TrainingError, match='no image of the batch of step 1 has valid depth.*blind.png'):
+        fit(stage, config.dsa, Blind(), nn.Conv2d(3, 1, 1), dsa.whole_network_step)

@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import StepLR
 
 from ..data import Batch, EpochLoader
 from ..ranges import check_ranges
-from ..run import averaged, batches_from, LoopSettings, Stage
+from ..run import averaged, batches_from, LoopSettings, Stage, TrainingError
 
 ModuleT = TypeVar('ModuleT', bound=nn.Module)
 Step = Callable[[nn.Module, Batch], tuple[dict[str, Tensor], dict[str, Tensor]]]
@@ -49,6 +49,7 @@ def fit(
     :param step: given the model and a batch, returns the losses, whose sum is lowered, and the
         maps to show in pictures; both by name.
     :returns: the moving average of the model.
+    :raises TrainingError: if no image of a batch has any depth, or the stage cannot go on.
     """
     fabric = stage.fabric
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -61,6 +62,11 @@ def fit(
 
     total_steps = max(1, round(settings.epochs * len(loader)))
     for batch in stage.loop(batches_from(loader, stage.step), total_steps):
+        if not batch.valid.any():
+            raise TrainingError(
+                f'{stage.name}: no image of the batch of step {stage.step + 1} has valid depth in '
+                f'the part that is used ({", ".join(batch.names)}): look at the depth of those '
+                'files, or take larger batches')
         batch = fabric.to_device(batch)
         losses, maps = step(wrapped, batch)
         stage.report(losses, batch.names)
