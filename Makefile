@@ -39,6 +39,7 @@ check: lint types pytest  ## style, import rules, types, tests with a colcon bui
 lint: $(INSTALLED)  ## ament's style by ruff, and the import rules
 	ruff check .
 	lint-imports --no-cache
+	$(if $(shell command -v xmllint),xmllint --noout package.xml)
 
 types: $(INSTALLED)  ## mypy
 	mypy

@@ -1,19 +1,17 @@
 """Installs the node, the tools, and the training package (colcon and pip)."""
 from glob import glob
+from pathlib import Path
 import re
 
 from setuptools import find_packages, setup
 
 NAME = 's2r_depth_ros'
-
-with open('package.xml', encoding='utf-8') as file:  # the one place that knows the version
-    VERSION = re.search(r'<version>(.+?)</version>', file.read()).group(1)
-with open('README.md', encoding='utf-8') as file:
-    README = file.read()
+SOURCE = Path(__file__).resolve().parent  # colcon --symlink-install runs this elsewhere
+MANIFEST = (SOURCE / 'package.xml').read_text(encoding='utf-8')
 
 setup(
     name=NAME,
-    version=VERSION,
+    version=re.search(r'<version>(.+?)</version>', MANIFEST).group(1),
     packages=(
         find_packages(include=[NAME, f'{NAME}.*'])
         + find_packages('training', include=['s2r_depth_training', 's2r_depth_training.*'])),
@@ -41,11 +39,11 @@ setup(
         'tools': ['matplotlib', 'plyfile', 'tqdm'],
         'test': ['hypothesis', 'pytest'],
     },
-    zip_safe=True,
+    zip_safe=False,
     maintainer='s2r_depth_ros maintainers',
     maintainer_email='maintainers@example.com',
     description='Metric depth from any camera with S2R-DepthNet, as a ROS 2 node.',
-    long_description=README,
+    long_description=(SOURCE / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     entry_points={

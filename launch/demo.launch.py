@@ -30,6 +30,9 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(
             'rate_hz', default_value='5.0', description='Images a second.'),
         DeclareLaunchArgument(
+            'focal_px', default_value='0.0',
+            description='Focal length of the images in pixels; 0 if it is not known.'),
+        DeclareLaunchArgument(
             'player_params_file',
             default_value=PathJoinSubstitution([share, 'config', 'camera_player.yaml']),
             description='YAML file with the other parameters of camera_player.'),
@@ -58,5 +61,6 @@ def generate_launch_description() -> LaunchDescription:
             parameters=[LaunchConfiguration('player_params_file'), {
                 'path': ParameterValue(LaunchConfiguration('path'), value_type=str),
                 'rate_hz': ParameterValue(LaunchConfiguration('rate_hz'), value_type=float),
+                'focal_px': ParameterValue(LaunchConfiguration('focal_px'), value_type=float),
             }]),
     ])

@@ -38,6 +38,10 @@ def generate_launch_description() -> LaunchDescription:
             description='All cameras as a YAML list, such as "[front, rear]"; images of those '
             'beside <camera> come from <name>/image and <name>/camera_info.'),
         DeclareLaunchArgument(
+            'rectify', default_value='true', choices=['true', 'false'],
+            description='Whether image_topic is a raw image, to be undistorted with its '
+            'camera_info first; false for an image_rect topic.'),
+        DeclareLaunchArgument(
             'weights', default_value='outdoor',
             description="Bundled weights ('outdoor' or 'indoor'), a .safetensors file, a folder "
             "with the four published .pth files, or 'random' for an untrained network."),
@@ -47,8 +51,8 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(
             'params_file',
             default_value=PathJoinSubstitution([share, 'config', 'depth_node.yaml']),
-            description='YAML file with the parameters of depth_node; cameras, weights, device '
-            'and use_sim_time are those of the arguments all the same.'),
+            description='YAML file with the parameters of depth_node; cameras, rectify, weights, '
+            'device and use_sim_time are those of the arguments all the same.'),
         DeclareLaunchArgument(
             'use_sim_time', default_value='false', choices=['true', 'false'],
             description='Whether the time is that of /clock, from a simulator or a bag.'),
@@ -63,6 +67,7 @@ def generate_launch_description() -> LaunchDescription:
             output='screen', emulate_tty=True,
             parameters=[LaunchConfiguration('params_file'), {
                 'cameras': LaunchConfiguration('cameras'),  # read as YAML: a list
+                'rectify': ParameterValue(LaunchConfiguration('rectify'), value_type=bool),
                 'weights': ParameterValue(LaunchConfiguration('weights'), value_type=str),
                 'device': ParameterValue(LaunchConfiguration('device'), value_type=str),
                 'use_sim_time': use_sim_time,

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 import yaml
 
+_LEAST_FOCAL_PX = 0.1
+_MAX_SIDES = 100  # a focal length of a hundred of the longest sides is no camera
 MAX_SIDE_PX = 32767  # OpenCV's fixed-point maps hold 16-bit coordinates
 
 _PINHOLE_MODELS = ('plumb_bob', 'rational_polynomial')
@@ -201,10 +203,14 @@ class CameraModel:
                     f'{name.upper()} of the calibration has values that are not finite: '
                     f'{values.ravel().tolist()}')
         for name, matrix in (('K', self.k), ('P', self.p)):
-            if matrix.any() and not (matrix[0, 0] > 0 and matrix[1, 1] > 0):
+            if matrix.any() and not min(matrix[0, 0], matrix[1, 1]) > _LEAST_FOCAL_PX:
                 raise CameraError(
-                    f'focal lengths are positive, {name} of the calibration has '
+                    f'focal lengths are above {_LEAST_FOCAL_PX} px, {name} of the calibration has '
                     f'fx {matrix[0, 0]:g} and fy {matrix[1, 1]:g}')
+            if np.abs(matrix[:2]).max() > _MAX_SIDES * MAX_SIDE_PX:
+                raise CameraError(
+                    f'{name} of the calibration is not that of an image of {self.width_px} x '
+                    f'{self.height_px} pixels: {matrix.ravel().tolist()}')
             if matrix.any() and matrix[2, :3].tolist() != [0.0, 0.0, 1.0]:
                 raise CameraError(
                     f'the last row of {name} of the calibration begins 0 0 1, '
@@ -219,7 +225,7 @@ class Rectifier:
 
     :param model: a calibrated camera.
     :raises CameraError: if the camera is not calibrated, or its distortion model is unknown or has
-        the wrong number of coefficients.
+        the wrong number of coefficients, or nothing of the image is left.
     """
 
     def __init__(self, model: CameraModel) -> None:
@@ -249,6 +255,10 @@ class Rectifier:
             (map_x >= 0) & (map_x <= model.width_px - 1)
             & (map_y >= 0) & (map_y <= model.height_px - 1))
         """(H, W) bool: where the raw image has content; a rectified image is black elsewhere."""
+        if not self.seen.any():
+            raise CameraError(
+                'rectification leaves nothing of the image; look at the distortion '
+                f'{model.d.tolist()} and the rotation {model.r.ravel().tolist()}')
         self._maps = cv2.convertMaps(map_x, map_y, cv2.CV_16SC2)
 
     def rectify(self, image: np.ndarray) -> np.ndarray:

@@ -11,14 +11,14 @@ Subscribed: nothing. Names are relative: put the node into the camera's namespac
   camera_player --ros-args -r __ns:=/camera -p path:=$HOME/pictures -p loop:=true
 
 The intrinsics are those of calibration_file, else of focal_px, else of the manifest.json beside
-the images, else those of a lens with the field of view hfov_deg. They are scaled to each image.
+the images, else those of a lens with the field of view hfov_deg. Those of calibration_file are
+scaled to each image.
 
 It ends with exit code 0 after the last image, on SIGINT and on SIGTERM, and with 1 if there is
 nothing to play or a parameter is wrong.
 """
 from __future__ import annotations
 
-import argparse
 from array import array
 from collections.abc import Iterator
 import math
@@ -40,7 +40,7 @@ from .camera import CameraError, CameraModel, read_calibration
 from .frames import Frame, FrameError, FrameSource
 from .messages import camera_model_to_info, pixels_to_image
 from .parameters import descriptor
-from .session import Session
+from .session import check_command_line, Session
 
 FROM_RGB = {
     'bgr8': cv2.COLOR_RGB2BGR, 'rgb8': None, 'mono8': cv2.COLOR_RGB2GRAY,
@@ -212,7 +212,7 @@ def main(args: list[str] | None = None) -> int:
     :param args: command line without the program's name; None takes that of the process.
     :returns: the exit code.
     """
-    _command_line().parse_known_args(args)
+    check_command_line('camera_player', _help(), args)
     with Session(args) as session:
         try:
             player = CameraPlayer()
@@ -224,14 +224,11 @@ def main(args: list[str] | None = None) -> int:
         return player.exit_code.result() or 0
 
 
-def _command_line() -> argparse.ArgumentParser:
+def _help() -> str:
     parameters = ''.join(
         f'  {name} ({item.default!r})\n      {item.description}\n'
         for name, item in PARAMETERS.items())
-    return argparse.ArgumentParser(
-        prog='camera_player', usage='camera_player --ros-args [-p NAME:=VALUE] [-r FROM:=TO] ...',
-        description=f'{__doc__}\nParameters, all read-only (default):\n{parameters}',
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+    return f'{__doc__}\nParameters, all read-only (default):\n{parameters}'
 
 
 if __name__ == '__main__':

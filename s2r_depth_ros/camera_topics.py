@@ -1,10 +1,13 @@
 """The topics of one camera: what is subscribed and what is published."""
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 import threading
 
 from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from . import qos
@@ -22,16 +25,18 @@ OUTPUTS = {
     ATTENTION: Image}
 
 _FIRST_INFO_WAIT_S = 0.5
+_KEPT_INFOS = 16  # images and their camera_info arrive in either order, a few apart
 
 
 class CameraTopics:
     """
-    Opens the topics of one camera on ``node``, and keeps its newest camera_info.
+    Opens the topics of one camera on ``node``, and keeps its newest camera_infos.
 
     :param node: owns the subscriptions and publishers.
     :param camera: the namespace of the topics, relative to the node's.
     :param parameters: decide the transport, and whether there is a cloud.
     :param on_image: called with each image message in the executor's thread.
+    :raises Exception: whatever rclpy raises of a topic that cannot be; none is left open then.
     """
 
     def __init__(
@@ -39,36 +44,44 @@ class CameraTopics:
         on_image: Callable[[Image | CompressedImage], None],
     ) -> None:
         self._node = node
-        self._info: CameraInfo | None = None
+        self._infos: OrderedDict[tuple[int, int], CameraInfo] = OrderedDict()
+        self._infos_lock = threading.Lock()
         self._info_came = threading.Event()
         self._waited_for_info = False
+        self._subscriptions: list[Subscription] = []
+        self._publishers: dict[str, Publisher] = {}
         compressed = parameters.input_transport == 'compressed'
-        self._subscriptions = [
-            node.create_subscription(
+        try:
+            self._subscriptions.append(node.create_subscription(
                 CompressedImage if compressed else Image,
                 f'{camera}/image/compressed' if compressed else f'{camera}/image',
-                on_image, **qos.newest_only()),
-            node.create_subscription(
-                CameraInfo, f'{camera}/camera_info', self._on_info, **qos.newest_only()),
-        ]
-        self.image_topic = self._subscriptions[0].topic_name
-        self._publishers = {
-            output: node.create_publisher(message, f'{camera}/{output}', **qos.reliable())
-            for output, message in OUTPUTS.items()
-            if output != POINTS or parameters.publish_points}
+                on_image, **qos.sensor_data(depth=1)))
+            self._subscriptions.append(node.create_subscription(
+                CameraInfo, f'{camera}/camera_info', self._on_info,
+                **qos.sensor_data(depth=_KEPT_INFOS)))
+            for output, message in OUTPUTS.items():
+                if output != POINTS or parameters.publish_points:
+                    self._publishers[output] = node.create_publisher(
+                        message, f'{camera}/{output}', **qos.reliable())
+        except Exception:
+            self.close()
+            raise
+        self.image_topic, self._info_topic = (each.topic_name for each in self._subscriptions)
 
-    def newest_info(self) -> CameraInfo | None:
+    def info_for(self, image: Image | CompressedImage) -> CameraInfo | None:
         """
-        Return the newest camera_info, None if there is none.
+        Return the camera_info with the stamp of ``image``, else the newest, else None.
 
         The first image often arrives just before the first camera_info; the first call therefore
         waits a moment if somebody publishes one.
         """
         if not self._waited_for_info:
             self._waited_for_info = True
-            if self._node.count_publishers(self._subscriptions[1].topic_name):
+            if self._node.count_publishers(self._info_topic):
                 self._info_came.wait(_FIRST_INFO_WAIT_S)
-        return self._info
+        with self._infos_lock:
+            newest = next(reversed(self._infos.values()), None)
+            return self._infos.get(_stamp(image), newest)
 
     def wanted(self) -> frozenset[str]:
         """Return the outputs that somebody subscribes to."""
@@ -88,5 +101,13 @@ class CameraTopics:
             self._node.destroy_publisher(publisher)
 
     def _on_info(self, message: CameraInfo) -> None:
-        self._info = message
+        with self._infos_lock:
+            self._infos.pop(_stamp(message), None)
+            self._infos[_stamp(message)] = message
+            if len(self._infos) > _KEPT_INFOS:
+                self._infos.popitem(last=False)
         self._info_came.set()
+
+
+def _stamp(message: Image | CompressedImage | CameraInfo) -> tuple[int, int]:
+    return message.header.stamp.sec, message.header.stamp.nanosec

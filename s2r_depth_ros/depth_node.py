@@ -1,7 +1,6 @@
 """The lifecycle node: what arrives, what leaves, and when; the work is done elsewhere."""
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
 from functools import partial
 import sys
@@ -15,24 +14,26 @@ from rclpy.exceptions import ParameterException
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import CompressedImage, Image
 import torch
 
 from . import parameters as node_parameters
-from . import weights
+from . import qos, weights
 from .camera import CameraError
-from .camera_topics import ATTENTION, CameraTopics, STRUCTURE
+from .camera_topics import ATTENTION, CameraTopics, INFO, POINTS, STRUCTURE
 from .health import EXPECTED_DROPS, Health
 from .messages import MessageError
 from .parameters import Parameters
 from .pipeline import CameraInput, limit_depth, output_messages, View
 from .predictor import DepthPredictor, PredictedMaps
-from .session import Session
+from .session import check_command_line, Session
 from .worker import Worker
 
 DIAGNOSTICS_PERIOD_S = 1.0
 WARNING_PERIOD_S = 5.0
+# A stamp that is so much older is a clock that began anew, as in a bag that loops: one image is
+# dropped. One that is a little older came late: the newest stays the measure.
+RESTART_NS = 10**9
 
 
 class Frame(NamedTuple):
@@ -40,6 +41,15 @@ class Frame(NamedTuple):
 
     message: Image | CompressedImage
     received_s: float
+
+
+class Job(NamedTuple):
+    """A frame that is readable and wanted."""
+
+    camera: str
+    frame: Frame
+    view: View
+    wanted: frozenset[str]
 
 
 class DepthNode(LifecycleNode):
@@ -65,7 +75,8 @@ class DepthNode(LifecycleNode):
         self._newest_stamps_ns: dict[str, int] = {}
         self._warned_s: dict[tuple[str, str], float] = {}
         self._worker: Worker[Frame] | None = None
-        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._diagnostics = self.create_publisher(
+            DiagnosticArray, '/diagnostics', **qos.reliable())
         # Wall time: with use_sim_time the diagnostics must not stop when the simulation does.
         self._diagnostics_timer = self.create_timer(
             DIAGNOSTICS_PERIOD_S, self._publish_diagnostics,
@@ -78,20 +89,16 @@ class DepthNode(LifecycleNode):
         """Load the network and run it once."""
         parameters = self.parameters
         try:
-            if parameters.threads:
-                torch.set_num_threads(parameters.threads)
             self._predictor = DepthPredictor(
                 parameters.weights or None, parameters.device, parameters.precision,
                 parameters.network_size_px,
-                replace(weights.PUBLISHED, max_depth_m=parameters.published_max_depth))
+                replace(weights.PUBLISHED, max_depth_m=parameters.published_max_depth),
+                parameters.threads)
             self._predictor.warm_up()
         except Exception as error:  # rclpy would swallow it without a word
             self._predictor = None
-            reason = f'cannot configure: {error}'
-            self.get_logger().error(reason)
-            self._health.network_failed(reason)
-            return TransitionCallbackReturn.FAILURE
-        self._health.network_ran()
+            return self._refuse(f'cannot configure: {error}')
+        self._health.network_ready()
         self._state = 'inactive'
         self.get_logger().info(', '.join(f'{k}: {v}' for k, v in self._network_facts().items()))
         if self._warning():
@@ -103,15 +110,15 @@ class DepthNode(LifecycleNode):
         try:
             self._health.watch(self.parameters.cameras)
             self._newest_stamps_ns = {}
-            self._worker = Worker(self._process, lambda: self.parameters.max_rate)
+            self._worker = Worker(
+                self._process, lambda: self.parameters.max_rate, self._on_worker_error)
             for camera in self.parameters.cameras:
                 self._inputs[camera] = CameraInput()
                 self._topics[camera] = CameraTopics(
                     self, camera, self.parameters, partial(self._on_image, camera))
         except Exception as error:  # rclpy would swallow it without a word
             self._close_topics()
-            self.get_logger().error(f'cannot activate: {error}')
-            return TransitionCallbackReturn.FAILURE
+            return self._refuse(f'cannot activate: {error}')
         self._state = 'active'
         return super().on_activate(state)
 
@@ -133,6 +140,12 @@ class DepthNode(LifecycleNode):
         self._state = 'finalized'
         return super().on_shutdown(state)
 
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start over from unconfigured after a transition that failed half-way."""
+        self.close()
+        self._state = 'unconfigured'
+        return TransitionCallbackReturn.SUCCESS
+
     def autostart(self) -> None:
         """Configure and activate, as a lifecycle manager would ask for."""
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
@@ -143,10 +156,14 @@ class DepthNode(LifecycleNode):
         self._close_topics()
         self._predictor = None
 
+    def _refuse(self, reason: str) -> TransitionCallbackReturn:
+        self.get_logger().error(reason)
+        self._health.network_failed(reason)
+        return TransitionCallbackReturn.FAILURE
+
     def _close_topics(self) -> None:
         if self._worker is not None:
-            for camera in self._worker.stop():
-                self._health.dropped(camera, 'deactivated')
+            self._worker.stop()
             self._worker = None
         for topics in self._topics.values():
             topics.close()
@@ -176,11 +193,10 @@ class DepthNode(LifecycleNode):
         stamp = message.header.stamp
         stamp_ns = stamp.sec * 10**9 + stamp.nanosec
         newest_ns = self._newest_stamps_ns.get(camera, stamp_ns)
-        # The next is compared with this one, so that a bag that loops loses a single image.
-        self._newest_stamps_ns[camera] = stamp_ns
+        if stamp_ns >= newest_ns or newest_ns - stamp_ns > RESTART_NS:
+            self._newest_stamps_ns[camera] = stamp_ns
         if stamp_ns < newest_ns:
-            self._drop(camera, 'stamp_backwards',
-                       f'stamp {stamp_ns} ns after {newest_ns} ns')
+            self._drop(camera, 'stamp_backwards', f'stamp {stamp_ns} ns after {newest_ns} ns')
         elif self._worker and self._worker.frames.put(camera, Frame(message, time.monotonic())):
             self._drop(camera, 'superseded')
 
@@ -189,69 +205,74 @@ class DepthNode(LifecycleNode):
     def _process(self, frames: dict[str, Frame]) -> None:
         """Publish the depth of each camera's frame; called by the worker."""
         predictor, parameters = self._predictor, self.parameters
-        wanted = {camera: self._topics[camera].wanted() for camera in frames}
-        views = {camera: view for camera in frames
-                 if (view := self._view(camera, frames[camera], wanted[camera], parameters))}
-        if not views or predictor is None:
+        jobs = [job for camera, frame in frames.items()
+                if (job := self._job(camera, frame, parameters)) is not None]
+        if not jobs or predictor is None:
             return
-        try:
-            predicted = self._predict(predictor, views, wanted, parameters)
-            self._health.network_ran()
-        except Exception as error:  # out of memory, a lost device: report, and try the next frame
-            self._health.network_failed(f'the network failed: {error}')
-            for camera in views:
-                self._drop(camera, 'network_failed', str(error))
-            return
-        for camera, (depth_m, maps) in predicted.items():
+        for job, depth_m, maps in self._predict(predictor, jobs, parameters):
             try:
-                outputs = output_messages(
-                    views[camera], depth_m, maps, wanted[camera], parameters)
+                outputs = output_messages(job.view, depth_m, maps, job.wanted, parameters)
                 for output, message in outputs.items():
-                    self._topics[camera].publish(output, message)
-            except Exception as error:  # the worker must live on
-                self._drop(camera, 'publish_failed', str(error))
+                    self._topics[job.camera].publish(output, message)
+            except Exception as error:  # one camera's fault must not cost the others theirs
+                self._drop(job.camera, 'publish_failed', str(error))
                 continue
             self._health.published(
-                camera, time.monotonic() - frames[camera].received_s,
-                views[camera].no_cloud_reason)
+                job.camera, time.monotonic() - job.frame.received_s, job.view.no_cloud_reason)
 
-    def _view(
-        self, camera: str, frame: Frame, wanted: frozenset[str], parameters: Parameters,
-    ) -> View | None:
-        """Return the frame ready for the network, or None after it was dropped."""
-        if not wanted:
+    def _job(self, camera: str, frame: Frame, parameters: Parameters) -> Job | None:
+        """Return what is to be done with a frame, or None after it was dropped."""
+        topics = self._topics[camera]
+        wanted = topics.wanted()
+        if not wanted - {INFO}:  # camera_info alone tells nothing that the camera's own does not
             self._drop(camera, 'no_subscriber')
             return None
         try:
-            return self._inputs[camera].view(
-                frame.message, self._topics[camera].newest_info(), parameters)
+            view = self._inputs[camera].view(
+                frame.message, topics.info_for(frame.message), parameters)
         except MessageError as error:
             self._drop(camera, error.cause, str(error))
+            return None
         except CameraError as error:
             self._drop(camera, 'camera_info', str(error))
-        except Exception as error:  # a fault of ours: count it, and let the worker live on
+            return None
+        except Exception as error:  # a fault of ours: count it, and serve the other cameras
             self._drop(camera, 'unreadable', f'{type(error).__name__}: {error}')
-        return None
+            return None
+        if view.model is None and not wanted - {INFO, POINTS}:
+            self._drop(camera, 'no_cloud', view.no_cloud_reason)
+            return None
+        return Job(camera, frame, view, wanted)
 
     def _predict(
-        self, predictor: DepthPredictor, views: dict[str, View],
-        wanted: dict[str, frozenset[str]], parameters: Parameters,
-    ) -> dict[str, tuple[np.ndarray, PredictedMaps | None]]:
-        """Return of each camera its limited depth, and its maps if any are wanted."""
-        images = [view.rgb for view in views.values()]
+        self, predictor: DepthPredictor, jobs: list[Job], parameters: Parameters,
+    ) -> list[tuple[Job, np.ndarray, PredictedMaps | None]]:
+        """Return of each job its limited depth, and its maps if any are wanted."""
+        images = [job.view.rgb for job in jobs]
         intrinsics = [
-            view.intrinsics if parameters.focal_correction else None for view in views.values()]
+            job.view.intrinsics if parameters.focal_correction else None for job in jobs]
         maps: list[PredictedMaps | None]
-        if any({STRUCTURE, ATTENTION} & wanted[camera] for camera in views):
-            predicted = predictor.predict_maps(images, intrinsics)
-            depths_m, maps = [each.depth_m for each in predicted], [*predicted]
-        else:
-            depths_m, maps = predictor.predict(images, intrinsics), [None] * len(images)
-        far_m = [predictor.far_m(view.size_px, matrix)
-                 for view, matrix in zip(views.values(), intrinsics)]
-        return {
-            camera: (limit_depth(depth_m, view, far, parameters), each)
-            for (camera, view), depth_m, far, each in zip(views.items(), depths_m, far_m, maps)}
+        try:
+            if any({STRUCTURE, ATTENTION} & job.wanted for job in jobs):
+                predicted = predictor.predict_maps(images, intrinsics)
+                depths_m, maps = [each.depth_m for each in predicted], [*predicted]
+            else:
+                depths_m, maps = predictor.predict(images, intrinsics), [None] * len(jobs)
+        except Exception as error:  # out of memory, a lost device: report, and try the next frame
+            if len(jobs) > 1:  # it may be due to one of them
+                return [each for job in jobs for each in self._predict(
+                    predictor, [job], parameters)]
+            self._health.network_failed(f'the network failed: {error}')
+            self._drop(jobs[0].camera, 'network_failed', str(error))
+            return []
+        self._health.network_ran(len(jobs))
+        return [
+            (job, limit_depth(
+                depth_m, job.view, predictor.far_m(job.view.size_px, matrix), parameters), each)
+            for job, depth_m, matrix, each in zip(jobs, depths_m, intrinsics, maps)]
+
+    def _on_worker_error(self, error: Exception) -> None:
+        self.get_logger().error(f'a batch failed: {type(error).__name__}: {error}')
 
     def _drop(self, camera: str, cause: str, detail: str = '') -> None:
         """Count a dropped frame; warn of a fault, at most every few seconds for each cause."""
@@ -291,7 +312,7 @@ class DepthNode(LifecycleNode):
             'device': str(predictor.device),
             'precision': predictor.precision,
             'depth range (m)': f'{predictor.info.max_depth_m:g}',
-            'CPU threads': str(torch.get_num_threads())}
+            'CPU threads': str(predictor.threads)}
         if predictor.device.type == 'cuda':
             facts['GPU'] = torch.cuda.get_device_name(predictor.device)
         return facts
@@ -321,11 +342,13 @@ parameters (default)
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the node until it is told to stop; return the exit code."""
-    argparse.ArgumentParser(
-        'depth_node', usage='depth_node [--help] [--ros-args ...]', description=HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    ).parse_args(remove_ros_args(args or sys.argv)[1:])
+    """
+    Run the node until it is told to stop.
+
+    :param args: command line without the program's name; None takes that of the process.
+    :returns: the exit code.
+    """
+    check_command_line('depth_node', HELP, args)
     with Session(args) as session:
         try:
             node = DepthNode()

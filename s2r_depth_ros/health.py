@@ -10,7 +10,7 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 import numpy as np
 
 # Drops that are the plan, not a fault: a newer frame came, or nobody listens.
-EXPECTED_DROPS = frozenset({'superseded', 'no_subscriber', 'deactivated'})
+EXPECTED_DROPS = frozenset({'superseded', 'no_subscriber'})
 LATENCY_SAMPLES = 200
 
 
@@ -46,6 +46,8 @@ class Health:
         self._lock = threading.Lock()
         self._cameras: dict[str, CameraHealth] = {}
         self._network_error = ''
+        self._batches = 0
+        self._images = 0
 
     def watch(self, cameras: list[str]) -> None:
         """Start counting anew for these cameras."""
@@ -85,10 +87,17 @@ class Health:
         with self._lock:
             self._network_error = reason
 
-    def network_ran(self) -> None:
-        """Say that the network works (again)."""
+    def network_ready(self) -> None:
+        """Say that the network can run."""
         with self._lock:
             self._network_error = ''
+
+    def network_ran(self, images: int) -> None:
+        """Count a batch of so many images, which also shows that the network works (again)."""
+        with self._lock:
+            self._network_error = ''
+            self._batches += 1
+            self._images += images
 
     def camera_statuses(self, node_name: str, stale_after_s: float) -> list[DiagnosticStatus]:
         """
@@ -116,6 +125,7 @@ class Health:
         """
         with self._lock:
             error = self._network_error
+            counts = {'batches': str(self._batches), 'images': str(self._images)}
         if error:
             level, message = DiagnosticStatus.ERROR, error
         elif warning:
@@ -123,7 +133,7 @@ class Health:
         else:
             level, message = DiagnosticStatus.OK, state
         return _status(level, f'{node_name}: network', message, 'network', {
-            'state': state, **facts})
+            'state': state, **facts, **counts})
 
 
 def _camera_status(

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
+import re
 import textwrap
 from typing import Any
 
@@ -13,6 +14,10 @@ from rcl_interfaces.msg import (
 )
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+
+from .messages import MAX_PIXELS
+
+_CAMERA_NAME = r'[A-Za-z_]\w*(/[A-Za-z_]\w*)*'
 
 
 def descriptor(
@@ -85,7 +90,7 @@ class Parameters:
         0, 'Width of the network input in pixels, a multiple of 16; see network_height.',
         limits=(0, 8192))
     max_image_pixels: int = _parameter(
-        50_000_000, 'Larger images are dropped before anything is allocated for them.',
+        MAX_PIXELS, 'Larger images are dropped before anything is allocated for them.',
         limits=(1, 2**31 - 1))
     min_depth: float = _parameter(
         0.1, 'Metres; what is nearer becomes -inf (0 in 16UC1).', limits=(0.0, 10000.0),
@@ -127,8 +132,13 @@ class Parameters:
             raise ValueError(
                 'network_height and network_width must both be given, or both be 0, got '
                 f'{self.network_height} x {self.network_width}')
-        if not self.cameras or not all(self.cameras):
-            raise ValueError(f'cameras must name at least one camera, got {self.cameras}')
+        if not self.cameras:
+            raise ValueError('cameras must name at least one camera')
+        for camera in self.cameras:
+            if not re.fullmatch(_CAMERA_NAME, camera) or camera == 'network':
+                raise ValueError(
+                    f'cameras: {camera!r} cannot be the namespace of topics; use letters, digits '
+                    "and _, with / between words, and not 'network', which /diagnostics has")
         if len(set(self.cameras)) != len(self.cameras):
             raise ValueError(f'cameras must have different names, got {self.cameras}')
 

@@ -47,8 +47,9 @@ class Fit:
         """Choose the input of about ``area_px`` pixels whose shape is nearest the image's."""
         height, width = image_size_px
         scale = math.sqrt(area_px / (height * width))
+        longest = 2 * area_px // SMALLEST_SIZE  # however slim the image, the work is bounded
         input_size_px = tuple(
-            max(SMALLEST_SIZE, round(side * scale / SIZE_MULTIPLE) * SIZE_MULTIPLE)
+            max(SMALLEST_SIZE, round(min(longest, side * scale) / SIZE_MULTIPLE) * SIZE_MULTIPLE)
             for side in (height, width))
         return cls.fixed(image_size_px, input_size_px)  # type: ignore[arg-type]
 
@@ -85,6 +86,7 @@ class DepthPredictor:
     :param network_size_px: (height, width) of the network's input, multiples of 16 and at least
         96; None takes as many pixels as the training size, in the shape of the image.
     :param published: what to assume of published ``.pth`` files, which do not say their range.
+    :param threads: CPU threads of the network; 0 lets PyTorch choose.
     :raises WeightsError: if the weights can not be used; it names the file and the fault.
     :raises ValueError: if device, precision or size can not be used.
     """
@@ -92,13 +94,14 @@ class DepthPredictor:
     def __init__(
         self, weights: str | os.PathLike | None = None, device: str = 'auto',
         precision: str = 'float32', network_size_px: tuple[int, int] | None = None,
-        published: weight_files.WeightsInfo = weight_files.PUBLISHED,
+        published: weight_files.WeightsInfo = weight_files.PUBLISHED, threads: int = 0,
     ):
         self.device = choose_device(device)
         self.precision = precision
         self._dtype = _choose_dtype(precision, self.device)
         _check_network_size(network_size_px)
         self.network_size_px = network_size_px
+        self.threads = threads or torch.get_num_threads()
         network, self.info = weight_files.load_with_info(weights, published)
         # Channels last is what the vector units of CPUs and the tensor cores of GPUs read.
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -167,6 +170,7 @@ class DepthPredictor:
         intrinsics: Sequence[np.ndarray | None] | None, with_maps: bool,
     ) -> list[list[np.ndarray]]:
         """Return of each image the depth, and with maps the structure and attention maps."""
+        torch.set_num_threads(self.threads)  # OpenMP keeps this for each calling thread
         for image in images:
             _check_image(image)
         matrices = list(intrinsics) if intrinsics is not None else [None] * len(images)

@@ -5,9 +5,9 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 
-def newest_only() -> dict[str, Any]:
-    """Return the arguments of a subscription to sensor data of which only the newest matters."""
-    return _overridable(QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT))
+def sensor_data(depth: int) -> dict[str, Any]:
+    """Return the arguments of a subscription to sensor data of which ``depth`` are kept."""
+    return _overridable(QoSProfile(depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT))
 
 
 def reliable() -> dict[str, Any]:

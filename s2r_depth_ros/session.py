@@ -1,13 +1,16 @@
 """A node's process: from rclpy's start to its end, whatever signal ends it."""
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 import signal
+import sys
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
 
 _SIGNAL_CHECK_S = 0.2
 
@@ -49,3 +52,19 @@ class Session:
 
     def _stop(self, *_) -> None:
         self._stopped = True
+
+
+def check_command_line(program: str, description: str, args: list[str] | None) -> None:
+    """
+    Show the help page if asked for, and refuse what ROS does not take.
+
+    :param program: name of the executable.
+    :param description: the help page.
+    :param args: command line without the program's name; None takes that of the process.
+    :raises SystemExit: with 0 after the help page, with 2 after an argument that nobody reads.
+    """
+    given = remove_ros_args([program, *(sys.argv[1:] if args is None else args)])[1:]
+    argparse.ArgumentParser(
+        program, usage=f'{program} [--help] --ros-args [-p NAME:=VALUE] [-r FROM:=TO] ...',
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args(given)

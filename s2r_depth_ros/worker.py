@@ -2,11 +2,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import math
 import threading
 import time
 from typing import Generic, TypeVar
 
 Frame = TypeVar('Frame')
+
+_RATE_CHECK_S = 0.2
 
 
 class NewestFrames(Generic[Frame]):
@@ -44,48 +47,54 @@ class NewestFrames(Generic[Frame]):
         with self._changed:
             return self._changed.wait_for(lambda: self._closed, timeout_s)
 
-    def close(self) -> dict[str, Frame]:
-        """Wake all who wait, take no more frames, and return those that nobody has taken."""
+    def close(self) -> None:
+        """Wake all who wait, and take and give no more frames."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-            frames, self._frames = self._frames, {}
-            return frames
 
 
 class Worker(Generic[Frame]):
     """
     One thread that hands the newest frames of all cameras to ``process``, batch after batch.
 
-    :param process: called with the frames by camera; must not raise.
-    :param max_rate_hz: returns how many batches a second to start at most, 0 for no limit; asked
-        before each batch, so that it may change.
+    :param process: called with the frames by camera.
+    :param max_rate_hz: returns how many batches a second to start at most, 0 for no limit; a
+        change counts at once.
+    :param on_error: told of an exception out of ``process``; the next batch is tried all the same.
     """
 
     def __init__(
         self, process: Callable[[dict[str, Frame]], None], max_rate_hz: Callable[[], float],
+        on_error: Callable[[Exception], None],
     ) -> None:
         self.frames: NewestFrames[Frame] = NewestFrames()
         self._process = process
         self._max_rate_hz = max_rate_hz
+        self._on_error = on_error
         self._thread = threading.Thread(target=self._run, name='depth_worker', daemon=True)
         self._thread.start()
 
-    def stop(self) -> dict[str, Frame]:
-        """Finish the batch under way, end the thread, and return the frames left over."""
-        left_over = self.frames.close()
+    def stop(self) -> None:
+        """Finish the batch under way and end the thread; frames that wait are dropped."""
+        self.frames.close()
         self._thread.join()
-        return left_over
 
     def _run(self) -> None:
-        started_s = -float('inf')
-        while True:
-            rate_hz = self._max_rate_hz()
-            early_s = started_s + 1 / rate_hz - time.monotonic() if rate_hz > 0 else 0.0
-            if early_s > 0 and self.frames.wait_closed(early_s):
-                return
-            frames = self.frames.take()
-            if not frames:
-                return
+        started_s = -math.inf
+        while self._wait_until_due(started_s) and (frames := self.frames.take()):
             started_s = time.monotonic()
-            self._process(frames)
+            try:
+                self._process(frames)
+            except Exception as error:  # whatever it is, the cameras go on
+                self._on_error(error)
+
+    def _wait_until_due(self, started_s: float) -> bool:
+        """Wait as long as the rate demands; return False if closed meanwhile."""
+        while (rate_hz := self._max_rate_hz()) > 0:
+            early_s = started_s + 1 / rate_hz - time.monotonic()
+            if not early_s > 0:  # nor if it is NaN: the first batch at a rate of nearly nothing
+                break
+            if self.frames.wait_closed(min(early_s, _RATE_CHECK_S)):
+                return False
+        return True

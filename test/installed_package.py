@@ -1,5 +1,4 @@
 """Run by ``colcon test``: the package as colcon installed it, not the checkout."""
-import os
 from pathlib import Path
 import subprocess
 
@@ -15,7 +14,8 @@ PREFIX = Path(get_package_prefix('s2r_depth_ros'))
 
 
 def test_the_prefix_is_the_workspace():
-    assert PREFIX == Path(os.environ['COLCON_PREFIX_PATH'].split(os.pathsep)[0]) / 's2r_depth_ros'
+    workspace = Path.cwd().parents[1]  # colcon runs tests in the source folder of the package
+    assert PREFIX == workspace / 'install' / 's2r_depth_ros'
 
 
 @pytest.mark.parametrize('package', [s2r_depth_ros, s2r_depth_training])

@@ -11,6 +11,7 @@ import sys
 import time
 
 import rclpy
+from rclpy.client import Client
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
@@ -80,7 +81,7 @@ class Graph:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self.domain_id = next(_domain_ids)
         self._context = Context()
         rclpy.init(context=self._context, domain_id=self.domain_id)
@@ -88,6 +89,7 @@ class Graph:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._processes: list[Process] = []
+        self._clients: dict[str, Client] = {}
 
     def __enter__(self) -> Graph:
         return self
@@ -101,7 +103,7 @@ class Graph:
 
     def start(self, module: str, *arguments: str) -> Process:
         """Start ``python -m module arguments`` beside the test, on the same domain."""
-        log = self._folder / f'{module}-{len(self._processes)}.log'
+        log = self.folder / f'{module}-{len(self._processes)}.log'
         process = Process(module, list(arguments), self.domain_id, log)
         self._processes.append(process)
         return process
@@ -137,11 +139,12 @@ class Graph:
 
     def call(self, kind: type, service: str, request: object):
         """Call a service and return its response."""
-        client = self.node.create_client(kind, service)
-        self.wait(client.service_is_ready, f'the service {service}')
-        future = client.call_async(request)
-        self.wait(future.done, f'the answer of {service}')
-        self.node.destroy_client(client)
+        if service not in self._clients:
+            client = self._clients[service] = self.node.create_client(kind, service)
+            self.wait(client.service_is_ready, f'service {service}')
+            self.spin(0.5)  # the server must have found the client too, or its answer is lost
+        future = self._clients[service].call_async(request)
+        self.wait(future.done, f'answer of {service}')
         return future.result()
 
 

@@ -202,3 +202,20 @@ def test_unknown_distortion_is_refused_by_name():
 def test_image_of_another_size_is_refused():
     with pytest.raises(CameraError, match='100 x 60 .*50 x 60'):
         Rectifier(calibrated(d=PLUMB_BOB)).rectify(picture(50, 60))
+
+
+@pytest.mark.parametrize(('change', 'fault'), [
+    ({'d': [1e300] * 5}, 'leaves nothing'), ({'r': [1.0] + [0.0] * 8}, 'leaves nothing')])
+def test_a_calibration_that_rectifies_to_nothing_is_refused(change, fault):
+    k = [100.0, 0.0, 80.0, 0.0, 100.0, 60.0, 0.0, 0.0, 1.0]
+    values = {'d': [0.1, 0.0, 0.0, 0.0, 0.0], 'r': np.eye(3), 'p': [0.0] * 12, **change}
+    model = CameraModel.from_calibration(160, 120, k, **values)
+    with pytest.raises(CameraError, match=fault):
+        Rectifier(model)
+
+
+@pytest.mark.parametrize(('fx', 'cx'), [(1e-300, 80.0), (1e300, 80.0), (100.0, 1e300)])
+def test_absurd_but_finite_intrinsics_are_refused(fx, cx):
+    with pytest.raises(CameraError, match='calibration'):
+        CameraModel.from_intrinsics(
+            160, 120, np.array([[fx, 0, cx], [0, 100.0, 60.0], [0, 0, 1]]))

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import array
+from pathlib import Path
 import signal
 
 import cv2
@@ -247,6 +248,34 @@ def test_two_cameras_are_served(running):
                 camera.wait_for(output, stamp_s)
 
 
+def test_cameras_that_wait_together_run_as_one_batch(graph, tiny):
+    diagnostics = Diagnostics(graph)
+    graph.start(NODE, *ros_arguments(weights=tiny, cameras='[left, right]', max_rate=0.5))
+    cameras = Camera(graph, 'left'), Camera(graph, 'right')
+    for camera in cameras:  # the first of them starts a batch; what comes next waits 2 s
+        camera.shoot(picture())
+    stamps_s = [camera.shoot(picture(1)) for camera in cameras]
+    for camera, stamp_s in zip(cameras, stamps_s):
+        camera.wait_for('image', stamp_s)
+    diagnostics.wait_count('network', 'images', sum(
+        len(camera.found['image']) for camera in cameras))
+    assert diagnostics.count('network', 'batches') < diagnostics.count('network', 'images')
+
+
+def test_the_camera_info_of_the_same_stamp_is_taken(running):
+    _, _, _, camera = running
+    first_s, second_s = camera.next_stamp(), camera.next_stamp()
+    for stamp_s, cx_px in ((first_s, 61.0), (second_s, 72.0)):
+        info = camera_info(stamp_s, k=[120.0, 0.0, cx_px, 0.0, 120.0, 50.0, 0.0, 0.0, 1.0],
+                           p=[0.0] * 12)
+        camera._info.publish(info)
+    camera.graph.spin(0.3)
+    camera.send(image_message(picture(), first_s))
+    assert camera.wait_for('camera_info', first_s).k[2] == 61.0
+    camera.send(image_message(picture(), second_s))
+    assert camera.wait_for('camera_info', second_s).k[2] == 72.0
+
+
 def bad_images():
     good = picture()
     half = HEIGHT * WIDTH * 3 // 2
@@ -265,12 +294,17 @@ def test_a_bad_image_is_dropped_under_its_cause_and_the_next_is_served(running, 
     _, process, diagnostics, camera = running
     camera.send_info()
     before = diagnostics.count('left', f'dropped {cause}')
-    message = bad_images()[cause]
-    message.header.stamp.sec = camera.next_stamp()
-    camera.send(message)
-    diagnostics.wait_count('left', f'dropped {cause}', before + 1)
-    assert cause in process.output
-    assert '/left/image' in process.output
+    for count in range(1, 4):  # three drops, one warning
+        message = bad_images()[cause]
+        message.header.stamp.sec = camera.next_stamp()
+        camera.send(message)
+        diagnostics.wait_count('left', f'dropped {cause}', before + count)
+    warning, = [line for line in process.output.splitlines() if f'dropped, {cause}' in line]
+    assert '/left/image' in warning
+    values_in_words = {'bad_step': '160', 'data_too_short': '23040', 'data_too_long': '69120',
+                       'zero_size': '0 x 96', 'unknown_encoding': '32FC7',
+                       'too_large': str(2**31)}
+    assert values_in_words[cause] in warning
     camera.wait_for('image', camera.shoot(picture()))
     assert not camera.of('image', message.header.stamp.sec)
 
@@ -293,12 +327,23 @@ def test_an_image_with_an_impossible_calibration_is_dropped(running, changes):
     camera.wait_for('image', camera.shoot(picture()))
 
 
-def test_a_stamp_that_goes_backwards_costs_one_image(running):
+def test_stamps_that_go_backwards_are_dropped_and_a_clock_may_begin_anew(running):
     _, _, diagnostics, camera = running
     before = diagnostics.count('left', 'dropped stamp_backwards')
-    camera.wait_for('image', camera.shoot(picture()))
-    camera.send(image_message(picture(), 0))
-    diagnostics.wait_count('left', 'dropped stamp_backwards', before + 1)
+    newest_s = camera.shoot(picture())
+    camera.wait_for('image', newest_s)
+    late = image_message(picture(), newest_s - 1)
+    late.header.stamp.nanosec = 999_000_000  # a millisecond late, and once more
+    for count in (1, 2):
+        camera.send(late)
+        diagnostics.wait_count('left', 'dropped stamp_backwards', before + count)
+    again = image_message(picture(), 0)  # a bag that loops
+    again.header.stamp.nanosec = 1
+    camera.send(again)
+    diagnostics.wait_count('left', 'dropped stamp_backwards', before + 3)
+    again.header.stamp.nanosec = 2
+    camera.send(again)
+    camera.wait_for('image', 0)
     camera.wait_for('image', camera.shoot(picture()))
 
 
@@ -423,13 +468,18 @@ def test_compressed_images_and_millimetres(graph, tiny):
         weights=tiny, input_transport='compressed', depth_encoding='16UC1'))
     camera = Camera(graph, transport='compressed')
     rgb = picture(6)
-    png = cv2.imencode('.png', rgb[..., ::-1])[1].tobytes()
-    for data in (png[:50], b'', b'nonsense' * 10, png):
+    png, jpeg = (
+        cv2.imencode(suffix, rgb[..., ::-1])[1].tobytes() for suffix in ('.png', '.jpg'))
+    for data, cause in (
+            (png[:-20], 'truncated'), (jpeg[:len(jpeg) // 2], 'truncated'),
+            (b'', 'undecodable'), (b'nonsense' * 10, 'undecodable'), (png, None)):
         camera.send_info()
-        message = CompressedImage(format='png', data=array.array('B', data))
+        before = diagnostics.count('camera', f'dropped {cause}')
+        message = CompressedImage(format='jpeg or png', data=array.array('B', data))
         message.header.stamp.sec = camera.next_stamp()
         camera.send(message)
-        graph.spin(0.5)
+        if cause:
+            diagnostics.wait_count('camera', f'dropped {cause}', before + 1)
     message = camera.wait_for('image', camera.stamp_s)
     assert message.encoding == '16UC1'
     depth_mm = np.frombuffer(message.data, '<u2').reshape(HEIGHT, WIDTH)
@@ -438,9 +488,6 @@ def test_compressed_images_and_millimetres(graph, tiny):
     assert valid.any()
     assert np.allclose(depth_mm[valid] / 1000, expected_m[valid], atol=1.1e-3)
     assert not depth_mm[~np.isfinite(expected_m)].any()
-    diagnostics.wait(
-        'camera', lambda s: sum(
-            int(v) for k, v in values(s).items() if k.startswith('dropped')) >= 3, 'three drops')
 
 
 def test_quality_of_service_can_be_overridden(graph, tiny):
@@ -451,6 +498,34 @@ def test_quality_of_service_can_be_overridden(graph, tiny):
     assert info.qos_profile.reliability.name == 'BEST_EFFORT'
     info, = graph.node.get_publishers_info_by_topic('/camera/depth/points')
     assert info.qos_profile.reliability.name == 'RELIABLE'
+
+
+def test_a_failed_activation_leaves_no_topic_and_says_why(graph, tiny):
+    diagnostics = Diagnostics(graph)
+    graph.start(NODE, *ros_arguments(weights=tiny), '-p',
+                'qos_overrides./camera/depth/points.publisher.reliability:=maybe')
+    status = diagnostics.wait('network', lambda s: s.level == DiagnosticStatus.ERROR, 'an error')
+    assert 'cannot activate' in status.message
+    assert 'maybe' in status.message or 'MAYBE' in status.message
+    assert state(graph) == State.PRIMARY_STATE_INACTIVE
+    assert not change(graph, Transition.TRANSITION_ACTIVATE)
+    assert not graph.node.count_subscribers('/camera/image')
+    assert not graph.node.count_publishers('/camera/depth/image')
+
+
+def test_threads_hold_for_the_thread_that_runs_the_network(tmp_path, tiny):
+    def threads_of(process):
+        return len(list(Path(f'/proc/{process.pid}/task').iterdir()))
+
+    counts = []
+    for threads in (1, 5):
+        with Graph(tmp_path) as own:
+            process = own.start(NODE, *ros_arguments(weights=tiny, threads=threads))
+            camera = Camera(own)
+            camera.wait_for('image', camera.shoot(picture()))
+            counts.append(threads_of(process))
+    # Four more beside the executor's thread, which warms up, and four beside the worker's.
+    assert counts[1] - counts[0] >= 8
 
 
 def test_max_rate_holds_the_network_back(graph, tiny):

@@ -58,7 +58,7 @@ def test_a_fault_warns_once_with_its_reason(health):
     assert status_of(health).level == OK
 
 
-@pytest.mark.parametrize('cause', ['superseded', 'no_subscriber', 'deactivated'])
+@pytest.mark.parametrize('cause', ['superseded', 'no_subscriber'])
 def test_drops_that_are_meant_do_not_warn(health, cause):
     health.received('left')
     health.dropped('left', cause)
@@ -82,9 +82,10 @@ def test_the_network_says_error_then_warning_then_ok(health):
     health.network_failed('out of memory')
     failed = health.network_status('/depth', 'active', {'device': 'cpu'}, 'untrained')
     assert (failed.level, failed.message) == (ERROR, 'out of memory')
-    health.network_ran()
+    health.network_ran(2)
     assert health.network_status('/depth', 'active', {}, 'untrained').level == WARN
     good = health.network_status('/depth', 'active', {'device': 'cpu'}, '')
     assert (good.level, good.message) == (OK, 'active')
-    assert values(good) == {'state': 'active', 'device': 'cpu'}
+    assert values(good) == {
+        'state': 'active', 'device': 'cpu', 'batches': '1', 'images': '2'}
     assert good.name == '/depth: network'

@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import fields
 from importlib.metadata import entry_points
 from pathlib import Path
+import re
 import runpy
 
 import launch_stand_in as stand_in
@@ -76,7 +77,7 @@ def test_arguments_name_cameras_topics_weights_and_device(monkeypatch):
     arguments = stand_in.defaults(
         actions, camera='front', image_topic='/a/rgb', camera_info_topic='/a/info',
         cameras='[front, rear]', weights='indoor', device='cuda:1', params_file='mine.yaml',
-        use_sim_time='true')
+        use_sim_time='true', rectify='false')
     depth_node = node(actions, 'depth_node')
     assert {
         stand_in.resolve(old, arguments): stand_in.resolve(new, arguments)
@@ -86,14 +87,15 @@ def test_arguments_name_cameras_topics_weights_and_device(monkeypatch):
     files, values = ros_parameters(depth_node, arguments)
     assert files == ['mine.yaml']
     assert values == {
-        'cameras': '[front, rear]', 'weights': 'indoor', 'device': 'cuda:1',
-        'use_sim_time': 'true'}
+        'cameras': '[front, rear]', 'rectify': 'false', 'weights': 'indoor',
+        'device': 'cuda:1', 'use_sim_time': 'true'}
 
 
 def test_default_arguments_are_the_default_parameters(monkeypatch):
     actions = stand_in.load(DEPTH, monkeypatch)
     _, values = ros_parameters(node(actions, 'depth_node'), stand_in.defaults(actions))
     assert values.pop('use_sim_time') == 'false'
+    assert values.pop('rectify') == 'true'  # the default topic is image_raw
     assert {name: yaml.safe_load(value) for name, value in values.items()} == {
         name: getattr(Parameters(), name) for name in values}
 
@@ -184,3 +186,15 @@ def test_rviz_shows_published_topics_with_the_published_reliability():
     cloud, = (each for each in displays if each['Class'].endswith('DepthCloud'))
     assert cloud['Depth Map Topic'] == '/camera/depth/image'
     assert cloud['Color Image Topic'] == '/camera/depth/image_color'
+
+
+def test_every_argument_that_the_readme_gives_is_declared(monkeypatch):
+    text = (ROOT / 'README.md').read_text().replace('\\\n', ' ')
+    commands = re.findall(r'ros2 launch s2r_depth_ros (\S+) ([^\n`]*)', text)
+    assert sum(':=' in line for _, line in commands) >= 3
+    for file, line in commands:
+        declared = {
+            action.positional[0] for action in stand_in.load(ROOT / 'launch' / file, monkeypatch)
+            if isinstance(action, stand_in.DeclareLaunchArgument)}
+        given = re.findall(r'(\w+):=', line)
+        assert set(given) <= declared, (file, line)

@@ -72,7 +72,7 @@ def test_colcon_builds_and_tests_the_package(tmp_path, options):
     environment = {**os.environ, 'COLCON_LOG_LEVEL': '40', 'COLCON_HOME': str(tmp_path)}
     environment.pop('COLCON_PREFIX_PATH', None)
     output = run([colcon, 'build', *options], cwd=workspace, env=environment)
-    assert '1 package finished' in output
+    assert 'Finished <<< s2r_depth_ros' in output
     installed = workspace / 'install' / 's2r_depth_ros'
     assert EXECUTABLES <= {path.name for path in (installed / 'lib' / 's2r_depth_ros').iterdir()}
     share = installed / 'share' / 's2r_depth_ros'

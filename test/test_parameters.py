@@ -35,7 +35,9 @@ def test_every_number_has_a_range_that_holds_its_default():
     ({'input_transport': 'theora'}, 'raw, compressed'),
     ({'precision': 'int8'}, 'float32'),
     ({'network_height': 192}, '192 x 0'),
-    ({'cameras': []}, 'at least one'), ({'cameras': ['']}, 'at least one'),
+    ({'cameras': []}, 'at least one'), ({'cameras': ['']}, 'namespace'),
+    ({'cameras': ['/front']}, 'namespace'), ({'cameras': ['front cam']}, 'namespace'),
+    ({'cameras': ['1st']}, 'namespace'), ({'cameras': ['network']}, 'namespace'),
     ({'cameras': ['a', 'b', 'a']}, 'different names')])
 def test_contradictions_are_refused(values, fault):
     with pytest.raises(ValueError, match=fault):

@@ -117,6 +117,14 @@ def test_a_fixed_size_takes_the_whole_image_and_repeats_its_border():
     assert fit.padding == (192, 192, 0, 0)
 
 
+@pytest.mark.parametrize('size_px', [
+    (1, 1), (1, 50_000_000), (50_000_000, 1), (3, 9999), (480, 640), (9999, 9999)])
+def test_however_slim_the_image_the_work_is_bounded(size_px):
+    height, width = Fit.automatic(size_px, 192 * 640).input_size_px
+    assert height * width <= 2.1 * 192 * 640
+    assert min(height, width) >= 96
+
+
 @pytest.mark.parametrize('size_px', [(1, 1), (1, 5000), (5000, 1), (2, 3), (4000, 6000)])
 def test_images_of_extreme_shape_get_depth_too(predictor, size_px):
     depth_m, = predictor.predict([np.zeros((*size_px, 3), np.uint8)])

@@ -27,7 +27,7 @@ class SlowProcess:
 @pytest.fixture
 def slow():
     process = SlowProcess()
-    worker = Worker(process, lambda: 0.0)
+    worker = Worker(process, lambda: 0.0, pytest.fail)
     yield process, worker
     process.go_on.release(1000)
     worker.stop()
@@ -73,31 +73,60 @@ def test_no_camera_starves_beside_a_fast_one(slow):
     assert process.next_batch() == {'slow': 0, 'fast': 49}
 
 
-def test_stopping_finishes_the_batch_and_returns_what_waited(slow):
+def test_stopping_finishes_the_batch_and_drops_what_waited(slow):
     process, worker = slow
     worker.frames.put('camera', 0)
     process.next_batch()
     worker.frames.put('camera', 1)
-    left_over = []
-    stopping = threading.Thread(target=lambda: left_over.append(worker.stop()))
+    stopping = threading.Thread(target=worker.stop)
     stopping.start()
     process.go_on.release()
     stopping.join(PATIENCE_S)
-    assert left_over == [{'camera': 1}]
+    assert process.batches.empty()
     assert worker.frames.put('camera', 2) == 2  # refused
     assert not [t for t in threading.enumerate() if t.name == 'depth_worker']
 
 
 def test_an_idle_worker_stops():
-    worker = Worker(lambda frames: None, lambda: 0.0)
-    assert worker.stop() == {}
+    Worker(lambda frames: None, lambda: 0.0, pytest.fail).stop()
+    assert not [t for t in threading.enumerate() if t.name == 'depth_worker']
 
 
-def test_a_rate_limit_holds_back_the_second_batch_and_stop_does_not_wait_for_it():
-    done = queue.Queue()
-    worker = Worker(done.put, lambda: 1e-3)  # the next batch may start in 1000 s
+@pytest.mark.parametrize('rate_hz', [1e-3, 1e-10, 5e-324])
+def test_a_rate_limit_holds_back_the_second_batch_until_it_is_lifted(rate_hz):
+    done, limit_hz = queue.Queue(), [rate_hz]
+    worker = Worker(done.put, lambda: limit_hz[0], pytest.fail)
     worker.frames.put('camera', 0)
     assert done.get(timeout=PATIENCE_S) == {'camera': 0}
     worker.frames.put('camera', 1)
-    assert worker.stop() == {'camera': 1}
+    with pytest.raises(queue.Empty):
+        done.get(timeout=0.5)
+    limit_hz[0] = 0.0
+    assert done.get(timeout=PATIENCE_S) == {'camera': 1}
+    worker.stop()
+
+
+def test_stopping_does_not_wait_for_the_rate():
+    done = queue.Queue()
+    worker = Worker(done.put, lambda: 1e-3, pytest.fail)
+    worker.frames.put('camera', 0)
+    assert done.get(timeout=PATIENCE_S) == {'camera': 0}
+    worker.frames.put('camera', 1)
+    worker.stop()
     assert done.empty()
+
+
+def test_an_exception_is_told_and_the_next_batch_is_served():
+    done, errors = queue.Queue(), queue.Queue()
+
+    def process(frames):
+        if frames == {'camera': 'bad'}:
+            raise RuntimeError('a fault')
+        done.put(frames)
+
+    worker = Worker(process, lambda: 0.0, errors.put)
+    worker.frames.put('camera', 'bad')
+    assert str(errors.get(timeout=PATIENCE_S)) == 'a fault'
+    worker.frames.put('camera', 'good')
+    assert done.get(timeout=PATIENCE_S) == {'camera': 'good'}
+    worker.stop()
