@@ -12,7 +12,7 @@ from torch import nn
 
 from s2r_depth_ros import DepthPredictor, weights
 from s2r_depth_ros.network import Architecture, DilatedResidualNet, S2RDepthNet
-from s2r_depth_training.data import Batch
+from s2r_depth_training.data import Batch, DataError
 from s2r_depth_training.run import Stage, TrainingError
 from s2r_depth_training.stages import (
     dsa,
@@ -231,6 +231,9 @@ def test_a_batch_without_any_depth_is_refused(root):
         def __len__(self):
             return 1
 
+        def state_dict(self):
+            return {}
+
         def epoch(self, epoch, start_batch=0):
             nothing = torch.zeros(1, 1, 96, 96)
             yield Batch(torch.zeros(1, 3, 96, 96), nothing, nothing > 0, ['blind.png'], [])
@@ -239,3 +242,21 @@ def test_a_batch_without_any_depth_is_refused(root):
     with Stage('dsa', config, config.dsa, resume=False) as stage, pytest.raises(
             TrainingError, match='no image of the batch of step 1 has valid depth.*blind.png'):
         fit(stage, config.dsa, Blind(), nn.Conv2d(3, 1, 1), dsa.whole_network_step)
+
+
+def test_a_run_does_not_go_on_with_another_number_of_images(tmp_path):
+    write_data(tmp_path)
+    config = with_stage(tiny_config(tmp_path), 'rgb_baseline', max_minutes=0.0)
+    rgb_baseline.train(config).unlink()
+    rgb_baseline.train(config, resume=True).unlink()  # unchanged it does
+    for folder in ('rgb', 'depthgt'):
+        (tmp_path / f'scenes/vkitti_1.3.1_{folder}/0001/clone/00007.png').unlink()
+    with pytest.raises(DataError, match='had 8 images .* now has 7'):
+        rgb_baseline.train(config, resume=True)
+
+
+def test_the_number_of_corrupt_images_is_said_at_the_end_of_a_stage(tmp_path, capsys):
+    write_data(tmp_path)
+    (tmp_path / 'scenes/vkitti_1.3.1_rgb/0001/clone/00003.png').write_bytes(b'spoilt')
+    rgb_baseline.train(tiny_config(tmp_path))
+    assert 'rgb_baseline: corrupt images left out: 1,' in capsys.readouterr().err

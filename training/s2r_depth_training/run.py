@@ -132,6 +132,16 @@ BatchT_co = TypeVar('BatchT_co', covariant=True)
 class Loader(Protocol[BatchT_co]):
     """Epochs of batches, each a function of (seed, epoch, place in the epoch) alone."""
 
+    @property
+    def corrupt_files(self) -> set[str]:
+        """Messages about the corrupt files that were left out so far."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what must be the same for a run to go on exactly."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Raise where that is no longer the same."""
+
     def __len__(self) -> int:
         """Return how many batches :meth:`epoch` yields."""
 
@@ -236,6 +246,7 @@ class Stage:
         seed_everything(run.seed, verbose=False)
         self._resume = resume
         self._spent_s = 0.0
+        self._loader: Loader | None = None
         self._tracked: dict[str, Any] = {}
         self._fixed_settings = _fixed_settings(run, settings)
         self._bar: tqdm | None = None
@@ -295,16 +306,19 @@ class Stage:
         place = (self.run.seed * 1_000_003 + self.step) * 1_009 + self.fabric.global_rank
         return generator.manual_seed(place % 2 ** 63)
 
-    def track(self, **parts: Any) -> None:
+    def track(self, loader: Loader, **parts: Any) -> None:
         """
         Name what a checkpoint holds, and continue from the last one if asked to.
 
         Writes the first checkpoint, so that a full disk shows now and not after hours.
 
+        :param loader: of the data, which must still be the same.
         :param parts: modules (not wrapped by Fabric), optimisers, schedules, averages.
         :raises TrainingError: if the checkpoint does not fit, or the disk has no room.
+        :raises DataError: if the data are not those of the checkpoint.
         """
-        self._tracked = parts
+        self._loader = loader
+        self._tracked = {'loader': loader, **parts}
         # The first process alone looks: another one might find what that has just written.
         if self._resume and self.fabric.broadcast(self.checkpoint_file.exists()):
             self._restore()
@@ -429,6 +443,10 @@ class Stage:
 
         :param modules: the trained parts, by the name under which later stages ask for them.
         """
+        if self._loader is not None and self._loader.corrupt_files:
+            tqdm.write(
+                f'{self.name}: corrupt images left out: {len(self._loader.corrupt_files)}, named '
+                'in the warnings above', file=sys.stderr)
         if self.fabric.is_global_zero:
             save_whole(
                 {'architecture': Architecture.preset(self.run.architecture).as_dict(),

@@ -122,6 +122,23 @@ class EpochLoader(Generic[BatchT]):
                     f'{batch.corrupt[0]}')
             yield batch
 
+    def state_dict(self) -> dict[str, int]:
+        """Return what must be the same for a run to go on exactly, as a module does."""
+        return {'images': self._image_count}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """
+        Check that a run can go on with this data set.
+
+        :param state: what :meth:`state_dict` returned when the checkpoint was written.
+        :raises DataError: if the data set has another number of images now.
+        """
+        if state != self.state_dict():
+            raise DataError(
+                f'the data set had {state["images"]} images when the checkpoint was written and '
+                f'now has {self._image_count}, so the run cannot go on exactly: put the images '
+                'back, or begin another run with init_from')
+
     def _count_corrupt(self, messages: list[str]) -> None:
         for message in messages:
             if message not in self.corrupt_files:
@@ -188,6 +205,20 @@ class PairedLoader:
     def __init__(self, synthetic: EpochLoader[Batch], styles: EpochLoader[StyleBatch]):
         self.synthetic = synthetic
         self.styles = styles
+
+    @property
+    def corrupt_files(self) -> set[str]:
+        """Messages about the corrupt files met so far."""
+        return self.synthetic.corrupt_files | self.styles.corrupt_files
+
+    def state_dict(self) -> dict[str, dict[str, int]]:
+        """Return what must be the same for a run to go on exactly."""
+        return {'synthetic': self.synthetic.state_dict(), 'styles': self.styles.state_dict()}
+
+    def load_state_dict(self, state: dict[str, dict[str, int]]) -> None:
+        """Check that a run can go on, as :meth:`EpochLoader.load_state_dict`."""
+        self.synthetic.load_state_dict(state['synthetic'])
+        self.styles.load_state_dict(state['styles'])
 
     def __len__(self) -> int:
         """Return the number of pairs per epoch."""

@@ -58,7 +58,7 @@ def fit(
         optimizer, max(1, round(settings.halve_every_epochs * len(loader))), gamma=0.5)
     wrapped, optimizer = fabric.setup(model, optimizer)
     average = averaged(model, settings.ema_decay)
-    stage.track(model=model, optimizer=optimizer, schedule=schedule, average=average)
+    stage.track(loader, model=model, optimizer=optimizer, schedule=schedule, average=average)
 
     total_steps = max(1, round(settings.epochs * len(loader)))
     for batch in stage.loop(batches_from(loader, stage.step), total_steps):

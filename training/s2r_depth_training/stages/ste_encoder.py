@@ -118,7 +118,7 @@ def train(config: Config, resume: bool = False) -> Path:
         judge, judging_optimizer = fabric.setup(discriminators, judging_optimizer)
         average = averaged(translator.structure_encoder, settings.ema_decay)
         stage.track(
-            translator=translator, discriminators=discriminators, optimizer=optimizer,
+            loader, translator=translator, discriminators=discriminators, optimizer=optimizer,
             judging_optimizer=judging_optimizer, schedule=schedule,
             judging_schedule=judging_schedule, average=average)
 
