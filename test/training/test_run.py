@@ -123,14 +123,53 @@ def test_a_finished_stage_is_refused_and_kept(tmp_path):
     assert result.read_bytes() == content
 
 
-def test_a_run_does_not_go_on_with_another_learning_rate(tmp_path):
+def test_a_run_does_not_go_on_with_another_batch_size(tmp_path):
     config = tiny_config(tmp_path)
     with stage_of(config) as stage:
         track_layer(stage)
-    other = with_stage(config, 'dsa', learning_rate=0.5)
+    other = with_stage(config, 'dsa', batch_size=2)
     with stage_of(other, resume=True) as stage, pytest.raises(
-            TrainingError, match='learning_rate was 0.0001 and is now 0.5'):
+            TrainingError, match='batch_size was 4 and is now 2'):
         track_layer(stage)
+
+
+def test_a_run_goes_on_with_another_learning_rate_halved_as_often_as_before(tmp_path):
+    def track(stage):
+        optimizer = torch.optim.Adam(nn.Linear(1, 1).parameters(), stage.settings.learning_rate)
+        schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.5)
+        stage.track(Numbers(), optimizer=optimizer, schedule=schedule)
+        return optimizer, schedule
+
+    config = with_stage(tiny_config(tmp_path), 'dsa', learning_rate=0.8)
+    with stage_of(config) as stage:
+        optimizer, schedule = track(stage)
+        for _ in stage.loop(iter(range(9)), total_steps=3):
+            optimizer.step()
+            schedule.step()
+    with stage_of(with_stage(config, 'dsa', learning_rate=0.08), resume=True) as stage:
+        optimizer, schedule = track(stage)
+        rates = []
+        for _ in range(2):
+            rates.append(optimizer.param_groups[0]['lr'])
+            optimizer.step()
+            schedule.step()
+    assert rates == pytest.approx([0.04, 0.02])  # steps 3 and 4; the first halving was at 2
+
+
+def test_a_file_about_the_run_is_never_half_written(tmp_path, monkeypatch):
+    with stage_of(tiny_config(tmp_path)) as stage:
+        track_layer(stage)
+    file = stage.folder / 'settings.json'
+    before = file.read_text()
+
+    def power_cut(path, text, **_):  # which cannot be had here
+        path.write_bytes(text[:10].encode())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run.Path, 'write_text', power_cut)
+    with stage_of(tiny_config(tmp_path), resume=True) as stage, pytest.raises(KeyboardInterrupt):
+        track_layer(stage)
+    assert file.read_text() == before
 
 
 def test_a_run_goes_on_with_more_epochs_and_other_stages_changed(tmp_path):

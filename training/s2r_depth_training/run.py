@@ -27,6 +27,7 @@ from lightning_fabric import Fabric, seed_everything
 from PIL import Image
 import torch
 from torch import nn, Tensor
+from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.tensorboard.writer import SummaryWriter
 from tqdm import tqdm
@@ -41,9 +42,10 @@ LOGGED_PACKAGES = (
     'safetensors')
 
 # Settings that may differ when a run goes on: they decide how long and on what, not on which data.
+# The learning rate is one of them, since it is what to lower after a loss that is not finite.
 FREE_TO_CHANGE = frozenset({
-    'run_dir', 'fabric', 'workers', 'epochs', 'steps', 'max_minutes', 'log_every_steps',
-    'checkpoint_every_steps', 'pictures_every_steps'})
+    'run_dir', 'fabric', 'workers', 'epochs', 'steps', 'max_minutes', 'learning_rate',
+    'log_every_steps', 'checkpoint_every_steps', 'pictures_every_steps'})
 
 
 class TrainingError(RuntimeError):
@@ -379,7 +381,8 @@ class Stage:
             raise TrainingError(
                 f'{self.name}: loss not finite at step {self.step + 1} ({bad}); the batch was '
                 f'{", ".join(map(str, names))}; the checkpoint of the last good steps is '
-                f'{self.checkpoint_file}. Look at those files, or lower the learning rate')
+                f'{self.checkpoint_file}. Look at those files, or go on from there with --resume '
+                f'and a lower {self.name}.learning_rate')
         if self._writer is not None and (
                 self.step == 0 or (self.step + 1) % self.settings.log_every_steps == 0):
             for name, value in zip(losses, values.tolist()):
@@ -425,8 +428,9 @@ class Stage:
                     torch.isfinite(parameter).all() for parameter in part.parameters()):
                 raise TrainingError(
                     f'{self.name}: the weights of {name} are no longer finite at step '
-                    f'{self.step}; {self.checkpoint_file} holds the last good ones. Lower the '
-                    'learning rate, or use precision 32-true')
+                    f'{self.step}; {self.checkpoint_file} holds the last good ones. Go on from '
+                    f'there with --resume and a lower {self.name}.learning_rate, or with '
+                    'fabric.precision 32-true')
         state = {
             **{name: part.state_dict() for name, part in self._tracked.items()},
             'step': self.step, 'spent_s': self._spent_s, 'settings': self._fixed_settings,
@@ -493,8 +497,18 @@ class Stage:
                 + '; '.join(changed) + '. Put them back, or start in another run_dir')
         for name, part in self._tracked.items():
             part.load_state_dict(state[name])
+            if isinstance(part, LRScheduler):
+                _set_learning_rate(part, self.settings.learning_rate)
         self.step = state['step']
         self._spent_s = state['spent_s']
+
+
+def _set_learning_rate(schedule: LRScheduler, learning_rate: float) -> None:
+    """Let a restored schedule and its optimiser go on as if they had begun at another rate."""
+    change = learning_rate / schedule.base_lrs[0]
+    schedule.base_lrs = [rate * change for rate in schedule.base_lrs]
+    for group in schedule.optimizer.param_groups:
+        group['lr'] *= change
 
 
 def load_result(path: Path, architecture: str, **modules: nn.Module) -> dict[str, str]:
@@ -656,4 +670,6 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write_json(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+    temporary = path.with_name(f'.{path.name}.part')
+    temporary.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+    os.replace(temporary, path)
