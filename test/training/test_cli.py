@@ -142,6 +142,21 @@ def test_settings_on_the_command_line_count_more_than_the_config(tmp_path):
     assert values['resume'] is True
 
 
+def test_fine_tuning_takes_the_name_of_bundled_weights(tmp_path):
+    config = write_yaml(tmp_path / 'config.yaml', tmp_path)
+    _, values = cli.parse(
+        'fine-tune', ['--config', str(config), '--fine_tune.weights', 'indoor'])
+    assert values['config'].fine_tune.weights == 'indoor'
+
+
+def test_a_focal_length_that_contradicts_the_weights_cannot_be_given(tmp_path, capsys):
+    config = write_yaml(
+        tmp_path / 'config.yaml', tmp_path, fine_tune={'data': {'training_focal_px': 50.0}})
+    status, error = error_of(capsys, 'fine-tune', '--config', config)
+    assert status == 2
+    assert 'training_focal_px' in error
+
+
 def test_a_wrong_argument_of_a_tool_is_one_error(tmp_path, capsys):
     status, error = error_of(
         capsys, 'export-onnx', '--weights', tmp_path / 'none.safetensors', '--out',

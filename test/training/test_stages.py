@@ -1,4 +1,5 @@
 """Each stage trains its own parts and nothing else, and takes what the one before left."""
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 import re
@@ -145,7 +146,7 @@ def test_a_warm_start_begins_with_the_given_weights(trained, root):
 
 def test_fine_tuning_moves_only_what_is_not_frozen(trained, root):
     config = with_stage(
-        tiny_config(root, 'tuned'), 'fine_tune', weights=trained.weights_file,
+        tiny_config(root, 'tuned'), 'fine_tune', weights=str(trained.weights_file),
         frozen=['structure_encoder', 'structure_decoder', 'attention'])
     fine_tune.train(config)
     tuned = config.run_dir / 'fine_tune' / 'weights.safetensors'
@@ -154,17 +155,27 @@ def test_fine_tuning_moves_only_what_is_not_frozen(trained, root):
         assert kept == (part != 'depth'), part
 
 
-def test_fine_tuning_to_another_range_is_refused(trained, root):
-    config = tiny_config(root, 'other_range')
-    weights.save(root / 'indoor.safetensors', S2RDepthNet(Architecture.preset('compact')),
-                 weights.WeightsInfo(8.0, 100.0, 96, 96))
-    with pytest.raises(TrainingError, match='8 m'):
-        fine_tune.train(with_stage(config, 'fine_tune', weights=root / 'indoor.safetensors'))
+def test_fine_tuning_keeps_focal_length_size_and_range_of_the_weights(root):
+    info = weights.WeightsInfo(8.0, 100.0, 96, 112)
+    begin = root / 'indoor.safetensors'
+    weights.save(begin, S2RDepthNet(Architecture.preset('compact')), info)
+    config = with_stage(tiny_config(root, 'kept'), 'fine_tune', weights=str(begin))
+    fine_tune.train(config)
+    _, tuned = weights.load_with_info(config.run_dir / 'fine_tune' / 'weights.safetensors')
+    assert replace(tuned, provenance={}) == info
+
+
+def test_fine_tuning_begins_with_weights_of_the_architecture_of_the_config(trained, root):
+    config = with_stage(
+        replace(tiny_config(root, 'other'), architecture='paper'), 'fine_tune',
+        weights=str(trained.weights_file))
+    with pytest.raises(TrainingError, match="has the architecture .* says 'paper'"):
+        fine_tune.train(config)
 
 
 def test_freezing_everything_is_refused(trained, root):
     config = with_stage(
-        tiny_config(root, 'all_frozen'), 'fine_tune', weights=trained.weights_file,
+        tiny_config(root, 'all_frozen'), 'fine_tune', weights=str(trained.weights_file),
         frozen=list(PARTS))
     with pytest.raises(TrainingError, match='every part'):
         fine_tune.train(config)

@@ -9,7 +9,7 @@ import yaml
 
 from s2r_depth_training.config import Config
 from s2r_depth_training.data import Augmentation
-from s2r_depth_training.inputs import DataSettings, StyleSettings
+from s2r_depth_training.inputs import DataSettings, SourceSettings, StyleSettings
 from s2r_depth_training.run import FabricSettings
 from s2r_depth_training.stages.dsa import DsaSettings
 from s2r_depth_training.stages.fine_tune import FineTuneSettings
@@ -57,7 +57,8 @@ def tiny_config(root: Path, run: str = 'run') -> Config:
         ste_decoder=SteDecoderSettings(**loop, epochs=1),
         dsa=DsaSettings(**loop, epochs=1),
         rgb_baseline=RgbBaselineSettings(**loop, epochs=1),
-        fine_tune=FineTuneSettings(**loop, epochs=1, data=data))
+        fine_tune=FineTuneSettings(
+            **loop, epochs=1, data=SourceSettings(root=root / 'scenes', workers=0)))
 
 
 def with_stage(config: Config, stage: str, **settings) -> Config:

@@ -1,5 +1,5 @@
 """What a run trains on, as settings, and the loaders that these settings describe."""
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +21,14 @@ from .run import Stage
 
 
 @dataclass(frozen=True)
-class DataSettings:
+class SourceSettings:
     """
-    Images with depth, and what becomes of them.
+    Where images with depth come from, and how they are changed.
 
     :param dataset: layout of the data set: ``vkitti`` (also what ``render-scenes`` writes),
         ``vkitti2``, ``suncg``, ``hypersim``, ``kitti_raw``, ``kitti_depth``, ``nyu``, ``folder``.
     :param root: its folder, or a list of folders of the same layout.
     :param options: further options of that reader, such as ``{variations: [clone, fog]}``.
-    :param height_px: height of the network's input, a multiple of 16 and at least 96.
-    :param width_px: width of the network's input, a multiple of 16 and at least 96.
-    :param training_focal_px: focal length at that size. Depths are scaled to it, so that the
-        network learns one camera; the node scales back. vKITTI: 725 px * 640 / 1242.
-    :param max_depth_m: top of the depth range: 80 outdoor, 8 indoor. What is farther, and the
-        sky, is supervised as exactly this far.
     :param augmentation: random changes to the images; the defaults are the published ones.
     :param workers: processes that read ahead; 0 reads in the training process.
     :param max_corrupt_fraction: fail if more of the images than this cannot be read.
@@ -43,15 +37,42 @@ class DataSettings:
     dataset: str = 'vkitti'
     root: Path | list[Path] = Path('data')
     options: dict[str, Any] = field(default_factory=dict)
-    height_px: int = 192
-    width_px: int = 640
-    training_focal_px: float = 725.0 * 640 / 1242
-    max_depth_m: float = 80.0
     augmentation: Augmentation = field(default_factory=Augmentation)
     workers: int = 4
     max_corrupt_fraction: float = 0.01
 
     def __post_init__(self):
+        check_ranges(self, 'workers', least=0)
+        check_ranges(self, 'max_corrupt_fraction', least=0, most=1)
+
+    def seen_by(self, info: WeightsInfo) -> 'DataSettings':
+        """Return these data at the size, focal length and range that a network knows."""
+        return DataSettings(
+            **{field.name: getattr(self, field.name) for field in fields(SourceSettings)},
+            height_px=info.training_height_px, width_px=info.training_width_px,
+            training_focal_px=info.training_focal_px, max_depth_m=info.max_depth_m)
+
+
+@dataclass(frozen=True)
+class DataSettings(SourceSettings):
+    """
+    Images with depth, and what becomes of them.
+
+    :param height_px: height of the network's input, a multiple of 16 and at least 96.
+    :param width_px: width of the network's input, a multiple of 16 and at least 96.
+    :param training_focal_px: focal length at that size. Depths are scaled to it, so that the
+        network learns one camera; the node scales back. vKITTI: 725 px * 640 / 1242.
+    :param max_depth_m: top of the depth range: 80 outdoor, 8 indoor. What is farther, and the
+        sky, is supervised as exactly this far.
+    """
+
+    height_px: int = 192
+    width_px: int = 640
+    training_focal_px: float = 725.0 * 640 / 1242
+    max_depth_m: float = 80.0
+
+    def __post_init__(self):
+        super().__post_init__()
         for name in ('height_px', 'width_px'):
             side = getattr(self, name)
             if side % SIZE_MULTIPLE or side < SMALLEST_SIZE:
@@ -59,8 +80,6 @@ class DataSettings:
                     f'{name} must be a multiple of {SIZE_MULTIPLE} and at least {SMALLEST_SIZE}, '
                     f'got {side}')
         check_ranges(self, 'training_focal_px', 'max_depth_m', above=0)
-        check_ranges(self, 'workers', least=0)
-        check_ranges(self, 'max_corrupt_fraction', least=0, most=1)
 
     def weights_info(self, provenance: dict[str, str]) -> WeightsInfo:
         """Return what a weights file says about a network trained on this."""

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Literal, TYPE_CHECKING
 
 from s2r_depth_ros import weights
+from s2r_depth_ros.network import Architecture
 
-from ..inputs import DataSettings, depth_loader
+from ..inputs import depth_loader, SourceSettings
 from ..run import frozen, Stage, TrainingError
 from .depth_loop import EpochSettings, fit
 from .dsa import whole_network_step
@@ -24,17 +25,19 @@ class FineTuneSettings(EpochSettings):
     """
     Fine-tuning, the method's semi-supervised setting.
 
-    :param weights: weights file to begin with; null is what stage 3 of this run wrote.
+    :param weights: weights to begin with: a file, or ``outdoor`` or ``indoor`` for the bundled
+        ones; null is what stage 3 of this run wrote.
     :param frozen: parts that stay as they are.
-    :param data: the labelled real images; pixels without depth do not count.
+    :param data: the labelled real images; pixels without depth do not count. Size, focal length
+        and range are those of the weights.
     """
 
     batch_size: int = 8
     learning_rate: float = 2e-5
-    weights: Path | None = None
+    weights: str | None = None
     frozen: list[Part] = field(
         default_factory=lambda: ['structure_encoder', 'structure_decoder'])
-    data: DataSettings = field(default_factory=lambda: DataSettings(dataset='kitti_depth'))
+    data: SourceSettings = field(default_factory=lambda: SourceSettings(dataset='kitti_depth'))
 
 
 def train(config: Config, resume: bool = False) -> Path:
@@ -50,22 +53,22 @@ def train(config: Config, resume: bool = False) -> Path:
     settings = config.fine_tune
 
     with Stage(NAME, config, settings, resume) as stage:
-        # Data
-        loader = depth_loader(settings.data, stage)
-
         # Networks
         source = settings.weights or config.weights_file
         network, info = weights.load_with_info(source)
-        if info.max_depth_m != settings.data.max_depth_m:
+        if network.architecture != Architecture.preset(config.architecture):
             raise TrainingError(
-                f'{source} was trained for depths to {info.max_depth_m:g} m and '
-                f'fine_tune.data.max_depth_m is {settings.data.max_depth_m:g}: set that to '
-                f'{info.max_depth_m:g}')
+                f'{source} has the architecture {network.architecture.as_dict()}, and the config '
+                f'says {config.architecture!r}: they must be the same')
         network.train().requires_grad_(True)
         for part in settings.frozen:
             frozen(getattr(network, part))
         if not any(parameter.requires_grad for parameter in network.parameters()):
             raise TrainingError('fine_tune.frozen names every part: leave one out to train it')
+
+        # Data
+        data = settings.data.seen_by(info)
+        loader = depth_loader(data, stage)
 
         # Loop
         trained = fit(stage, settings, loader, network, whole_network_step)
@@ -73,6 +76,6 @@ def train(config: Config, resume: bool = False) -> Path:
         # Hand-over
         if stage.fabric.is_global_zero:
             weights.save(
-                stage.folder / 'weights.safetensors', trained, settings.data.weights_info(
+                stage.folder / 'weights.safetensors', trained, data.weights_info(
                     {**stage.provenance(), 'began_with': str(source)}))
         return stage.finish(**dict(trained.named_children()))
