@@ -47,7 +47,7 @@ DEMO_FRAMES = Path(__file__).parents[1] / 'demo_frames'
 
 _ROWS = 5
 _QUIET_S = 60.0  # a large network on a slow machine
-_LAST_WORDS_S = 3.5  # the node says its figures every second
+_LAST_WORDS_S = 2.5  # the node says its figures every second
 _UNTRAINED = 'UNTRAINED NETWORK'
 
 
@@ -119,11 +119,22 @@ def _record(arguments: argparse.Namespace, source: Path, chosen_weights: str) ->
             Path(scratch)))
         _receive(recorder.recording, executor, (depth_node, player), arguments.frames)
         player.stop()
-        end_s = time.monotonic() + _LAST_WORDS_S
-        while time.monotonic() < end_s:
-            executor.spin_once(timeout_sec=0.1)
+        _receive_last_words(recorder.recording, executor)
         depth_node.stop()
         return recorder.recording
+
+
+def _receive_last_words(recording: Recording, executor: SingleThreadedExecutor) -> None:
+    """Spin until the node has counted all that arrived here, and nothing more comes."""
+    begun_s = quiet_since_s = time.monotonic()
+    counted = received = -1
+    while (counted < received or time.monotonic() - quiet_since_s < _LAST_WORDS_S) and (
+            time.monotonic() - begun_s < _QUIET_S):
+        executor.spin_once(timeout_sec=0.1)
+        if recording.counts[DEPTH] > received:
+            received, quiet_since_s = recording.counts[DEPTH], time.monotonic()
+        if recording.camera is not None:
+            counted = int({v.key: v.value for v in recording.camera.values}['published'])
 
 
 def _receive(
