@@ -1,5 +1,7 @@
 """``s2r_train``: what is wrong is said in one sentence, with the right exit status."""
 from pathlib import Path
+import re
+import shlex
 import subprocess
 import sys
 
@@ -44,6 +46,30 @@ def test_every_shipped_config_is_valid(config):
     _, values = cli.parse('all', ['--config', str(config)])
     assert values['config'].run_dir
     assert values['resume'] is False
+
+
+def documented_commands() -> list[str]:
+    """Return what the pages and the README tell one to type, those cut short by ... left out."""
+    root = Path(__file__).parents[2]
+    text = '\n'.join(
+        page.read_text('utf-8') for page in [root / 'README.md', *sorted(root.glob('docs/*.md'))])
+    text = text.replace('\\\n', ' ')
+    found = re.findall(r'^(?:s2r_train|torchrun .* -m s2r_depth_training) (.+)$', text, re.M)
+    found += re.findall(r'`s2r_train ([^`]* --[^`]*)`', text)
+    return [command for command in found if '...' not in command]
+
+
+@pytest.mark.parametrize('command', documented_commands())
+def test_every_documented_command_parses(command, tmp_path):
+    verb, *arguments = shlex.split(command)
+    example = str(write_yaml(tmp_path / 'config.yaml', tmp_path))
+    shipped = {f'config/training/{path.name}': str(path) for path in CONFIGS}
+    places = {'FILE': example, **shipped}
+    arguments = [places.get(argument, argument) for argument in arguments]
+    if '--help' in arguments:
+        assert cli.main([verb, *arguments]) == 0
+    else:
+        assert cli.parse(verb, arguments)
 
 
 @pytest.mark.parametrize('name', ['reference_indoor', 'reference_outdoor'])
