@@ -1,6 +1,8 @@
 """A run's folder: what is refused, what is kept, what is written whole or not at all."""
 import collections
 import json
+import multiprocessing
+import time
 
 import pytest
 from tiny_run import tiny_config, with_stage
@@ -101,6 +103,19 @@ def test_two_runs_in_one_folder_are_refused(tmp_path):
             pass
     with stage_of(config):  # and free again
         pass
+
+
+def test_a_reading_process_does_not_hold_the_folder_of_one_that_has_ended(tmp_path):
+    config = tiny_config(tmp_path)
+    with stage_of(config):
+        reader = multiprocessing.get_context('fork').Process(target=time.sleep, args=(60,))
+        reader.start()
+    try:
+        with stage_of(config):
+            pass
+    finally:
+        reader.kill()
+        reader.join()
 
 
 def test_an_unfinished_stage_is_refused_without_resume(tmp_path):

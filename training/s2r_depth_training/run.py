@@ -621,6 +621,8 @@ def _locked_folder(folder: Path) -> Any:
         raise TrainingError(
             f'another process is training in {folder}: wait for it, or give another run_dir'
         ) from error
+    # Or the processes that read ahead would hold the lock for seconds after this one was killed.
+    os.register_at_fork(after_in_child=lock.close)
     return lock
 
 
