@@ -3,6 +3,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -121,6 +122,20 @@ def test_all_skips_what_is_done(trained, capsys):
     assert train_all(trained) == trained.weights_file
     assert trained.weights_file.stat().st_mtime_ns == written
     assert capsys.readouterr().out.count('is done') == 3
+
+
+def test_all_does_not_promise_weights_that_are_gone(trained, root):
+    shutil.copytree(trained.run_dir, root / 'gone')
+    config = replace(trained, run_dir=root / 'gone')
+    config.weights_file.unlink()
+    with pytest.raises(TrainingError, match='finished dsa.*remove that folder to train it again'):
+        train_all(config)
+
+
+def test_all_speaks_once_however_many_processes_there_are(trained, capsys, monkeypatch):
+    monkeypatch.setenv('RANK', '1')
+    train_all(trained)
+    assert capsys.readouterr().out == ''
 
 
 def test_a_stage_without_its_input_says_so(root):

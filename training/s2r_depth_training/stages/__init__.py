@@ -1,6 +1,7 @@
 """The stages of the method, one file each, and all of them in a row."""
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,14 @@ def train_all(config: Config, resume: bool = False) -> Path:
     """
     from . import dsa, ste_decoder, ste_encoder
 
+    first_process = os.environ.get('RANK', '0') == '0'  # as torchrun numbers them
     for stage in (ste_encoder, ste_decoder, dsa):
-        if config.result_of(stage.NAME).exists():
-            print(f'{stage.NAME} is done: {config.result_of(stage.NAME)}')
-        else:
+        done = config.result_of(stage.NAME).exists() and (
+            stage is not dsa or config.weights_file.exists())
+        if not done:
             stage.train(config, resume)
-    print(f'weights: {config.weights_file}')
+        elif first_process:
+            print(f'{stage.NAME} is done: {config.result_of(stage.NAME)}')
+    if first_process:
+        print(f'weights: {config.weights_file}')
     return config.weights_file
