@@ -38,12 +38,13 @@ def test_gradients_of_two_processes_are_those_of_one(root):
 
 
 @pytest.mark.slow
-def test_a_stage_runs_under_torchrun_and_refuses_what_it_cannot_share(root):
-    config = write_yaml(root / 'config.yaml', root, 'torchrun', ste_decoder={
-        'train_encoder': True})
-    verb = [*TORCHRUN, '-m', 's2r_depth_training', 'ste-decoder', '--config', config]
-    error = run([*verb, '--ste_decoder.batch_size', '3'], expected_status=1)
+def test_all_stages_run_under_torchrun_and_refuse_what_they_cannot_share(root):
+    config = write_yaml(root / 'config.yaml', root, 'torchrun')
+    verb = [*TORCHRUN, '-m', 's2r_depth_training', 'all', '--config', config, '--resume']
+    error = run([*verb, '--ste_encoder.batch_size', '3'], expected_status=1)
     assert 'cannot share evenly' in error
     run(verb)
-    result = torch.load(root / 'torchrun/ste_decoder/result.pt', weights_only=True)
-    assert result['provenance']['steps'] == '2'
+    for stage in ('ste_encoder', 'ste_decoder', 'dsa'):
+        result = torch.load(root / 'torchrun' / stage / 'result.pt', weights_only=True)
+        assert result['provenance']['steps'] == '2'
+    assert (root / 'torchrun/weights.safetensors').exists()

@@ -4,10 +4,11 @@ import sys
 import time
 
 import pytest
-from tiny_run import logged, write_data, write_yaml
+from tiny_run import logged, tiny_config, with_stage, write_data, write_yaml
 import torch
 
 from s2r_depth_training import cli
+from s2r_depth_training.stages import ste_decoder
 
 STEPS = 14  # three and a half epochs of stage 2, seven of stage 1
 
@@ -17,6 +18,11 @@ def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp('resume')
     write_data(folder)
     return folder
+
+
+def an_untrained_stage_2(root):
+    return ste_decoder.train(with_stage(
+        tiny_config(root, 'stage_2'), 'ste_decoder', train_encoder=True, max_minutes=0.0))
 
 
 def start(verb, config):
@@ -40,12 +46,17 @@ def kill_after_step(process, checkpoint, step):
 @pytest.mark.parametrize(('verb', 'loss', 'settings'), [
     ('ste-encoder', 'loss/image', {'steps': STEPS, 'halve_every_steps': 5}),
     ('ste-decoder', 'loss/depth',
-     {'epochs': STEPS / 4, 'halve_every_epochs': 1.5, 'batch_size': 2, 'train_encoder': True})])
+     {'epochs': STEPS / 4, 'halve_every_epochs': 1.5, 'batch_size': 2, 'train_encoder': True}),
+    ('dsa', 'loss/depth', {'epochs': STEPS / 4, 'halve_every_epochs': 1.5, 'batch_size': 2})])
 def test_a_killed_run_goes_on_exactly(root, verb, loss, settings):
     stage = verb.replace('-', '_')
     settings |= {'checkpoint_every_steps': 3}
+    sections = {stage: settings}
+    if verb == 'dsa':  # with one process that reads ahead
+        settings['structure'] = str(an_untrained_stage_2(root))
+        sections['data'] = {'workers': 1}
     whole, cut = (
-        write_yaml(root / f'{stage}_{run}.yaml', root, f'{stage}_{run}', **{stage: settings})
+        write_yaml(root / f'{stage}_{run}.yaml', root, f'{stage}_{run}', **sections)
         for run in ('whole', 'cut'))
     assert cli.main([verb, '--config', str(whole)]) == 0
     folder = root / f'{stage}_cut' / stage
