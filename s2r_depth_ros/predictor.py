@@ -107,6 +107,22 @@ class DepthPredictor:
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network = network.to(self.device)
 
+    @classmethod
+    def of(
+        cls, network: torch.nn.Module, info: weight_files.WeightsInfo, device: str = 'auto',
+    ) -> DepthPredictor:
+        """
+        Return a predictor that runs another network in the place of S2R-DepthNet.
+
+        :param network: called as ``S2RDepthNet`` is; it is put into evaluation mode.
+        :param info: what it was trained for.
+        :param device: as for the constructor.
+        """
+        predictor = cls(weight_files.RANDOM, device)
+        predictor.network = network.eval().to(predictor.device)
+        predictor.info = info
+        return predictor
+
     def predict(
         self, images: Sequence[np.ndarray],
         intrinsics: Sequence[np.ndarray | None] | None = None,

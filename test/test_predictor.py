@@ -73,6 +73,17 @@ def test_the_predictor_gives_what_the_network_gives(predictor):
     assert np.allclose(predictor.predict([image])[0], expected_m, atol=1e-3)
 
 
+def test_another_network_can_take_the_place(predictor):
+    class Constant(torch.nn.Module):
+        def forward(self, image):
+            return torch.zeros_like(image[:, :1])
+
+    info = weights.WeightsInfo(10.0, 100.0, 96, 96)
+    depth_m, = DepthPredictor.of(Constant(), info, 'cpu').predict(
+        [np.zeros((96, 96, 3), np.uint8)])
+    assert (depth_m == 5.0).all()  # the middle of [-1, 1] is half of 10 m
+
+
 def test_depth_scales_with_the_focal_length_at_network_size(predictor):
     image = picture(192, 256)  # twice the network's 96 x 128
     plain, = predictor.predict([image])

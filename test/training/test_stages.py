@@ -15,6 +15,7 @@ from torch import nn
 from s2r_depth_ros import DepthPredictor, weights
 from s2r_depth_ros.network import Architecture, DilatedResidualNet, S2RDepthNet
 from s2r_depth_training.data import Batch, DataError
+from s2r_depth_training.evaluate import evaluate
 from s2r_depth_training.run import Stage, TrainingError
 from s2r_depth_training.stages import (
     dsa,
@@ -239,6 +240,18 @@ def test_the_baseline_predicts_metres_as_the_method_does(root):
     depth_m, = predictor.predict([np.zeros((100, 120, 3), np.uint8)])
     assert depth_m.shape == (100, 120)
     assert predictor.info.training_focal_px == 90.0
+    out = root / 'evaluated'
+    results = evaluate(
+        str(result), 'vkitti', root / 'scenes', out, weights_baseline=str(result), limit=2,
+        pictures=1, device='cpu')
+    network, baseline = results['methods'][:2]
+    assert network['mean'] == baseline['mean']
+    assert network['mean']['frames'] == 2
+
+
+def test_the_result_of_a_stage_is_not_taken_for_that_of_the_baseline(trained):
+    with pytest.raises(TrainingError, match='result of dsa and not of rgb_baseline'):
+        rgb_baseline.load_predictor(trained.result_of('dsa'))
 
 
 def test_stage_2_adds_up_its_two_losses(trained, root):

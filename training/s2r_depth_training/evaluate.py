@@ -31,6 +31,7 @@ from .metrics import (
     row_profile,
     style_change,
 )
+from .stages import rgb_baseline
 
 RESULTS_FILE = 'results.json'
 REPORT_FILE = 'report.html'
@@ -73,14 +74,14 @@ def evaluate(
     Prints a table; writes OUT/results.json (all figures, also per frame and per scene) and
     OUT/report.html (one page with pictures). docs/evaluation.md explains each figure.
 
-    :param weights: a safetensors file, a folder with the four published .pth files, or 'outdoor'
-        or 'indoor' for the bundled ones.
+    :param weights: a safetensors file, a folder with the four published .pth files, 'outdoor' or
+        'indoor' for the bundled ones, or the result.pt of the RGB baseline.
     :param dataset: kind of data set: one of the names that the stages take, or 'manifest'.
     :param root: its folder.
     :param out: folder for the results, made where it is missing.
     :param protocol: kitti: up to 80 m in the Garg crop; kitti-50m: up to 50 m; nyu: up to 8 m in
         the whole image.
-    :param weights_baseline: other weights to measure on the same frames.
+    :param weights_baseline: other weights to measure on the same frames, of the same kinds.
     :param dataset_options: of the reader, such as {split_file: FILE} of kitti_raw.
     :param limit: measure this many frames, evenly chosen; of a data set with style variants so
         many geometries, each in all of its variants.
@@ -92,6 +93,7 @@ def evaluate(
     :returns: what results.json holds.
     :raises DataError: the data set is not as expected, or too many frames were skipped.
     :raises WeightsError: the weights cannot be used.
+    :raises TrainingError: a result.pt is missing, damaged, or not of the RGB baseline.
     :raises FileExistsError: OUT has results already.
     :raises OSError: OUT cannot be written.
     :raises ValueError: a number is below what makes sense.
@@ -101,10 +103,10 @@ def evaluate(
         if value is not None and value < least:
             raise ValueError(f'{name} must be at least {least}, got {value}')
     rules = PROTOCOLS[protocol]
-    predictor = DepthPredictor(weights, device)
+    predictor = _load_predictor(weights, device)
     methods: dict[str, Method] = {'network': _network(predictor)}
     if weights_baseline is not None:
-        methods['baseline'] = _network(DepthPredictor(weights_baseline, device))
+        methods['baseline'] = _network(_load_predictor(weights_baseline, device))
     reader = open_dataset(dataset, root, **(dataset_options or {}))
     _prepare(out, overwrite)
     skipped = Skipped(max_skipped)
@@ -169,6 +171,12 @@ class Skipped:
             raise DataError(
                 f'{len(self.reasons)} frames could not be scored, more than the {self.most} '
                 f'allowed (max_skipped); the last: {reason}')
+
+
+def _load_predictor(weights: str, device: str) -> DepthPredictor:
+    if Path(weights).suffix == '.pt':
+        return rgb_baseline.load_predictor(Path(weights), device)
+    return DepthPredictor(weights, device)
 
 
 def _network(predictor: DepthPredictor) -> Method:

@@ -14,7 +14,7 @@ from s2r_depth_ros.network import Architecture, DepthMaps, DepthNet
 from s2r_depth_ros.weights import WeightsInfo
 
 from ..inputs import depth_loader
-from ..run import frozen, load_result, read_result, Stage
+from ..run import load_result, read_result, Stage, TrainingError
 from .depth_loop import EpochSettings, fit
 from .dsa import whole_network_step
 
@@ -86,12 +86,18 @@ def load_predictor(result: Path, device: str = 'auto') -> DepthPredictor:
     :param device: as for ``DepthPredictor``.
     :raises TrainingError: if the file is missing, damaged, or of something else.
     """
-    settings = json.loads(read_result(result)['provenance']['settings'])
+    provenance = read_result(result)['provenance']
+    if provenance['stage'] != NAME:
+        raise TrainingError(
+            f'{result} is the result of {provenance["stage"]} and not of {NAME}: give that one, '
+            'or the safetensors file of the whole network')
+    settings = json.loads(provenance['settings'])
     network = RgbDepthNet(Architecture.preset(settings['architecture']))
     load_result(result, settings['architecture'], depth=network.depth)
     data = settings['data']
-    predictor = DepthPredictor('random', device)
-    predictor.network = frozen(network).to(predictor.device)
-    predictor.info = WeightsInfo(
-        data['max_depth_m'], data['training_focal_px'], data['height_px'], data['width_px'])
-    return predictor
+    return DepthPredictor.of(
+        network,
+        WeightsInfo(
+            data['max_depth_m'], data['training_focal_px'], data['height_px'],
+            data['width_px']),
+        device)
