@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from s2r_depth_ros import DepthPredictor, weights
-from s2r_depth_ros.network import Architecture, S2RDepthNet
+from s2r_depth_ros.network import Architecture, DepthMaps, S2RDepthNet
 from s2r_depth_ros.predictor import choose_device, Fit
 
 TINY = Architecture(width=1 / 32, channel_multiple=2, light_decoders=True)
@@ -75,8 +75,9 @@ def test_the_predictor_gives_what_the_network_gives(predictor):
 
 def test_another_network_can_take_the_place(predictor):
     class Constant(torch.nn.Module):
-        def forward(self, image):
-            return torch.zeros_like(image[:, :1])
+        def forward(self, image, return_maps):
+            middle = torch.zeros_like(image[:, :1])
+            return DepthMaps(image, *[middle] * 7)
 
     info = weights.WeightsInfo(10.0, 100.0, 96, 96)
     depth_m, = DepthPredictor.of(Constant(), info, 'cpu').predict(
