@@ -119,6 +119,7 @@ class DepthNode(LifecycleNode):
         except Exception as error:  # rclpy would swallow it without a word
             self._close_topics()
             return self._refuse(f'cannot activate: {error}')
+        self._health.network_ready()
         self._state = 'active'
         return super().on_activate(state)
 
