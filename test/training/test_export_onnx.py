@@ -7,8 +7,8 @@ import torch
 from s2r_depth_ros import weights
 from s2r_depth_ros.depth_range import to_metres
 from s2r_depth_ros.network import Architecture, S2RDepthNet
+from s2r_depth_training.errors import TrainingError
 from s2r_depth_training.export_onnx import export_onnx
-from s2r_depth_training.run import TrainingError
 
 
 @pytest.fixture(scope='module')

@@ -10,15 +10,14 @@ import torch
 from torch import nn
 
 from s2r_depth_training import run
+from s2r_depth_training.checkpoints import load_result, save_whole
+from s2r_depth_training.errors import TrainingError
 from s2r_depth_training.run import (
     averaged,
     batches_from,
     FabricSettings,
-    load_result,
     resolved_precision,
-    save_whole,
     Stage,
-    TrainingError,
 )
 
 

@@ -15,8 +15,9 @@ from torch import nn
 from s2r_depth_ros import DepthPredictor, weights
 from s2r_depth_ros.network import Architecture, DilatedResidualNet, S2RDepthNet
 from s2r_depth_training.data import Batch, DataError
+from s2r_depth_training.errors import TrainingError
 from s2r_depth_training.evaluate import evaluate
-from s2r_depth_training.run import Stage, TrainingError
+from s2r_depth_training.run import Stage
 from s2r_depth_training.stages import (
     dsa,
     fine_tune,

@@ -113,7 +113,7 @@ def _expected_errors(verb: str) -> tuple[type[Exception], ...]:
     from s2r_depth_ros.weights import WeightsError
 
     from .data import DataError
-    from .run import TrainingError
+    from .errors import TrainingError
 
     # The tools' arguments are checked by themselves, the stages' by their settings beforehand.
     bad_argument = (ValueError,) if verb in TOOLS else ()

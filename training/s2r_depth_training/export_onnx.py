@@ -15,7 +15,7 @@ from s2r_depth_ros import weights as weight_files
 from s2r_depth_ros.depth_range import to_metres
 from s2r_depth_ros.network import SIZE_MULTIPLE, SMALLEST_SIZE
 
-from .run import TrainingError
+from .errors import TrainingError
 
 OPSET = 18
 CHECKED_BATCH_SIZES = (1, 3)

@@ -10,15 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
-import datetime
 import fcntl
-from importlib import metadata
 import json
 import os
 from pathlib import Path
-import platform
 import shutil
-import subprocess
 import sys
 import time
 from typing import Any, Literal, Protocol, TypeVar
@@ -34,22 +30,17 @@ from tqdm import tqdm
 
 from s2r_depth_ros.network import Architecture
 
+from .checkpoints import read_whole, save_whole, write_json
+from .environment import environment
+from .errors import TrainingError
 from .pictures import contact_sheet
 from .ranges import check_ranges
-
-LOGGED_PACKAGES = (
-    's2r_depth_ros', 'torch', 'lightning-fabric', 'numpy', 'opencv-python-headless', 'pillow',
-    'safetensors')
 
 # Settings that may differ when a run goes on: they decide how long and on what, not on which data.
 # The learning rate is one of them, since it is what to lower after a loss that is not finite.
 FREE_TO_CHANGE = frozenset({
     'run_dir', 'fabric', 'workers', 'epochs', 'steps', 'max_minutes', 'learning_rate',
     'log_every_steps', 'checkpoint_every_steps', 'pictures_every_steps'})
-
-
-class TrainingError(RuntimeError):
-    """A run cannot start or go on; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -478,15 +469,15 @@ class Stage:
 
     def _describe(self) -> None:
         """Write with what settings, and each time where and how, the stage was run."""
-        _write_json(self.folder / 'settings.json', _plain(self.run))
+        write_json(self.folder / 'settings.json', _plain(self.run))
         file = self.folder / 'environment.json'
         starts = json.loads(file.read_text('utf-8')) if file.exists() else []
-        _write_json(file, [*starts, {
+        write_json(file, [*starts, {
             **environment(self.run.seed), 'from_step': self.step,
             'device': str(self.fabric.device), 'precision': resolved_precision(self.run.fabric)}])
 
     def _restore(self) -> None:
-        state = _read(self.checkpoint_file)
+        state = read_whole(self.checkpoint_file)
         changed = [
             f'{name} was {state["settings"].get(name)!r} and is now {value!r}'
             for name, value in self._fixed_settings.items()
@@ -509,101 +500,6 @@ def _set_learning_rate(schedule: LRScheduler, learning_rate: float) -> None:
     schedule.base_lrs = [rate * change for rate in schedule.base_lrs]
     for group in schedule.optimizer.param_groups:
         group['lr'] *= change
-
-
-def load_result(path: Path, architecture: str, **modules: nn.Module) -> dict[str, str]:
-    """
-    Fill ``modules`` with what a stage handed over.
-
-    :param path: the stage's ``result.pt``.
-    :param architecture: name of the preset in use.
-    :param modules: the parts to fill, by their name in that file.
-    :returns: the provenance of the weights.
-    :raises TrainingError: if the file is missing, damaged, or of another architecture.
-    """
-    result = read_result(path)
-    if result.get('architecture') != Architecture.preset(architecture).as_dict():
-        raise TrainingError(
-            f'{path} was trained with the architecture {result.get("architecture")}, and the '
-            f'config says {architecture!r}: they must be the same')
-    for name, module in modules.items():
-        if name not in result['modules']:
-            raise TrainingError(
-                f'{path} holds {", ".join(result["modules"])} and no {name}: is it the result of '
-                'another stage?')
-        module.load_state_dict(result['modules'][name])
-    return result['provenance']
-
-
-def read_result(path: Path) -> dict[str, Any]:
-    """
-    Return all that a stage handed over: ``architecture``, ``modules``, ``provenance``.
-
-    :param path: the stage's ``result.pt``.
-    :raises TrainingError: if the file is missing or damaged.
-    """
-    if not path.is_file():
-        verb = path.parent.name.replace('_', '-')
-        raise TrainingError(
-            f'{path} does not exist: train that stage first (s2r_train {verb}), or name another '
-            'result in the config')
-    return _read(path)
-
-
-def save_whole(state: object, path: Path) -> None:
-    """
-    Write ``state`` with ``torch.save`` so that ``path`` is never half a file.
-
-    :param state: tensors and plain values only, so that it can be read without running code.
-    :param path: replaced once the new file is on the disk.
-    :raises TrainingError: if the file cannot be written.
-    """
-    temporary = path.with_name(f'.{path.name}.part')
-    try:
-        with open(temporary, 'wb') as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
-        raise TrainingError(
-            f'could not write {path} ({error}): make room, or give another run_dir') from error
-
-
-def environment(seed: int) -> dict[str, Any]:
-    """
-    Return what is needed to repeat a run, beside its settings.
-
-    :param seed: the run's.
-    """
-    versions = {}
-    for package in LOGGED_PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return {
-        'command': ' '.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        'started': datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds'),
-        'seed': seed, 'git_revision': git_revision(), 'python': platform.python_version(),
-        'machine': platform.machine(), 'packages': versions,
-    }
-
-
-def git_revision() -> str | None:
-    """Return the revision of this package's checkout, ``+`` if changed; None if there is none."""
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ['git', *arguments], cwd=Path(__file__).parent, capture_output=True, text=True,
-            check=True).stdout.strip()
-
-    try:
-        git('ls-files', '--error-unmatch', Path(__file__).name)
-        changed = git('status', '--porcelain', '--untracked-files=no')
-        return git('rev-parse', 'HEAD') + ('+' if changed else '')
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 def _locked_folder(folder: Path) -> Any:
@@ -662,16 +558,3 @@ def _plain(value: Any) -> Any:
 def _on_cpu(module: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().clone()
             for name, tensor in module.state_dict().items()}
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:  # what damaged pickles raise is not bounded
-        raise TrainingError(f'{path} is damaged ({error}): remove it and train again') from error
-
-
-def _write_json(path: Path, content: object) -> None:
-    temporary = path.with_name(f'.{path.name}.part')
-    temporary.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
-    os.replace(temporary, path)

@@ -11,8 +11,9 @@ from torch.optim import Adam
 from torch.optim.lr_scheduler import StepLR
 
 from ..data import Batch, EpochLoader
+from ..errors import TrainingError
 from ..ranges import check_ranges
-from ..run import averaged, batches_from, LoopSettings, Stage, TrainingError
+from ..run import averaged, batches_from, LoopSettings, Stage
 
 ModuleT = TypeVar('ModuleT', bound=nn.Module)
 Step = Callable[[nn.Module, Batch], tuple[dict[str, Tensor], dict[str, Tensor]]]

@@ -13,10 +13,12 @@ from s2r_depth_ros import weights
 from s2r_depth_ros.network import Architecture, DepthMaps, DilatedResidualNet, S2RDepthNet
 from s2r_depth_ros.published_names import to_own_name
 
+from ..checkpoints import load_result
 from ..data import Batch
+from ..errors import TrainingError
 from ..inputs import depth_loader
 from ..losses import depth_error
-from ..run import frozen, load_result, Stage, TrainingError
+from ..run import frozen, Stage
 from .depth_loop import EpochSettings, fit, unit_range
 from .ste_decoder import NAME as STE_DECODER
 

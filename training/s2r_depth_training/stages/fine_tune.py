@@ -8,8 +8,9 @@ from typing import Literal, TYPE_CHECKING
 from s2r_depth_ros import weights
 from s2r_depth_ros.network import Architecture
 
+from ..errors import TrainingError
 from ..inputs import depth_loader, SourceSettings
-from ..run import frozen, Stage, TrainingError
+from ..run import frozen, Stage
 from .depth_loop import EpochSettings, fit
 from .dsa import whole_network_step
 

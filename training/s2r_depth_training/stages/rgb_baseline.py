@@ -13,8 +13,10 @@ from s2r_depth_ros import DepthPredictor
 from s2r_depth_ros.network import Architecture, DepthMaps, DepthNet
 from s2r_depth_ros.weights import WeightsInfo
 
+from ..checkpoints import load_result, read_result
+from ..errors import TrainingError
 from ..inputs import depth_loader
-from ..run import load_result, read_result, Stage, TrainingError
+from ..run import Stage
 from .depth_loop import EpochSettings, fit
 from .dsa import whole_network_step
 

@@ -11,11 +11,12 @@ from torch import nn, Tensor
 from s2r_depth_ros import weights
 from s2r_depth_ros.network import Architecture, S2RDepthNet
 
+from ..checkpoints import load_result
 from ..data import Batch
 from ..inputs import depth_loader
 from ..losses import depth_error, structure_penalty
 from ..ranges import check_ranges
-from ..run import frozen, load_result, Stage
+from ..run import frozen, Stage
 from .depth_loop import EpochSettings, fit, unit_range
 from .ste_encoder import NAME as STE_ENCODER
 

@@ -17,10 +17,11 @@ from torch.optim.lr_scheduler import StepLR
 
 from s2r_depth_ros.network import Architecture
 
+from ..checkpoints import load_result
 from ..inputs import translation_loader
 from ..losses import judged_as, reconstruction_error
 from ..ranges import check_ranges
-from ..run import averaged, batches_from, load_result, LoopSettings, Stage
+from ..run import averaged, batches_from, LoopSettings, Stage
 from ..translation import Discriminators, Translator
 
 if TYPE_CHECKING:

@@ -1,0 +1,94 @@
+"""What a stage keeps and hands over, as files that are whole or not there."""
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from s2r_depth_ros.network import Architecture
+
+from .errors import TrainingError
+
+
+def load_result(path: Path, architecture: str, **modules: nn.Module) -> dict[str, str]:
+    """
+    Fill ``modules`` with what a stage handed over.
+
+    :param path: the stage's ``result.pt``.
+    :param architecture: name of the preset in use.
+    :param modules: the parts to fill, by their name in that file.
+    :returns: the provenance of the weights.
+    :raises TrainingError: if the file is missing, damaged, or of another architecture.
+    """
+    result = read_result(path)
+    if result.get('architecture') != Architecture.preset(architecture).as_dict():
+        raise TrainingError(
+            f'{path} was trained with the architecture {result.get("architecture")}, and the '
+            f'config says {architecture!r}: they must be the same')
+    for name, module in modules.items():
+        if name not in result['modules']:
+            raise TrainingError(
+                f'{path} holds {", ".join(result["modules"])} and no {name}: is it the result of '
+                'another stage?')
+        module.load_state_dict(result['modules'][name])
+    return result['provenance']
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """
+    Return all that a stage handed over: ``architecture``, ``modules``, ``provenance``.
+
+    :param path: the stage's ``result.pt``.
+    :raises TrainingError: if the file is missing or damaged.
+    """
+    if not path.is_file():
+        verb = path.parent.name.replace('_', '-')
+        raise TrainingError(
+            f'{path} does not exist: train that stage first (s2r_train {verb}), or name another '
+            'result in the config')
+    return read_whole(path)
+
+
+def read_whole(path: Path) -> dict[str, Any]:
+    """
+    Return what :func:`save_whole` wrote.
+
+    :param path: of the file.
+    :raises TrainingError: if it is damaged.
+    """
+    try:
+        return torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:  # what damaged pickles raise is not bounded
+        raise TrainingError(f'{path} is damaged ({error}): remove it and train again') from error
+
+
+def save_whole(state: object, path: Path) -> None:
+    """
+    Write ``state`` with ``torch.save`` so that ``path`` is never half a file.
+
+    :param state: tensors and plain values only, so that it can be read without running code.
+    :param path: replaced once the new file is on the disk.
+    :raises TrainingError: if the file cannot be written.
+    """
+    temporary = path.with_name(f'.{path.name}.part')
+    try:
+        with open(temporary, 'wb') as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:
+        temporary.unlink(missing_ok=True)
+        raise TrainingError(
+            f'could not write {path} ({error}): make room, or give another run_dir') from error
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write ``content`` so that ``path`` is never half a file."""
+    temporary = path.with_name(f'.{path.name}.part')
+    temporary.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+    os.replace(temporary, path)

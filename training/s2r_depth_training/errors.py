@@ -1,0 +1,5 @@
+"""What goes wrong in a training through no fault of the code."""
+
+
+class TrainingError(RuntimeError):
+    """A run cannot start or go on; the message says what to do."""
