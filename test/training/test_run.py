@@ -147,6 +147,18 @@ def test_a_run_does_not_go_on_with_another_batch_size(tmp_path):
         track_layer(stage)
 
 
+def test_a_checkpoint_of_another_version_is_refused(tmp_path):
+    config = tiny_config(tmp_path)
+    with stage_of(config) as stage:
+        track_layer(stage)
+    state = torch.load(stage.checkpoint_file, weights_only=True)
+    del state['loader']
+    torch.save(state, stage.checkpoint_file)
+    with stage_of(config, resume=True) as stage, pytest.raises(
+            TrainingError, match='lacks loader, as another version'):
+        track_layer(stage)
+
+
 def test_a_run_goes_on_with_another_learning_rate_halved_as_often_as_before(tmp_path):
     def track(stage):
         optimizer = torch.optim.Adam(nn.Linear(1, 1).parameters(), stage.settings.learning_rate)

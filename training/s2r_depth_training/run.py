@@ -486,6 +486,11 @@ class Stage:
             raise TrainingError(
                 f'{self.checkpoint_file} cannot be continued with other settings: '
                 + '; '.join(changed) + '. Put them back, or start in another run_dir')
+        missing = sorted(self._tracked.keys() - state.keys())
+        if missing:
+            raise TrainingError(
+                f'{self.checkpoint_file} lacks {", ".join(missing)}, as another version of this '
+                'package wrote it: go on with that version, or start in another run_dir')
         for name, part in self._tracked.items():
             part.load_state_dict(state[name])
             if isinstance(part, LRScheduler):
