@@ -73,8 +73,10 @@ def test_table_counts_every_frame_and_every_output(demo):
     value = {line[:34].strip(): line[34:] for line in table.splitlines()}
     published = int(value['depth images published'])
     assert published >= 6
-    assert {int(value[f'received here: depth/{output}']) for output in (
-        'image', 'camera_info', 'points', 'image_color', 'structure', 'attention')} == {published}
+    received_here = {int(value[f'received here: depth/{output}']) for output in (
+        'image', 'camera_info', 'points', 'image_color', 'structure', 'attention')}
+    # The first may have come before this side had found its publisher.
+    assert received_here <= {published - 1, published}
     played, received = (
         int(value[name]) for name in ('images played', 'images received by the node'))
     assert published <= received <= played

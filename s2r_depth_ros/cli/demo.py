@@ -196,14 +196,16 @@ def _table(recording: Recording) -> str:
         for status in (recording.camera, recording.network))
     drops = {key.removeprefix('dropped '): int(value)
              for key, value in node.items() if key.startswith('dropped ')}
+    # Whoever finds the player last misses its first image: here or the node.
+    played = max(len(recording.images_s), int(node.get('received', 0)))
     # The node asks for the newest alone: what comes while it is busy, the middleware lets fall.
-    lost = len(recording.images_s) - int(node.get('received', 0))
+    lost = played - int(node.get('received', 0))
     if lost > 0:
         drops['before the node'] = lost
     median_ms, p95_ms = np.percentile(recording.latencies_s, (50, 95)) * 1e3
     rows = [
         ('weights, device', f'{network.get("weights")}, {network.get("device")}'),
-        ('images played', str(len(recording.images_s))),
+        ('images played', str(played)),
         ('images received by the node', node.get('received', '?')),
         ('depth images published', node.get('published', '?')),
         ('images dropped', ', '.join(f'{n} {cause}' for cause, n in drops.items()) or 'none'),
