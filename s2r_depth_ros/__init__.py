@@ -6,8 +6,8 @@ if TYPE_CHECKING:
     from .network import S2RDepthNet
     from .predictor import DepthPredictor
 
-# Before torch is loaded: threads that wait by spinning take the CPU from whoever has work. Beside
-# other busy processes the network is ten times slower for it; alone it gains nothing.
+# Before torch is loaded: threads that wait by spinning take the CPU from whoever has work. Alone
+# that is a third faster, beside one busy process ten times slower (docs/design.md, Threads).
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
 __all__ = ['DepthPredictor', 'S2RDepthNet']
