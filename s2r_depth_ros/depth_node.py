@@ -335,7 +335,7 @@ and            /diagnostics
 
 example
   depth_node --ros-args -r camera/image:=/front/image_raw \\
-      -r camera/camera_info:=/front/camera_info -p weights:=indoor
+      -r camera/camera_info:=/front/camera_info -p rectify:=true
 
 parameters (default)
 {node_parameters.help_text()}
