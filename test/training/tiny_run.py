@@ -87,7 +87,12 @@ def write_yaml(path: Path, root: Path, run: str = 'run', **sections) -> Path:
 
 
 def logged(folder: Path, name: str) -> dict[int, float]:
-    """Return what TensorBoard shows of the scalar ``name``: value by step."""
-    events = EventAccumulator(str(folder))
-    events.Reload()
-    return {event.step: event.value for event in events.Scalars(name)}
+    """Return what was logged of the scalar ``name``: value by step, the later run's where both."""
+    values: dict[int, float] = {}
+    # TensorBoard orders files by name, which is wrong for two runs begun in the same second.
+    for file in sorted(folder.glob('events.out.*'), key=lambda file: file.stat().st_mtime_ns):
+        events = EventAccumulator(str(file))
+        events.Reload()
+        if name in events.Tags()['scalars']:
+            values |= {event.step: event.value for event in events.Scalars(name)}
+    return values
