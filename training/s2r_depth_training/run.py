@@ -8,6 +8,7 @@ A run folder holds one folder per stage. In it: ``settings.json`` (every resolve
 """
 from __future__ import annotations
 
+import atexit
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 import fcntl
@@ -161,7 +162,15 @@ def start_fabric(settings: FabricSettings) -> Fabric:
         strategy='ddp' if 'TORCHELASTIC_RUN_ID' in os.environ else 'auto',
         precision=resolved_precision(settings))
     fabric.launch()
+    if fabric.world_size > 1:
+        atexit.register(_leave_process_group)
     return fabric
+
+
+def _leave_process_group() -> None:
+    """Stop gloo's threads: a process that ends while one runs is aborted by the C++ runtime."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def resolved_precision(
