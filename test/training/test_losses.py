@@ -36,6 +36,18 @@ def test_a_coarse_scale_never_sees_a_mixture_of_near_and_far():
     assert depth_error([coarse], target, valid).item() == pytest.approx(1.0)
 
 
+def test_nearness_makes_the_errors_relative():
+    near, far = -0.9, 0.8  # 4 and 72 of 80 m
+    target = torch.tensor([[[[near, far]]]])
+    valid = torch.ones(1, 1, 1, 2, dtype=torch.bool)
+    at_near, at_far = (
+        depth_error([target + torch.tensor([[[error]]])], target, valid, nearness=16).item()
+        for error in ([0.1, 0.0], [0.0, 0.1]))
+    # 16 / ln(17) / (1 + 16 * 0.05) * 0.1 over two pixels, and with 0.9 in place of 0.05
+    assert at_near == pytest.approx(0.1 / 2 * 16 / math.log(17) / 1.8, rel=1e-5)
+    assert at_far == pytest.approx(0.1 / 2 * 16 / math.log(17) / 15.4, rel=1e-5)
+
+
 def test_every_image_of_a_batch_counts_the_same():
     depth = torch.zeros(2, 1, 2, 2)
     target = torch.stack([torch.full((1, 2, 2), 1.0), torch.full((1, 2, 2), 0.5)])

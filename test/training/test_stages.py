@@ -281,7 +281,8 @@ def test_a_batch_without_any_depth_is_refused(root):
     config = tiny_config(root, 'blind')
     with Stage('dsa', config, config.dsa, resume=False) as stage, pytest.raises(
             TrainingError, match='no image of the batch of step 1 has valid depth.*blind.png'):
-        fit(stage, config.dsa, Blind(), nn.Conv2d(3, 1, 1), dsa.whole_network_step)
+        fit(stage, config.dsa, Blind(), nn.Conv2d(3, 1, 1),
+            partial(dsa.whole_network_step, config.dsa))
 
 
 def test_a_run_does_not_go_on_with_another_number_of_images(tmp_path):

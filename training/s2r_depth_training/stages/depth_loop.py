@@ -26,14 +26,18 @@ class EpochSettings(LoopSettings):
 
     :param epochs: length of the stage; each image is seen once per epoch.
     :param halve_every_epochs: the learning rate is halved each time.
+    :param nearness: how much more near depths count in the loss; 0, as published, weighs a metre
+        the same at any distance, a large value weighs errors relative to the depth.
     """
 
     epochs: float = 30.0
     halve_every_epochs: float = 10.0
+    nearness: float = 0.0
 
     def __post_init__(self):
         super().__post_init__()
         check_ranges(self, 'epochs', 'halve_every_epochs', above=0)
+        check_ranges(self, 'nearness', least=0)
 
 
 def fit(

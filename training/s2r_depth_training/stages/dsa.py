@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 import re
 from typing import TYPE_CHECKING
@@ -76,7 +77,7 @@ def train(config: Config, resume: bool = False) -> Path:
         frozen(network.structure_decoder)
 
         # Loop
-        trained = fit(stage, settings, loader, network, whole_network_step)
+        trained = fit(stage, settings, loader, network, partial(whole_network_step, settings))
 
         # Hand-over
         if stage.fabric.is_global_zero:
@@ -113,17 +114,18 @@ def load_trunk(trunk: DilatedResidualNet, path: Path) -> None:
 
 
 def whole_network_step(
-    network: nn.Module, batch: Batch,
+    settings: EpochSettings, network: nn.Module, batch: Batch,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """
     Return the depth loss of the whole network, and its maps for pictures.
 
+    :param settings: weigh the errors.
     :param network: an ``S2RDepthNet``.
     :param batch: images with depth.
     """
     maps: DepthMaps = network(batch.image, return_maps=True)
     depths = (maps.depth_8th, maps.depth_4th, maps.depth_half, maps.depth)
-    return {'loss/depth': depth_error(depths, batch.depth, batch.valid)}, {
+    return {'loss/depth': depth_error(depths, batch.depth, batch.valid, settings.nearness)}, {
         'image': batch.image, 'structure': maps.structure, 'attention': maps.attention,
         'depth_specific_structure': maps.depth_specific_structure,
         'depth': unit_range(maps.depth), 'true_depth': unit_range(batch.depth)}

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal, TYPE_CHECKING
 
@@ -72,7 +73,7 @@ def train(config: Config, resume: bool = False) -> Path:
         loader = depth_loader(data, stage)
 
         # Loop
-        trained = fit(stage, settings, loader, network, whole_network_step)
+        trained = fit(stage, settings, loader, network, partial(whole_network_step, settings))
 
         # Hand-over
         if stage.fabric.is_global_zero:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,7 +75,7 @@ def train(config: Config, resume: bool = False) -> Path:
             load_result(settings.init_from, config.architecture, depth=network.depth)
 
         # Loop
-        trained = fit(stage, settings, loader, network, whole_network_step)
+        trained = fit(stage, settings, loader, network, partial(whole_network_step, settings))
 
         # Hand-over
         return stage.finish(depth=trained.depth)

@@ -112,13 +112,13 @@ def structure_step(
     """
     Return the losses of stage 2, and its maps for pictures.
 
-    :param settings: weigh the structure penalty.
+    :param settings: weigh the errors and the structure penalty.
     :param model: a :class:`StructureToDepth`.
     :param batch: images with depth.
     """
     structure, depths = model(batch.image)
     losses = {
-        'loss/depth': depth_error(depths, batch.depth, batch.valid),
+        'loss/depth': depth_error(depths, batch.depth, batch.valid, settings.nearness),
         'loss/structure': settings.structure_weight * structure_penalty(
             structure, batch.depth, batch.valid, settings.beta)}
     return losses, {
