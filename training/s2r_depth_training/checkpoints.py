@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from s2r_depth_ros import weights
 from s2r_depth_ros.network import Architecture
 
 from .errors import TrainingError
@@ -18,7 +19,7 @@ def load_result(path: Path, architecture: str, **modules: nn.Module) -> dict[str
     """
     Fill ``modules`` with what a stage handed over.
 
-    :param path: the stage's ``result.pt``.
+    :param path: the stage's ``result.pt``, or a weights file (``.safetensors``).
     :param architecture: name of the preset in use.
     :param modules: the parts to fill, by their name in that file.
     :returns: the provenance of the weights.
@@ -42,9 +43,15 @@ def read_result(path: Path) -> dict[str, Any]:
     """
     Return all that a stage handed over: ``architecture``, ``modules``, ``provenance``.
 
-    :param path: the stage's ``result.pt``.
+    :param path: the stage's ``result.pt``, or a weights file (``.safetensors``).
     :raises TrainingError: if the file is missing or damaged.
+    :raises WeightsError: if the weights file is.
     """
+    if path.suffix == '.safetensors':
+        network, info = weights.load_with_info(path)
+        return {
+            'architecture': network.architecture.as_dict(), 'provenance': info.provenance,
+            'modules': {name: part.state_dict() for name, part in network.named_children()}}
     if not path.is_file():
         verb = path.parent.name.replace('_', '-')
         raise TrainingError(

@@ -37,12 +37,16 @@ class DsaSettings(EpochSettings):
     :param structure: a ``result.pt`` of stage 2; null is this run's own.
     :param trunk: weights of a DRN-D-22 trained on ImageNet (``drn_d_22.pth``) for the trunk of
         the attention; paper architecture only. Null starts it at random.
-    :param init_from: a ``result.pt`` of this stage to begin with, null for a random start.
+    :param init_from: a ``result.pt`` of this stage, or a weights file, to begin with; null for a
+        random start.
+    :param init_depth_from: a ``result.pt`` to begin with in the depth net alone. That of stage 2
+        shortens this stage; null is as published, a new depth net.
     """
 
     structure: Path | None = None
     trunk: Path | None = None
     init_from: Path | None = None
+    init_depth_from: Path | None = None
 
 
 def train(config: Config, resume: bool = False) -> Path:
@@ -69,6 +73,9 @@ def train(config: Config, resume: bool = False) -> Path:
             load_result(
                 settings.init_from, config.architecture, attention=network.attention,
                 depth=network.depth)
+        if settings.init_depth_from:
+            load_result(
+                settings.init_depth_from, config.architecture, depth=network.depth)
         load_result(
             settings.structure or config.result_of(STE_DECODER), config.architecture,
             structure_encoder=network.structure_encoder,

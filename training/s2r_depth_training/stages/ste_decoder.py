@@ -37,7 +37,8 @@ class SteDecoderSettings(EpochSettings):
     :param train_encoder: train the encoder here, from a random start, in place of taking stage
         1's: an ablation.
     :param encoder: a ``result.pt`` of stage 1; null is this run's own.
-    :param init_from: a ``result.pt`` of this stage to begin with, null for a random start.
+    :param init_from: a ``result.pt`` of this stage, or a weights file, to begin with; null for a
+        random start.
     """
 
     structure_weight: float = 1.0

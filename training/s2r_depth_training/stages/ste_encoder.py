@@ -62,7 +62,8 @@ class SteEncoderSettings(LoopSettings):
     :param style_size: numbers in a style code.
     :param discriminator_scales: sizes at which images are judged, each half the one before.
     :param weights: of the losses.
-    :param init_from: a ``result.pt`` of this stage to begin with, null for a random start.
+    :param init_from: a ``result.pt`` of this stage, or a weights file, to begin with; null for a
+        random start.
     """
 
     batch_size: int = 1
