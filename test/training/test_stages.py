@@ -161,6 +161,17 @@ def test_a_warm_start_begins_with_the_given_weights(trained, root):
                 modules_of(dsa.train(config))['depth'])
 
 
+def test_a_warm_start_takes_a_weights_file_and_another_depth_net(trained, root):
+    config = with_stage(
+        tiny_config(root, 'warm_file'), 'dsa', structure=trained.result_of('ste_decoder'),
+        init_from=trained.weights_file, init_depth_from=trained.result_of('ste_decoder'),
+        max_minutes=0.0)
+    begun = modules_of(dsa.train(config))
+    assert same(part_of(trained.weights_file, 'attention'), begun['attention'])
+    assert same(modules_of(trained.result_of('ste_decoder'))['depth'], begun['depth'])
+    assert not same(part_of(trained.weights_file, 'depth'), begun['depth'])
+
+
 def test_fine_tuning_moves_only_what_is_not_frozen(trained, root):
     config = with_stage(
         tiny_config(root, 'tuned'), 'fine_tune', weights=str(trained.weights_file),
