@@ -19,6 +19,7 @@ STAGES = {
     'rgb-baseline': ('.stages.rgb_baseline', 'train', 'depth straight from RGB, to compare'),
     'fine-tune': ('.stages.fine_tune', 'train', 'go on with labelled real images'),
     'all': ('.stages', 'train_all', 'the three stages, skipping what is done'),
+    'ablation': ('.ablation', 'ablation', 'what structure and attention are worth, in tables'),
     'demo': ('.demo', 'demo', 'render, train and evaluate at a small size'),
 }
 TOOLS = {

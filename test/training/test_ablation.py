@@ -1,0 +1,63 @@
+"""The ablation: four variants, each seed its own run; tables with mean and deviation."""
+import json
+
+import pytest
+from tiny_run import tiny_config, write_data, write_yaml
+import torch
+
+from s2r_depth_training.ablation import ablation, tables, VARIANTS
+from s2r_depth_training.cli import main
+from s2r_depth_training.errors import TrainingError
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+    """Two processes that share the seeds, and a last call that makes the tables."""
+    root = tmp_path_factory.mktemp('ablation')
+    write_data(root)
+    tests = {'streets': {'dataset': 'vkitti', 'root': str(root / 'scenes')}}
+    config = write_yaml(root / 'config.yaml', root, tests=tests)
+    for seeds in ('[1]', '[2]', '[1,2]'):
+        assert main(['ablation', '--config', str(config), '--seeds', seeds]) == 0
+    return root / 'run'
+
+
+def test_the_tables_hold_all_seeds(run):
+    results = json.loads((run / 'ablation.json').read_text('utf-8'))
+    assert results['seeds'] == [1, 2]
+    for variant in VARIANTS:
+        assert [set(seed) for seed in results['tests']['streets'][variant]] == 2 * [
+            {'Abs Rel', 'delta < 1.25', 'Abs Rel, unscaled', 'style change'}]
+    page = (run / 'ablation.md').read_text('utf-8')
+    assert '| (d) c without stage 1 |' in page
+    # One variation alone has no style change; a figure that none has gets no column.
+    assert 'style change' not in page
+
+
+def test_variants_differ_in_what_they_leave_out(run):
+    def modules(result):
+        return torch.load(run / 'seed_1' / result, weights_only=True)['modules']
+
+    first, second, scratch = (
+        modules(result)['structure_encoder'] for result in (
+            'ste_encoder/result.pt', 'ste_decoder/result.pt',
+            'without_stage_1/ste_decoder/result.pt'))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not all(torch.equal(first[name], scratch[name]) for name in first)
+    assert set(modules('rgb_baseline/result.pt')) == {'depth'}
+
+
+def test_tables_hold_mean_and_deviation_of_the_seeds():
+    def seeds(*errors):
+        return [{'Abs Rel': error, 'delta < 1.25': 0.5, 'Abs Rel, unscaled': 1.0,
+                 'style change': None} for error in errors]
+
+    page = tables({'streets': {variant: seeds(0.1, 0.3) for variant in VARIANTS}})
+    # The sample deviation of 0.1 and 0.3 is 0.2 / sqrt(2).
+    assert '| (a) depth straight from RGB | 0.200 ± 0.141 | 0.500 ± 0.000 |' in page
+
+
+def test_nothing_to_do_is_an_error(tmp_path):
+    config = tiny_config(tmp_path)
+    with pytest.raises(TrainingError, match='at least one seed and one test set'):
+        ablation(config, {}, seeds=[1])
