@@ -248,7 +248,7 @@ class Rectifier:
                 model.k, model.d, model.r, target, size, cv2.CV_32FC1)
         else:
             raise CameraError(
-                f"the distortion model '{model.distortion_model}' is not known; rectification "
+                f'the distortion model {model.distortion_model!r} is not known; rectification '
                 f'knows {", ".join(_PINHOLE_MODELS)} and {_FISHEYE_MODEL}')
         map_x, map_y = maps
         self.seen = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 import sys
+import textwrap
 import time
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ from .worker import Worker
 
 DIAGNOSTICS_PERIOD_S = 1.0
 WARNING_PERIOD_S = 5.0
+LONGEST_REASON = 500
 # A stamp that is so much older is a clock that began anew, as in a bag that loops: one image is
 # dropped. One that is a little older came late: the newest stays the measure.
 RESTART_NS = 10**9
@@ -260,11 +262,17 @@ class DepthNode(LifecycleNode):
             else:
                 depths_m, maps = predictor.predict(images, intrinsics), [None] * len(jobs)
         except Exception as error:  # out of memory, a lost device: report, and try the next frame
-            if len(jobs) > 1:  # it may be due to one of them
-                return [each for job in jobs for each in self._predict(
-                    predictor, [job], parameters)]
-            self._health.network_failed(f'the network failed: {error}')
-            self._drop(jobs[0].camera, 'network_failed', str(error))
+            fault = _one_line(f'{type(error).__name__}: {error}')
+        else:
+            fault = ''
+        # Only here, since the exception holds what the network had in memory when it failed.
+        if fault and len(jobs) > 1:  # too many at once, or it is due to one of them
+            half = len(jobs) // 2
+            return [*self._predict(predictor, jobs[:half], parameters),
+                    *self._predict(predictor, jobs[half:], parameters)]
+        if fault:
+            self._health.network_failed(f'the network failed: {fault}')
+            self._drop(jobs[0].camera, 'network_failed', fault)
             return []
         self._health.network_ran(len(jobs))
         return [
@@ -277,6 +285,7 @@ class DepthNode(LifecycleNode):
 
     def _drop(self, camera: str, cause: str, detail: str = '') -> None:
         """Count a dropped frame; warn of a fault, at most every few seconds for each cause."""
+        detail = _one_line(detail)
         self._health.dropped(camera, cause, detail)
         if cause in EXPECTED_DROPS:
             return
@@ -322,6 +331,11 @@ class DepthNode(LifecycleNode):
         if self._predictor is not None and self.parameters.weights == weights.RANDOM:
             return 'the weights are random: the network is untrained, its depth means nothing'
         return ''
+
+
+def _one_line(text: str) -> str:
+    """Return a reason, which may quote a message, as short as logs and diagnostics bear it."""
+    return textwrap.shorten(text, LONGEST_REASON, placeholder=' ...')
 
 
 HELP = f"""

@@ -124,7 +124,7 @@ def image_to_rgb(msg: Image, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     if encoding == 'nv24':
         return _nv24_to_rgb(msg)
     raise MessageError(
-        'unknown_encoding', f"images with the encoding '{encoding}' cannot be read as colours; "
+        'unknown_encoding', f'images with the encoding {encoding!r} cannot be read as colours; '
         f'known are {", ".join((*_PLAIN, "mono16", *_CONVERTED, *_YUV420, "nv24"))}')
 
 
@@ -144,7 +144,7 @@ def compressed_to_rgb(msg: CompressedImage, max_pixels: int = MAX_PIXELS) -> np.
     """
     if 'compressedDepth' in msg.format:
         raise MessageError(
-            'unknown_encoding', f"'{msg.format}' is a compressed depth image, not a camera image")
+            'unknown_encoding', f'{msg.format!r} is a compressed depth image, not a camera image')
     data = bytes(msg.data)
     width, height = _encoded_size(data)
     _check_size(width, height, max_pixels)

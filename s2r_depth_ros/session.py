@@ -8,11 +8,13 @@ import sys
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
 _SIGNAL_CHECK_S = 0.2
+_COMPLAINT_PERIOD_S = 1.0
 
 
 class Session:
@@ -41,13 +43,21 @@ class Session:
         """
         Serve the node's callbacks until a signal comes.
 
+        What a callback raises is logged, and the next one served: rclpy's own services raise for
+        requests that make no sense, and nobody may end the node with one.
+
         :param node: is left open.
         :param is_done: asked after each callback; True ends the spinning too.
         """
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         while rclpy.ok() and not self._stopped and not is_done():
-            executor.spin_once(timeout_sec=_SIGNAL_CHECK_S)  # a signal does not wake it
+            try:
+                executor.spin_once(timeout_sec=_SIGNAL_CHECK_S)  # a signal does not wake it
+            except Exception as error:
+                node.get_logger().error(
+                    f'a callback failed: {type(error).__name__}: {error}',
+                    throttle_duration_sec=_COMPLAINT_PERIOD_S)
         executor.shutdown()
 
     def _stop(self, *_) -> None:
@@ -61,10 +71,14 @@ def check_command_line(program: str, description: str, args: list[str] | None) -
     :param program: name of the executable.
     :param description: the help page.
     :param args: command line without the program's name; None takes that of the process.
-    :raises SystemExit: with 0 after the help page, with 2 after an argument that nobody reads.
+    :raises SystemExit: with 0 after the help page, with 2 after an argument that nobody reads, or
+        a parameter file that is missing or no such file.
     """
-    given = remove_ros_args([program, *(sys.argv[1:] if args is None else args)])[1:]
-    argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         program, usage=f'{program} [--help] --ros-args [-p NAME:=VALUE] [-r FROM:=TO] ...',
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter,
-    ).parse_args(given)
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    try:
+        given = remove_ros_args([program, *(sys.argv[1:] if args is None else args)])
+    except rclpy_implementation.RCLInvalidROSArgsError as error:
+        parser.error(str(error))
+    parser.parse_args(given[1:])

@@ -19,7 +19,12 @@ from .network import Architecture, S2RDepthNet
 
 FORMAT = 's2r_depth_ros/1'
 RANDOM = 'random'
+LARGEST_TRAINING_SIDE_PX = 2048  # the network's input is about as large by default
 BUNDLED = {'outdoor': 'compact-outdoor.safetensors', 'indoor': 'compact-indoor.safetensors'}
+# What the tensors of a file may be, by what the network has; float32 is computed with.
+_READABLE = {
+    torch.float32: (torch.float32, torch.float16, torch.bfloat16, torch.float64),
+    torch.int64: (torch.int64,)}
 
 
 class WeightsError(ValueError):
@@ -52,6 +57,14 @@ class WeightsInfo:
                 raise ValueError(f'{name} must be a number, got {value!r}')
             if not 0 < value < float('inf'):
                 raise ValueError(f'{name} must be positive and finite, got {value!r}')
+        for name in ('training_height_px', 'training_width_px'):
+            value = getattr(self, name)
+            if value not in range(1, LARGEST_TRAINING_SIDE_PX + 1):
+                raise ValueError(
+                    f'{name} must be a whole number up to {LARGEST_TRAINING_SIDE_PX}, got '
+                    f'{value!r}')
+        if not isinstance(self.provenance, dict):
+            raise ValueError(f'provenance must be a mapping, got {self.provenance!r}')
 
 
 # The published outdoor checkpoints saw vKITTI: 725 px at a width of 1242, resized to 640.
@@ -195,7 +208,8 @@ def _load_own(path: Path) -> tuple[S2RDepthNet, WeightsInfo]:
     except (KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise WeightsError(f'{path} has damaged metadata: {error}') from error
     _check_tensors(path, tensors, network.state_dict())
-    return _fill(network, tensors), info
+    # Copied, since they still lie in the file: a file truncated later would kill the process.
+    return _fill(network, {name: tensor.clone() for name, tensor in tensors.items()}), info
 
 
 def _empty_network(architecture: Architecture) -> S2RDepthNet:
@@ -249,9 +263,9 @@ def _check_tensors(
         tensor, want = tensors[name], expected[name]
         if tensor.shape != want.shape:
             faults.append(f'{name} is {tuple(tensor.shape)}, expected {tuple(want.shape)}')
-        elif tensor.is_floating_point() != want.is_floating_point():
+        elif tensor.dtype not in _READABLE[want.dtype]:
             faults.append(f'{name} is {tensor.dtype}, expected {want.dtype}')
-        elif not torch.isfinite(tensor).all():
+        elif not torch.isfinite(tensor.to(want.dtype)).all():
             faults.append(f'{name} has values that are not finite')
     if faults:
         raise WeightsError(f'{path} does not fit the network: ' + '; '.join(sorted(faults)))

@@ -1,5 +1,6 @@
 """Weight files: round trip, and every way in which a file can be wrong."""
 import json
+from pathlib import Path
 import pickle
 
 import pytest
@@ -47,6 +48,13 @@ def test_a_file_is_enough_to_rebuild_the_network(network, file):
     assert not loaded.training
 
 
+def test_nothing_of_a_loaded_network_lies_in_its_file(file):
+    network = weights.load(file)
+    # Truncated in place, a file that is still mapped would kill the process by SIGBUS.
+    assert str(file) not in Path('/proc/self/maps').read_text()
+    assert network is not None
+
+
 def test_saving_replaces_a_file_and_leaves_no_other(network, file):
     weights.save(file, network, INFO)
     assert [path.name for path in file.parent.iterdir()] == ['tiny.safetensors']
@@ -67,6 +75,21 @@ def test_half_precision_files_become_float32(network, file):
 def test_a_missing_file_is_named_with_what_to_give(tmp_path):
     with pytest.raises(weights.WeightsError, match=r'nothing\.safetensors.*outdoor, indoor'):
         weights.load(tmp_path / 'nothing.safetensors')
+
+
+@pytest.mark.parametrize('dtype', [torch.float8_e4m3fn, torch.complex64, torch.int32])
+def test_tensors_of_other_types_are_refused(file, dtype):
+    rewrite(file, lambda tensors: tensors.update(
+        {'depth.activation.weight': torch.zeros(1, dtype=dtype)}))
+    with pytest.raises(weights.WeightsError, match=f'{dtype}, expected torch.float32'):
+        weights.load(file)
+
+
+def test_values_that_float32_does_not_hold_are_refused(file):
+    rewrite(file, lambda tensors: tensors.update(
+        {'depth.activation.weight': torch.tensor([1e300], dtype=torch.float64)}))
+    with pytest.raises(weights.WeightsError, match='not finite'):
+        weights.load(file)
 
 
 def test_every_wrong_tensor_is_named(file):
@@ -112,7 +135,8 @@ def test_metadata_that_promise_a_huge_network_cost_no_memory(file):
 
 @pytest.mark.parametrize('info', [
     {'max_depth_m': -1.0}, {'max_depth_m': float('inf')}, {'training_focal_px': '500'},
-    {'training_width_px': True}])
+    {'training_width_px': True}, {'training_height_px': 100.5}, {'training_width_px': 4096},
+    {'provenance': 5}])
 def test_an_info_that_cannot_be_is_refused(info):
     good = {'max_depth_m': 80.0, 'training_focal_px': 370.0, 'training_height_px': 192,
             'training_width_px': 640}

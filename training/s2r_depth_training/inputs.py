@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from s2r_depth_ros.network import SIZE_MULTIPLE, SMALLEST_SIZE
-from s2r_depth_ros.weights import WeightsInfo
+from s2r_depth_ros.weights import LARGEST_TRAINING_SIDE_PX, WeightsInfo
 
 from .data import (
     Augmentation,
@@ -58,8 +58,8 @@ class DataSettings(SourceSettings):
     """
     Images with depth, and what becomes of them.
 
-    :param height_px: height of the network's input, a multiple of 16 and at least 96.
-    :param width_px: width of the network's input, a multiple of 16 and at least 96.
+    :param height_px: height of the network's input, a multiple of 16, 96 to 2048.
+    :param width_px: width of the network's input, a multiple of 16, 96 to 2048.
     :param training_focal_px: focal length at that size. Depths are scaled to it, so that the
         network learns one camera; the node scales back. vKITTI: 725 px * 640 / 1242.
     :param max_depth_m: top of the depth range: 80 outdoor, 8 indoor. What is farther, and the
@@ -75,10 +75,10 @@ class DataSettings(SourceSettings):
         super().__post_init__()
         for name in ('height_px', 'width_px'):
             side = getattr(self, name)
-            if side % SIZE_MULTIPLE or side < SMALLEST_SIZE:
+            if side % SIZE_MULTIPLE or not SMALLEST_SIZE <= side <= LARGEST_TRAINING_SIDE_PX:
                 raise ValueError(
                     f'{name} must be a multiple of {SIZE_MULTIPLE} and at least {SMALLEST_SIZE}, '
-                    f'got {side}')
+                    f'at most {LARGEST_TRAINING_SIDE_PX}, got {side}')
         check_ranges(self, 'training_focal_px', 'max_depth_m', above=0)
 
     def weights_info(self, provenance: dict[str, str]) -> WeightsInfo:
