@@ -10,9 +10,9 @@ from .layers import conv_norm, reflect_conv
 
 Activation = Callable[[torch.Tensor], torch.Tensor]
 
-# How much of each encoder level reaches its decoder level: little, so that depth is decided
-# where the view is wide.
-SKIP_SCALES = (0.01, 0.05, 0.1)
+# How much of the encoder levels at 1/2, 1/4 and 1/8 reaches their decoder levels, as published:
+# little, so that depth is decided where the view is wide.
+FAINT_SKIP_SCALES = (0.01, 0.05, 0.1)
 
 
 class _EncoderBlock(nn.Module):
@@ -66,6 +66,7 @@ class DepthNet(nn.Module):
     def __init__(self, architecture: Architecture, channels_in: int = 1):
         super().__init__()
         c32, c64, c128, c256, c512 = (architecture.channels(c) for c in (32, 64, 128, 256, 512))
+        self._skip_scales = FAINT_SKIP_SCALES if architecture.faint_skips else (1.0, 1.0, 1.0)
         self.activation = nn.PReLU()  # one slope, shared by the whole module
 
         self.stem = reflect_conv(channels_in, c64, 7, padding=3, bias=False)
@@ -109,7 +110,7 @@ class DepthNet(nn.Module):
         quarter = F.avg_pool2d(self.encoder2(half, act), 2)
         eighth = F.avg_pool2d(self.encoder3(quarter, act), 2)
         sixteenth = F.avg_pool2d(self.encoder4(eighth, act), 2)
-        skips = (level * scale for level, scale in zip((half, quarter, eighth), SKIP_SCALES))
+        skips = (level * scale for level, scale in zip((half, quarter, eighth), self._skip_scales))
         return (*skips, sixteenth)
 
 
