@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from . import depth_range
 from . import weights as weight_files
-from .network import DepthMaps, SIZE_MULTIPLE, SMALLEST_SIZE
+from .network import DepthMaps, inference_form, SIZE_MULTIPLE, SMALLEST_SIZE
 
 PRECISIONS = {
     'float32': torch.float32, 'float16': torch.float16, 'bfloat16': torch.bfloat16}
@@ -103,9 +103,7 @@ class DepthPredictor:
         self.network_size_px = network_size_px
         self.threads = threads or torch.get_num_threads()
         network, self.info = weight_files.load_with_info(weights, published)
-        # Channels last is what the vector units of CPUs and the tensor cores of GPUs read.
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.network = network.to(self.device)
+        self.network = inference_form(network, self.device)
 
     @classmethod
     def of(
@@ -114,12 +112,12 @@ class DepthPredictor:
         """
         Return a predictor that runs another network in the place of S2R-DepthNet.
 
-        :param network: called as ``S2RDepthNet`` is; it is put into evaluation mode.
+        :param network: called as ``S2RDepthNet`` is; the predictor runs a copy of it.
         :param info: what it was trained for.
         :param device: as for the constructor.
         """
         predictor = cls(weight_files.RANDOM, device)
-        predictor.network = network.eval().to(predictor.device)
+        predictor.network = inference_form(network, predictor.device)
         predictor.info = info
         return predictor
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from s2r_depth_ros import published_names, weights
+from s2r_depth_ros.network import inference_form
 
 REFERENCE = Path(__file__).parents[2] / 'shared' / 'reference'
 pytestmark = pytest.mark.skipif(
@@ -53,8 +54,11 @@ def network(reference):
     return weights.load(reference[1])
 
 
+@pytest.mark.parametrize('form', ['training', 'inference'])
 @pytest.mark.parametrize(('height', 'width'), [(128, 160), (112, 208)])
-def test_every_map_equals_the_reference(reference, network, height, width):
+def test_every_map_equals_the_reference(reference, network, form, height, width):
+    if form == 'inference':
+        network = inference_form(network, torch.device('cpu'))
     expected = np.load(REFERENCE / 'outputs.npz')
     image = torch.from_numpy(reference[0].image(height, width))
     with torch.inference_mode():

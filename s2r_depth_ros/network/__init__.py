@@ -3,10 +3,12 @@ from .architecture import Architecture
 from .attention import AttentionNet
 from .depth import DepthNet
 from .drn import DilatedResidualNet
+from .inference import inference_form
 from .s2r_depthnet import DepthMaps, S2RDepthNet, SIZE_MULTIPLE, SMALLEST_SIZE
 from .structure import StructureDecoder, StructureEncoder
 
 __all__ = [
-    'Architecture', 'AttentionNet', 'DepthMaps', 'DepthNet', 'DilatedResidualNet', 'S2RDepthNet',
-    'SIZE_MULTIPLE', 'SMALLEST_SIZE', 'StructureDecoder', 'StructureEncoder',
+    'Architecture', 'AttentionNet', 'DepthMaps', 'DepthNet', 'DilatedResidualNet',
+    'inference_form', 'S2RDepthNet', 'SIZE_MULTIPLE', 'SMALLEST_SIZE', 'StructureDecoder',
+    'StructureEncoder',
 ]

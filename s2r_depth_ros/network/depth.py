@@ -25,7 +25,9 @@ class _EncoderBlock(nn.Module):
         return activation(self.layer2(activation(self.layer1(x))))
 
 
-class _InceptionBlock(nn.Module):
+class InceptionBlock(nn.Module):
+    """Three views of different width, merged and added: (B, C, H, W) -> (B, C, H, W)."""
+
     def __init__(self, channels: int):
         super().__init__()
         self.branches = nn.ModuleList(
@@ -36,12 +38,15 @@ class _InceptionBlock(nn.Module):
         self.norm2 = nn.BatchNorm2d(channels)
 
     def forward(self, x: torch.Tensor, activation: Activation) -> torch.Tensor:
+        """Return the map; shapes as in the class."""
         views = torch.cat([branch(x) for branch in self.branches], dim=1)
         merged = self.norm2(self.merge(activation(self.norm1(views))))
         return activation(merged + x)
 
 
-class _DecoderBlock(nn.Module):
+class DecoderBlock(nn.Module):
+    """(B, ``channels_in``, H, W) -> (B, ``channels_out``, 2 H, 2 W)."""
+
     def __init__(self, channels_in: int, channels_middle: int, channels_out: int):
         super().__init__()
         self.conv = reflect_conv(channels_in, channels_middle, 3, bias=False)
@@ -51,6 +56,7 @@ class _DecoderBlock(nn.Module):
         self.norm2 = nn.BatchNorm2d(channels_out)
 
     def forward(self, x: torch.Tensor, activation: Activation) -> torch.Tensor:
+        """Return the enlarged map; shapes as in the class."""
         x = activation(self.norm1(self.conv(x)))
         return activation(self.norm2(self.enlarge(x)))
 
@@ -75,11 +81,11 @@ class DepthNet(nn.Module):
         self.encoder3 = _EncoderBlock(c128, c256)
         self.encoder4 = _EncoderBlock(c256, c512)
 
-        self.centre = nn.ModuleList(_InceptionBlock(c512) for _ in range(3))
-        self.decoder8 = _DecoderBlock(c512, c512, c256)
-        self.decoder4 = _DecoderBlock(2 * c256, 2 * c256, c128)
-        self.decoder2 = _DecoderBlock(2 * c128 + 1, 2 * c128, c64)
-        self.decoder1 = _DecoderBlock(2 * c64 + 1, 2 * c64, c32)
+        self.centre = nn.ModuleList(InceptionBlock(c512) for _ in range(3))
+        self.decoder8 = DecoderBlock(c512, c512, c256)
+        self.decoder4 = DecoderBlock(2 * c256, 2 * c256, c128)
+        self.decoder2 = DecoderBlock(2 * c128 + 1, 2 * c128, c64)
+        self.decoder1 = DecoderBlock(2 * c64 + 1, 2 * c64, c32)
 
         self.depth8 = reflect_conv(2 * c256, 1, 3, bias=False)
         self.depth4 = reflect_conv(2 * c128 + 1, 1, 3, bias=False)

@@ -50,7 +50,7 @@ class UpProjection(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the enlarged map; shapes as in the class."""
         x = enlarge(x)
-        return F.relu(self.main2(F.relu(self.main(x))) + self.residual(x))
+        return F.relu_(self.main2(F.relu_(self.main(x))) + self.residual(x))
 
 
 class LightUpProjection(nn.Module):
@@ -68,8 +68,8 @@ class LightUpProjection(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the enlarged map; shapes as in the class."""
-        main = self.main2(enlarge(F.relu(self.main(x))))
-        return F.relu(main + enlarge(self.residual(x)))
+        main = self.main2(enlarge(F.relu_(self.main(x))))
+        return F.relu_(main + enlarge(self.residual(x)))
 
 
 def up_projection(channels_in: int, channels_out: int, architecture: Architecture) -> nn.Module:

@@ -7,13 +7,8 @@ from .architecture import Architecture
 from .layers import MapHead, reflect_conv, up_projection
 
 
-def _normalised(x: torch.Tensor) -> torch.Tensor:
-    """Instance norm without parameters: what is left is the structure, not the style."""
-    return F.instance_norm(x)
-
-
 def _activated(x: torch.Tensor) -> torch.Tensor:
-    return F.leaky_relu(_normalised(x), 0.2)
+    return F.leaky_relu_(x, 0.2)
 
 
 class _ResidualBlock(nn.Module):
@@ -21,9 +16,10 @@ class _ResidualBlock(nn.Module):
         super().__init__()
         self.conv1 = reflect_conv(channels, channels, 3)
         self.conv2 = reflect_conv(channels, channels, 3)
+        self.norm = nn.InstanceNorm2d(channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + _normalised(self.conv2(_activated(self.conv1(x))))
+        return x + self.norm(self.conv2(_activated(self.norm(self.conv1(x)))))
 
 
 class StructureEncoder(nn.Module):
@@ -40,12 +36,14 @@ class StructureEncoder(nn.Module):
         self.down1 = reflect_conv(c64, c128, 4, stride=2)
         self.down2 = reflect_conv(c128, c256, 4, stride=2)
         self.residual = nn.Sequential(*(_ResidualBlock(c256) for _ in range(4)))
+        # Without parameters: what is left is the structure, not the style.
+        self.norm1, self.norm2, self.norm3 = (nn.InstanceNorm2d(c) for c in (c64, c128, c256))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Return the structure code; shapes as in the class."""
-        x = _activated(self.stem(image))
-        x = _activated(self.down1(x))
-        x = _activated(self.down2(x))
+        x = _activated(self.norm1(self.stem(image)))
+        x = _activated(self.norm2(self.down1(x)))
+        x = _activated(self.norm3(self.down2(x)))
         return self.residual(x)
 
 
