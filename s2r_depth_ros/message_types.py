@@ -14,7 +14,7 @@ try:
         PointField,
         Range,
     )
-    from std_msgs.msg import Float32MultiArray, Header
+    from std_msgs.msg import Float32MultiArray, Header, MultiArrayDimension, MultiArrayLayout
 except ModuleNotFoundError:
     from .messages_without_ros import (
         CameraInfo,
@@ -23,6 +23,8 @@ except ModuleNotFoundError:
         Float32MultiArray,
         Header,
         Image,
+        MultiArrayDimension,
+        MultiArrayLayout,
         PointCloud2,
         PointField,
         Range,
@@ -31,4 +33,5 @@ except ModuleNotFoundError:
 
 __all__ = [
     'CameraInfo', 'CompressedImage', 'deserialize_message', 'Float32MultiArray', 'Header', 'Image',
-    'PointCloud2', 'PointField', 'Range', 'serialize_message']
+    'MultiArrayDimension', 'MultiArrayLayout', 'PointCloud2', 'PointField', 'Range',
+    'serialize_message']

@@ -58,6 +58,8 @@ def serialize_message(message: Any) -> bytes:
 
 
 Header = _message_class('std_msgs/msg/Header')
+MultiArrayDimension = _message_class('std_msgs/msg/MultiArrayDimension')
+MultiArrayLayout = _message_class('std_msgs/msg/MultiArrayLayout')
 Float32MultiArray = _message_class('std_msgs/msg/Float32MultiArray')
 CameraInfo = _message_class('sensor_msgs/msg/CameraInfo')
 CompressedImage = _message_class('sensor_msgs/msg/CompressedImage')
