@@ -9,7 +9,8 @@ from functools import cache
 
 import cv2
 import numpy as np
-from sensor_msgs.msg import Image, PointCloud2
+
+from .message_types import Image, PointCloud2
 
 
 class ConversionError(ValueError):

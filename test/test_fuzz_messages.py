@@ -27,7 +27,6 @@ import torch
 
 from s2r_depth_ros import weights
 from s2r_depth_ros.camera import CameraError
-from s2r_depth_ros.camera_topics import OUTPUTS
 from s2r_depth_ros.depth_node import DepthNode
 from s2r_depth_ros.messages import (
     camera_info_to_model,
@@ -36,6 +35,7 @@ from s2r_depth_ros.messages import (
     MessageError,
 )
 from s2r_depth_ros.network import Architecture, S2RDepthNet
+from s2r_depth_ros.outputs import OUTPUTS
 
 MAX_PIXELS = 200_000
 # The largest picture allowed takes some 60 bytes a pixel until its cloud is out, 12 MB; and

@@ -33,8 +33,8 @@ from rclpy.signals import SignalHandlerOptions
 from tqdm import tqdm
 
 from .. import weights
-from ..camera_topics import DEPTH, OUTPUTS
 from ..frames import FrameError, FrameSource
+from ..outputs import DEPTH, OUTPUTS
 from . import ToolError
 from .cloud_view import cloud_picture, write_ply
 from .contact_sheet import contact_sheet, watermark

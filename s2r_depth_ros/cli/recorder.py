@@ -13,8 +13,8 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
-from ..camera_topics import ATTENTION, DEPTH, OUTPUTS, POINTS, STRUCTURE
 from ..messages import image_to_rgb, MAX_PIXELS
+from ..outputs import ATTENTION, DEPTH, OUTPUTS, POINTS, STRUCTURE
 from ..ros_compat import read_points
 
 IMAGE = 'image_raw'
