@@ -132,10 +132,13 @@ class Graph:
         raise AssertionError(f'no {what} within {PATIENCE_S} s; processes said:\n{outputs}')
 
     def spin(self, duration_s: float) -> None:
-        """Spin for so long, to see that something does not happen."""
+        """Spin for so long, and once at least, to see that something does not happen."""
         end_s = time.monotonic() + duration_s
-        while time.monotonic() < end_s:
-            self._executor.spin_once(timeout_sec=0.05)
+        while True:
+            left_s = end_s - time.monotonic()
+            self._executor.spin_once(timeout_sec=max(0.0, min(0.05, left_s)))
+            if left_s <= 0:
+                return
 
     def call(self, kind: type, service: str, request: object):
         """Call a service and return its response."""
