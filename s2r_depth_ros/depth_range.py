@@ -41,6 +41,10 @@ def mark_out_of_range(depth_m: Array, min_depth_m: float, max_depth_m: float) ->
     :param max_depth_m: what is farther becomes +inf.
     :returns: metres, same shape and kind; the input is not changed.
     """
-    where = np.where if isinstance(depth_m, np.ndarray) else torch.where
-    marked = where(depth_m > max_depth_m, float('inf'), depth_m)
-    return where(depth_m < min_depth_m, -float('inf'), marked)
+    if isinstance(depth_m, torch.Tensor):
+        marked = torch.where(depth_m > max_depth_m, float('inf'), depth_m)
+        return torch.where(depth_m < min_depth_m, -float('inf'), marked)
+    marked = depth_m.copy()  # several times as fast as np.where
+    marked[depth_m > max_depth_m] = np.inf
+    marked[depth_m < min_depth_m] = -np.inf
+    return marked

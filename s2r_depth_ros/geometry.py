@@ -38,13 +38,13 @@ def back_project(depth_m: Array, intrinsics: np.ndarray) -> Array:
         rays_x = torch.from_numpy(ray_x).to(depth.device)
         rays_y = torch.from_numpy(ray_y).to(depth.device)
         return torch.stack((depth * rays_x, depth * rays_y[:, None], depth), dim=-1)
-    depth = depth_m.astype(np.float32)
-    depth[~np.isfinite(depth)] = np.nan
-    points = np.empty((height, width, 3), np.float32)
-    np.multiply(depth, ray_x, out=points[..., 0])
-    np.multiply(depth, ray_y[:, None], out=points[..., 1])
-    points[..., 2] = depth
-    return points
+    planes = np.empty((3, height, width), np.float32)  # one after the other: written in long runs
+    with np.errstate(invalid='ignore'):
+        np.subtract(depth_m, depth_m, out=planes[2])  # 0, but NaN where the depth is not finite
+    planes[2] += depth_m
+    np.multiply(planes[2], ray_x, out=planes[0])
+    np.multiply(planes[2], ray_y[:, None], out=planes[1])
+    return np.moveaxis(planes, 0, -1)
 
 
 def project(points: Array, intrinsics: np.ndarray) -> tuple[Array, Array]:

@@ -8,6 +8,7 @@ import math
 import os
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -234,18 +235,17 @@ class DepthPredictor:
         """Cut the border off, resize, and start the copy to the host."""
         left, _, top, _ = fit.padding
         height, width = fit.inner_size_px
-        wanted = (maps.depth, maps.structure, maps.attention)
-        stack = torch.cat([m[row:row + 1] for m in (wanted if with_maps else wanted[:1])], dim=1)
-        stack = stack[:, :, top:top + height, left:left + width].float()
-        stack = F.interpolate(
-            stack, fit.image_size_px, mode='bilinear', align_corners=False)[0]
-        depth_m = depth_range.to_metres(stack[0], self.info.max_depth_m * scale)
-        results = [depth_m, *stack[1:]]
-        if self.device.type != 'cuda':
-            return results
+        inner = [m[row, 0, top:top + height, left:left + width].float() for m in (
+            (maps.depth, maps.structure, maps.attention) if with_maps else (maps.depth,))]
+        inner[0] = depth_range.to_metres(inner[0], self.info.max_depth_m * scale)
+        if self.device.type == 'cpu':  # where OpenCV is several times as fast as torch
+            return [torch.from_numpy(cv2.resize(m.numpy(), fit.image_size_px[::-1]))
+                    for m in inner]
+        resized = F.interpolate(
+            torch.stack(inner)[None], fit.image_size_px, mode='bilinear', align_corners=False)[0]
         return [
             torch.empty(m.shape, dtype=m.dtype, pin_memory=True).copy_(m, non_blocking=True)
-            for m in results]
+            for m in resized]
 
     def _synchronise(self) -> None:
         if self.device.type == 'cuda':
