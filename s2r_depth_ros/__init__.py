@@ -6,9 +6,11 @@ if TYPE_CHECKING:
     from .network import S2RDepthNet
     from .predictor import DepthPredictor
 
-# Before torch is loaded: threads that wait by spinning take the CPU from whoever has work. Alone
-# that is a third faster, beside one busy process ten times slower (docs/design.md, Threads).
-os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+# Before torch is loaded: threads that wait by spinning take the CPU from whoever has work, those
+# that sleep wake late. A short spin, some microseconds, has neither cost (docs/performance.md).
+if 'OMP_WAIT_POLICY' not in os.environ:
+    os.environ['OMP_WAIT_POLICY'] = 'PASSIVE'
+    os.environ.setdefault('GOMP_SPINCOUNT', '1000')
 
 __all__ = ['DepthPredictor', 'S2RDepthNet']
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+import ctypes
 import signal
 import sys
 
@@ -14,6 +15,10 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
 _SIGNAL_CHECK_S = 0.2
+
+# Of glibc's malloc.h, and what they are set to here.
+_M_TRIM_THRESHOLD, _KEPT_BYTES = -1, 256 * 2**20
+_M_MMAP_THRESHOLD, _LARGEST_BLOCK_BYTES = -3, 32 * 2**20
 _COMPLAINT_PERIOD_S = 1.0
 
 
@@ -31,6 +36,7 @@ class Session:
         self._stopped = False
 
     def __enter__(self) -> Session:
+        keep_freed_memory()
         rclpy.init(args=self._args, signal_handler_options=SignalHandlerOptions.NO)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
@@ -62,6 +68,19 @@ class Session:
 
     def _stop(self, *_) -> None:
         self._stopped = True
+
+
+def keep_freed_memory() -> None:
+    """
+    Have the C library keep freed memory for the next image, where it is glibc.
+
+    Otherwise it returns every map of the network to the kernel, which clears the pages and hands
+    them out again some thousand times for each image.
+    """
+    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGEST_BLOCK_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
 def check_command_line(program: str, description: str, args: list[str] | None) -> None:

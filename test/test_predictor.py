@@ -194,12 +194,15 @@ def test_auto_takes_cuda_where_there_is_one():
     assert choose_device('auto').type == ('cuda' if torch.cuda.is_available() else 'cpu')
 
 
-@pytest.mark.parametrize(('given', 'used'), [(None, 'PASSIVE'), ('ACTIVE', 'ACTIVE')])
+@pytest.mark.parametrize(('given', 'used'), [
+    (None, 'PASSIVE 1000'), ('ACTIVE', 'ACTIVE None'), ('PASSIVE', 'PASSIVE None')])
 def test_waiting_threads_leave_the_cpu_to_others_unless_told_otherwise(given, used):
-    environment = {k: v for k, v in os.environ.items() if k != 'OMP_WAIT_POLICY'}
+    environment = {
+        k: v for k, v in os.environ.items() if k not in ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT')}
     if given:
         environment['OMP_WAIT_POLICY'] = given
-    code = 'import os, s2r_depth_ros; print(os.environ["OMP_WAIT_POLICY"])'
+    code = ('import os, s2r_depth_ros\n'
+            'print(os.environ["OMP_WAIT_POLICY"], os.environ.get("GOMP_SPINCOUNT"))')
     printed = subprocess.run(
         [sys.executable, '-c', code], env=environment, capture_output=True, text=True, check=True)
     assert printed.stdout.strip() == used
