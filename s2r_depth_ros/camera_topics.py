@@ -1,40 +1,34 @@
 """The topics of one camera: what is subscribed and what is published."""
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import deque, OrderedDict
 from collections.abc import Callable
 import threading
 
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, Range
+from std_msgs.msg import Float32MultiArray
 
 from . import qos
+from .outputs import OUTPUTS, POINTS, SCALE
 from .parameters import Parameters
-
-DEPTH = 'depth/image'
-INFO = 'depth/camera_info'
-POINTS = 'depth/points'
-COLOR = 'depth/image_color'
-STRUCTURE = 'depth/structure'
-ATTENTION = 'depth/attention'
-
-OUTPUTS = {
-    DEPTH: Image, INFO: CameraInfo, POINTS: PointCloud2, COLOR: Image, STRUCTURE: Image,
-    ATTENTION: Image}
 
 _FIRST_INFO_WAIT_S = 0.5
 _KEPT_INFOS = 16  # images and their camera_info arrive in either order, a few apart
+_KEPT_REFERENCES = 8
+_REFERENCE_AGE_NS = 200_000_000
 
 
 class CameraTopics:
     """
-    Opens the topics of one camera on ``node``, and keeps its newest camera_infos.
+    Opens the topics of one camera on ``node``, and keeps what comes beside its images.
 
     :param node: owns the subscriptions and publishers.
     :param camera: the namespace of the topics, relative to the node's.
-    :param parameters: decide the transport, and whether there is a cloud.
+    :param parameters: decide the transport, whether there is a cloud, and whether other sensors
+        tell the scale.
     :param on_image: called with each image message in the executor's thread.
     :raises Exception: whatever rclpy raises of a topic that cannot be; none is left open then.
     """
@@ -48,6 +42,7 @@ class CameraTopics:
         self._infos_lock = threading.Lock()
         self._info_came = threading.Event()
         self._waited_for_info = False
+        self._references: deque[Image | Range] = deque(maxlen=_KEPT_REFERENCES)
         self._subscriptions: list[Subscription] = []
         self._publishers: dict[str, Publisher] = {}
         compressed = parameters.input_transport == 'compressed'
@@ -59,14 +54,20 @@ class CameraTopics:
             self._subscriptions.append(node.create_subscription(
                 CameraInfo, f'{camera}/camera_info', self._on_info,
                 **qos.sensor_data(depth=_KEPT_INFOS)))
-            for output, message in OUTPUTS.items():
+            if parameters.scale_source == 'reference':
+                for kind, name in ((Image, 'image'), (Range, 'range')):
+                    self._subscriptions.append(node.create_subscription(
+                        kind, f'{camera}/scale_reference/{name}', self._on_reference,
+                        **qos.sensor_data(depth=_KEPT_REFERENCES)))
+            for output, message in {**OUTPUTS, SCALE: Float32MultiArray}.items():
                 if output != POINTS or parameters.publish_points:
                     self._publishers[output] = node.create_publisher(
                         message, f'{camera}/{output}', **qos.reliable())
         except Exception:
             self.close()
             raise
-        self.image_topic, self._info_topic = (each.topic_name for each in self._subscriptions)
+        self.image_topic, self._info_topic = (
+            each.topic_name for each in self._subscriptions[:2])
 
     def info_for(self, image: Image | CompressedImage) -> CameraInfo | None:
         """
@@ -83,13 +84,25 @@ class CameraTopics:
             newest = next(reversed(self._infos.values()), None)
             return self._infos.get(_stamp(image), newest)
 
+    def reference_for(self, image: Image | CompressedImage) -> Image | Range | None:
+        """Return the scale reference nearest to ``image``, None if all are 0.2 s off."""
+        image_ns = _stamp_ns(image)
+        nearest = min(
+            tuple(self._references), default=None,
+            key=lambda reference: abs(_stamp_ns(reference) - image_ns))
+        if nearest is None or abs(_stamp_ns(nearest) - image_ns) > _REFERENCE_AGE_NS:
+            return None
+        return nearest
+
     def wanted(self) -> frozenset[str]:
         """Return the outputs that somebody subscribes to."""
         return frozenset(
             output for output, publisher in self._publishers.items()
             if publisher.get_subscription_count())
 
-    def publish(self, output: str, message: Image | CameraInfo | PointCloud2) -> None:
+    def publish(
+        self, output: str, message: Image | CameraInfo | PointCloud2 | Float32MultiArray,
+    ) -> None:
         """Publish a message on one of the outputs."""
         self._publishers[output].publish(message)
 
@@ -108,6 +121,13 @@ class CameraTopics:
                 self._infos.popitem(last=False)
         self._info_came.set()
 
+    def _on_reference(self, message: Image | Range) -> None:  # rclpy refuses a builtin method
+        self._references.append(message)
+
 
 def _stamp(message: Image | CompressedImage | CameraInfo) -> tuple[int, int]:
     return message.header.stamp.sec, message.header.stamp.nanosec
+
+
+def _stamp_ns(message: Image | CompressedImage | Range) -> int:
+    return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec

@@ -21,11 +21,12 @@ import torch
 from . import parameters as node_parameters
 from . import qos, weights
 from .camera import CameraError
-from .camera_topics import ATTENTION, CameraTopics, INFO, POINTS, STRUCTURE
+from .camera_topics import CameraTopics
 from .health import EXPECTED_DROPS, Health
 from .messages import MessageError
+from .outputs import ATTENTION, INFO, POINTS, STRUCTURE
 from .parameters import Parameters
-from .pipeline import CameraInput, limit_depth, output_messages, View
+from .pipeline import CameraDepth, CameraInput, output_messages, View
 from .predictor import DepthPredictor, PredictedMaps
 from .session import check_command_line, Session
 from .worker import Worker
@@ -74,6 +75,7 @@ class DepthNode(LifecycleNode):
         self._predictor: DepthPredictor | None = None
         self._topics: dict[str, CameraTopics] = {}
         self._inputs: dict[str, CameraInput] = {}
+        self._depths: dict[str, CameraDepth] = {}
         self._newest_stamps_ns: dict[str, int] = {}
         self._warned_s: dict[tuple[str, str], float] = {}
         self._worker: Worker[Frame] | None = None
@@ -116,6 +118,7 @@ class DepthNode(LifecycleNode):
                 self._process, lambda: self.parameters.max_rate, self._on_worker_error)
             for camera in self.parameters.cameras:
                 self._inputs[camera] = CameraInput()
+                self._depths[camera] = CameraDepth(self.parameters)
                 self._topics[camera] = CameraTopics(
                     self, camera, self.parameters, partial(self._on_image, camera))
         except Exception as error:  # rclpy would swallow it without a word
@@ -172,6 +175,7 @@ class DepthNode(LifecycleNode):
             topics.close()
         self._topics = {}
         self._inputs = {}
+        self._depths = {}
 
     def _refuse_invalid_transitions(self) -> None:
         """Answer an invalid request with "no"; rclpy lets it raise out of spin()."""
@@ -212,16 +216,20 @@ class DepthNode(LifecycleNode):
                 if (job := self._job(camera, frame, parameters)) is not None]
         if not jobs or predictor is None:
             return
-        for job, depth_m, maps in self._predict(predictor, jobs, parameters):
+        for job, depth_m, far_m, maps in self._predict(predictor, jobs, parameters):
             try:
-                outputs = output_messages(job.view, depth_m, maps, job.wanted, parameters)
+                topics = self._topics[job.camera]
+                finished = self._depths[job.camera].finish(
+                    depth_m, job.view, far_m, topics.reference_for(job.frame.message), parameters)
+                outputs = output_messages(job.view, finished, maps, job.wanted, parameters)
                 for output, message in outputs.items():
-                    self._topics[job.camera].publish(output, message)
+                    topics.publish(output, message)
             except Exception as error:  # one camera's fault must not cost the others theirs
                 self._drop(job.camera, 'publish_failed', str(error))
                 continue
             self._health.published(
-                job.camera, time.monotonic() - job.frame.received_s, job.view.no_cloud_reason)
+                job.camera, time.monotonic() - job.frame.received_s, finished.scale,
+                '; '.join(filter(None, (job.view.no_cloud_reason, finished.scale_fault))))
 
     def _job(self, camera: str, frame: Frame, parameters: Parameters) -> Job | None:
         """Return what is to be done with a frame, or None after it was dropped."""
@@ -249,8 +257,8 @@ class DepthNode(LifecycleNode):
 
     def _predict(
         self, predictor: DepthPredictor, jobs: list[Job], parameters: Parameters,
-    ) -> list[tuple[Job, np.ndarray, PredictedMaps | None]]:
-        """Return of each job its limited depth, and its maps if any are wanted."""
+    ) -> list[tuple[Job, np.ndarray, float, PredictedMaps | None]]:
+        """Return of each job depth, from where on it means far, and maps if any are wanted."""
         images = [job.view.rgb for job in jobs]
         intrinsics = [
             job.view.intrinsics if parameters.focal_correction else None for job in jobs]
@@ -276,8 +284,7 @@ class DepthNode(LifecycleNode):
             return []
         self._health.network_ran(len(jobs))
         return [
-            (job, limit_depth(
-                depth_m, job.view, predictor.far_m(job.view.size_px, matrix), parameters), each)
+            (job, depth_m, predictor.far_m(job.view.size_px, matrix), each)
             for job, depth_m, matrix, each in zip(jobs, depths_m, intrinsics, maps)]
 
     def _on_worker_error(self, error: Exception) -> None:
@@ -342,9 +349,11 @@ HELP = f"""
 Publishes metric depth images and point clouds from camera images; a lifecycle node.
 
 for each camera in the parameter `cameras` (default: camera)
-  subscribes   <camera>/image (or <camera>/image/compressed), <camera>/camera_info
+  subscribes   <camera>/image (or <camera>/image/compressed), <camera>/camera_info;
+               with scale_source reference <camera>/scale_reference/image and .../range
   publishes    <camera>/depth/image, <camera>/depth/camera_info, <camera>/depth/points,
-               <camera>/depth/image_color, <camera>/depth/structure, <camera>/depth/attention
+               <camera>/depth/image_color, <camera>/depth/structure, <camera>/depth/attention,
+               <camera>/depth/scale
 and            /diagnostics
 
 example

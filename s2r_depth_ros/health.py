@@ -3,11 +3,14 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
+import math
 import threading
 import time
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 import numpy as np
+
+from .scale import Scale
 
 # Drops that are the plan, not a fault: a newer frame came, or nobody listens.
 EXPECTED_DROPS = frozenset({'superseded', 'no_subscriber'})
@@ -29,7 +32,8 @@ class CameraHealth:
     faults_told: int = 0
     last_received_s: float | None = None
     last_fault: str = ''
-    no_cloud_reason: str = ''
+    remark: str = ''
+    scale: Scale | None = None
     latencies_s: deque = field(default_factory=lambda: deque(maxlen=LATENCY_SAMPLES))
     rates: dict[str, tuple[int, float]] = field(default_factory=dict)
 
@@ -61,18 +65,22 @@ class Health:
             health.received += 1
             health.last_received_s = time.monotonic()
 
-    def published(self, camera: str, latency_s: float, no_cloud_reason: str = '') -> None:
+    def published(
+        self, camera: str, latency_s: float, scale: Scale | None = None, remark: str = '',
+    ) -> None:
         """
         Count an image whose depth was published.
 
         :param latency_s: seconds from the arrival of the image to the publishing of its depth.
-        :param no_cloud_reason: why there is no cloud, empty if there is nothing to say.
+        :param scale: what the depth was multiplied with.
+        :param remark: why there is no cloud, or a scale in doubt; empty if nothing is to be said.
         """
         with self._lock:
             health = self._cameras[camera]
             health.published += 1
             health.latencies_s.append(latency_s)
-            health.no_cloud_reason = no_cloud_reason
+            health.scale = scale
+            health.remark = remark
 
     def dropped(self, camera: str, cause: str, detail: str = '') -> None:
         """Count an image that was dropped, and keep the detail for the diagnostics."""
@@ -147,8 +155,8 @@ def _camera_status(
     elif new_faults:
         level = DiagnosticStatus.WARN
         message = f'{new_faults} images dropped, the last for {health.last_fault}'
-    elif health.no_cloud_reason:
-        level, message = DiagnosticStatus.WARN, health.no_cloud_reason
+    elif health.remark:
+        level, message = DiagnosticStatus.WARN, health.remark
     else:
         level, message = DiagnosticStatus.OK, 'running'
     values = {
@@ -162,6 +170,10 @@ def _camera_status(
         median_s, p95_s = np.percentile(health.latencies_s, (50, 95))
         values['latency median (ms)'] = f'{median_s * 1e3:.1f}'
         values['latency p95 (ms)'] = f'{p95_s * 1e3:.1f}'
+    if health.scale is not None:
+        values['scale'] = f'{health.scale.factor:.4g}'
+        if not math.isnan(health.scale.confidence):
+            values['scale confidence'] = f'{health.scale.confidence:.2f}'
     return _status(level, status_name, message, camera, values)
 
 

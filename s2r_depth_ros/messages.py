@@ -23,11 +23,22 @@ from typing import Any
 import cv2
 import numpy as np
 from PIL import Image as PillowImage
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
-from std_msgs.msg import Header
 
 from .camera import CameraModel
+from .message_types import (
+    CameraInfo,
+    CompressedImage,
+    Float32MultiArray,
+    Header,
+    Image,
+    MultiArrayDimension,
+    MultiArrayLayout,
+    PointCloud2,
+    PointField,
+    Range,
+)
 from .ros_compat import ConversionError, convert_to_rgb
+from .scale import Scale
 
 MAX_PIXELS = 50_000_000
 
@@ -188,6 +199,43 @@ def depth_to_image(depth_m: np.ndarray, header: Header, encoding: str = '32FC1')
     return _image(pixels, depth_m.shape[1], encoding, header)
 
 
+def image_to_depth_m(msg: Image, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """
+    Read a depth image message (REP 118); the inverse of :func:`depth_to_image`.
+
+    :param msg: '32FC1' metres or '16UC1' millimetres; rows may be padded.
+    :param max_pixels: the largest acceptable width times height.
+    :returns: (H, W) float32 metres, NaN where there is no measurement.
+    :raises MessageError: with the cause.
+    """
+    _check_size(msg.width, msg.height, max_pixels)
+    if msg.encoding not in ('32FC1', '16UC1'):
+        raise MessageError(
+            'unknown_encoding', f"depth images are '32FC1' or '16UC1', not '{msg.encoding}'")
+    order = '>' if msg.is_bigendian else '<'
+    if msg.encoding == '32FC1':
+        depth_m = _rows(msg, msg.width * 4, msg.height).view(f'{order}f4').astype(np.float32)
+    else:
+        depth_mm = _rows(msg, msg.width * 2, msg.height).view(f'{order}u2')
+        depth_m = depth_mm.astype(np.float32) / np.float32(_METRES_TO_MM)
+    depth_m[~(np.isfinite(depth_m) & (depth_m > 0))] = np.nan
+    return depth_m
+
+
+def range_m(msg: Range) -> float:
+    """Return the metres of a range message, NaN where REP 117 says that it measured nothing."""
+    is_measured = msg.min_range <= msg.range <= msg.max_range and 0 < msg.range < float('inf')
+    return msg.range if is_measured else float('nan')
+
+
+def scale_to_message(scale: Scale) -> Float32MultiArray:
+    """Make a message of a scale: its data are factor and confidence."""
+    return Float32MultiArray(
+        layout=MultiArrayLayout(
+            dim=[MultiArrayDimension(label='scale, confidence', size=2, stride=2)]),
+        data=array('f', scale))
+
+
 def pixels_to_image(pixels: np.ndarray, encoding: str, header: Header) -> Image:
     """
     Make an 8-bit image message; the channels stay as they are.
@@ -226,8 +274,8 @@ def points_to_cloud(points: np.ndarray, rgb: np.ndarray, header: Header) -> Poin
     packed &= 0x00ffffff
     data = array('B', b'\0') * (height * width * 16)
     cloud = np.frombuffer(data, np.float32).reshape(height, width, 4)
-    cv2.mixChannels([points.astype(np.float32, copy=False), packed.view(np.float32)],
-                    [cloud], [0, 0, 1, 1, 2, 2, 3, 3])
+    planes = np.moveaxis(points.astype(np.float32, copy=False), -1, 0)
+    cv2.merge([*planes, packed.view(np.float32)[..., 0]], cloud)
     fields = [
         PointField(name=name, offset=4 * index, datatype=PointField.FLOAT32, count=1)
         for index, name in enumerate(('x', 'y', 'z', 'rgb'))]

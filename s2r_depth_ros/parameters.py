@@ -4,18 +4,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 import re
 import textwrap
-from typing import Any
-
-from rcl_interfaces.msg import (
-    FloatingPointRange,
-    IntegerRange,
-    ParameterDescriptor,
-    SetParametersResult,
-)
-from rclpy.node import Node
-from rclpy.parameter import Parameter
+from typing import Any, TYPE_CHECKING
 
 from .messages import MAX_PIXELS
+
+if TYPE_CHECKING:  # ROS is imported where it is used: the tools take these parameters without it
+    from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+    from rclpy.node import Node
+    from rclpy.parameter import Parameter
 
 _CAMERA_NAME = r'[A-Za-z_]\w*(/[A-Za-z_]\w*)*'
 
@@ -32,6 +28,8 @@ def descriptor(
     :param limits: the least and the greatest value, None for any.
     :param read_only: whether it stays as it was at start.
     """
+    from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+
     made = ParameterDescriptor(description=description, read_only=read_only)
     if limits and isinstance(default, float):
         made.floating_point_range = [
@@ -43,12 +41,11 @@ def descriptor(
 
 
 def _parameter(default: Any, description: str, *, limits=None, choices=(), run_time=False) -> Any:
-    """Return a dataclass field that carries its parameter's descriptor."""
+    """Return a dataclass field that knows what its parameter is for and which values it takes."""
     if choices:
         description += f' One of {", ".join(choices)}.'
     metadata = {
-        'descriptor': descriptor(default, description, limits, read_only=not run_time),
-        'choices': choices}
+        'description': description, 'limits': limits, 'choices': choices, 'run_time': run_time}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -101,9 +98,25 @@ class Parameters:
     depth_encoding: str = _parameter(
         '32FC1', 'Pixel format of depth/image: metres as 32FC1 or millimetres as 16UC1.',
         choices=('32FC1', '16UC1'))
+    scale_source: str = _parameter(
+        'fixed', 'What tells the factor on every depth: depth_scale alone (fixed), the '
+        'camera_height above the ground that is seen (ground_plane), or true distances from '
+        '<camera>/scale_reference/image or <camera>/scale_reference/range (reference).',
+        choices=('fixed', 'ground_plane', 'reference'))
     depth_scale: float = _parameter(
-        1.0, 'Factor on every depth, to calibrate the scale of a camera.',
+        1.0, 'Factor on every depth, to calibrate the scale of a camera; with another '
+        'scale_source than fixed the one to begin with.',
         limits=(0.001, 1000.0), run_time=True)
+    camera_height: float = _parameter(
+        0.0, 'Metres of the optical centre above the ground, of all cameras; for scale_source '
+        'ground_plane.', limits=(0.0, 1000.0), run_time=True)
+    camera_pitch: float = _parameter(
+        0.0, 'Degrees by which the optical axis points below the horizon; for scale_source '
+        'ground_plane, which allows for 15 degrees more or less.', limits=(-45.0, 90.0),
+        run_time=True)
+    scale_smoothing: float = _parameter(
+        2.0, 'Seconds over which a measured scale is averaged; 0 takes each as it comes.',
+        limits=(0.0, 3600.0), run_time=True)
     focal_correction: bool = _parameter(
         True, "Scale depth with the camera's focal length over the training focal length.")
     publish_points: bool = _parameter(True, 'Whether there is a topic depth/points.')
@@ -128,6 +141,9 @@ class Parameters:
         if not self.min_depth < self.max_depth:
             raise ValueError(
                 f'min_depth ({self.min_depth} m) must be below max_depth ({self.max_depth} m)')
+        if self.scale_source == 'ground_plane' and self.camera_height == 0:
+            raise ValueError(
+                'scale_source ground_plane needs camera_height, in metres above the ground')
         if (self.network_height == 0) != (self.network_width == 0):
             raise ValueError(
                 'network_height and network_width must both be given, or both be 0, got '
@@ -153,10 +169,12 @@ class Parameters:
 def declare(node: Node) -> dict[str, Any]:
     """Declare every parameter on ``node`` and return their values as given, unchecked."""
     defaults = Parameters()
-    return {
-        item.name: node.declare_parameter(
-            item.name, getattr(defaults, item.name), item.metadata['descriptor']).value
-        for item in fields(defaults)}
+    values = {}
+    for item in fields(defaults):
+        default, about = getattr(defaults, item.name), item.metadata
+        values[item.name] = node.declare_parameter(item.name, default, descriptor(
+            default, about['description'], about['limits'], read_only=not about['run_time'])).value
+    return values
 
 
 def help_text() -> str:
@@ -165,8 +183,7 @@ def help_text() -> str:
     return '\n'.join(
         f'  {item.name} ({getattr(defaults, item.name)})\n'
         + textwrap.fill(
-            item.metadata['descriptor'].description, 90, initial_indent=' ' * 6,
-            subsequent_indent=' ' * 6)
+            item.metadata['description'], 90, initial_indent=' ' * 6, subsequent_indent=' ' * 6)
         for item in fields(defaults))
 
 
@@ -179,6 +196,8 @@ def changed(
     :param current: the parameters in force, returned unchanged if the change is refused.
     :param changes: from the node's set-parameters callback; names of others are ignored.
     """
+    from rcl_interfaces.msg import SetParametersResult
+
     own = {item.name for item in fields(Parameters)}
     values = {change.name: change.value for change in changes if change.name in own}
     try:

@@ -66,7 +66,7 @@ def test_drops_that_are_meant_do_not_warn(health, cause):
 
 
 def test_a_missing_cloud_warns_as_long_as_it_is_missing(health):
-    health.published('left', 0.1, 'no camera_info')
+    health.published('left', 0.1, remark='no camera_info')
     assert [status_of(health).level for _ in range(2)] == [WARN, WARN]
     health.published('left', 0.1)
     assert status_of(health).level == OK

@@ -13,7 +13,7 @@ import yaml
 
 from s2r_depth_ros import parameters
 from s2r_depth_ros.camera_player import PARAMETERS as PLAYER_PARAMETERS
-from s2r_depth_ros.camera_topics import OUTPUTS
+from s2r_depth_ros.outputs import OUTPUTS
 from s2r_depth_ros.parameters import Parameters
 
 ROOT = Path(__file__).parents[1]
@@ -169,7 +169,7 @@ def test_parameters_file_marks_what_can_change_at_run_time():
             comment = ''
     assert marked == {
         item.name for item in fields(parameters.Parameters)
-        if not item.metadata['descriptor'].read_only}
+        if item.metadata['run_time']}
 
 
 def test_rviz_shows_published_topics_with_the_published_reliability():

@@ -5,13 +5,23 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import CameraInfo, Image
 
+from s2r_depth_ros import messages
 from s2r_depth_ros.camera import CameraError
-from s2r_depth_ros.camera_topics import DEPTH, INFO, OUTPUTS, POINTS, STRUCTURE
+from s2r_depth_ros.outputs import DEPTH, INFO, OUTPUTS, POINTS, SCALE, STRUCTURE
 from s2r_depth_ros.parameters import Parameters
-from s2r_depth_ros.pipeline import CameraInput, limit_depth, output_messages, View
+from s2r_depth_ros.pipeline import (
+    CameraDepth,
+    CameraInput,
+    FinishedDepth,
+    limit_depth,
+    output_messages,
+    View,
+)
 from s2r_depth_ros.predictor import PredictedMaps
+from s2r_depth_ros.scale import Scale
 
 RGB = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+FINISHED = FinishedDepth(np.full((4, 6), 10.0, np.float32), Scale(1.5, 0.75), '')
 
 
 def image():
@@ -70,7 +80,7 @@ def test_limits_by_hand():
     view = View(image().header, RGB, None, np.array([[True] * 5 + [False]]), '')
     depth_m = np.array([[0.04, 1.0, 20.0, 39.0, 41.0, 5.0]], np.float32)
     # Doubled: 0.08 is too near, 78 is beyond max_depth, 82 is beyond far (40 * 2), one was unseen.
-    limited = limit_depth(depth_m, view, 40.0, Parameters(depth_scale=2.0))
+    limited = limit_depth(depth_m, view, 40.0, 2.0, Parameters())
     assert limited[0, :5].tolist() == [-np.inf, 2.0, 40.0, np.inf, np.inf]
     assert np.isnan(limited[0, 5])
     assert limited.dtype == np.float32
@@ -79,25 +89,70 @@ def test_limits_by_hand():
 
 def test_far_holds_where_it_is_nearer_than_max_depth():
     view = View(image().header, RGB, None, None, '')
-    limited = limit_depth(np.array([[7.0, 7.7]], np.float32), view, 7.6, Parameters())
+    limited = limit_depth(np.array([[7.0, 7.7]], np.float32), view, 7.6, 1.0, Parameters())
     assert limited.tolist() == [[7.0, np.inf]]
 
 
 def test_outputs_are_those_wanted_that_can_be():
     view = CameraInput().view(image(), info(), Parameters())
-    depth_m = np.full((4, 6), 10.0, np.float32)
     half = np.full((4, 6), 0.5, np.float32)
-    maps = PredictedMaps(depth_m, half, half)
-    found = output_messages(view, depth_m, maps, OUTPUTS, Parameters(point_stride=2))
+    maps = PredictedMaps(FINISHED.depth_m, half, half)
+    found = output_messages(view, FINISHED, maps, {*OUTPUTS, SCALE}, Parameters(point_stride=2))
+    assert found.pop(SCALE).data.tolist() == [1.5, 0.75]
     assert set(found) == set(OUTPUTS)
     assert all(message.header == view.header for message in found.values())
     assert (found[POINTS].height, found[POINTS].width) == (2, 3)
     assert set(found[STRUCTURE].data) == {128}
-    assert set(output_messages(view, depth_m, None, {DEPTH}, Parameters())) == {DEPTH}
+    assert set(output_messages(view, FINISHED, None, {DEPTH}, Parameters())) == {DEPTH}
 
 
 def test_without_calibration_there_is_neither_cloud_nor_camera_info():
     view = CameraInput().view(image(), None, Parameters())
-    depth_m = np.full((4, 6), 10.0, np.float32)
     wanted = {DEPTH, INFO, POINTS}
-    assert set(output_messages(view, depth_m, None, wanted, Parameters())) == {DEPTH}
+    assert set(output_messages(view, FINISHED, None, wanted, Parameters())) == {DEPTH}
+
+
+def test_a_fixed_scale_is_that_of_the_parameter():
+    view = CameraInput().view(image(), info(), Parameters())
+    parameters = Parameters(depth_scale=1.5)
+    finished = CameraDepth(parameters).finish(
+        np.full((4, 6), 10.0, np.float32), view, 76.0, None, parameters)
+    assert (finished.depth_m == 15.0).all()
+    assert finished.scale.factor == 1.5
+    assert np.isnan(finished.scale.confidence)
+    assert not finished.scale_fault
+
+
+@pytest.mark.parametrize(('parameters', 'camera_info', 'fault'), [
+    (Parameters(scale_source='ground_plane', camera_height=1.0), info(), 'no level ground'),
+    (Parameters(scale_source='ground_plane', camera_height=1.0), None, 'without calibration'),
+    (Parameters(scale_source='reference'), info(), 'no scale reference within 0.2 s')])
+def test_a_scale_that_cannot_be_measured_is_held_and_says_why(parameters, camera_info, fault):
+    view = CameraInput().view(image(), camera_info, parameters)
+    wall_m = np.full((4, 6), 10.0, np.float32)
+    finished = CameraDepth(parameters).finish(wall_m, view, 76.0, None, parameters)
+    assert (finished.depth_m == wall_m).all()
+    assert finished.scale == (1.0, 0.0)
+    assert 'the scale stays at 1: ' in finished.scale_fault
+    assert fault in finished.scale_fault
+
+
+def test_a_reference_of_an_unknown_encoding_is_named():
+    parameters = Parameters(scale_source='reference')
+    view = CameraInput().view(image(), info(), parameters)
+    finished = CameraDepth(parameters).finish(
+        np.full((4, 6), 10.0, np.float32), view, 76.0, image(), parameters)
+    assert "not 'rgb8'" in finished.scale_fault
+
+
+def test_where_depth_means_far_or_nothing_was_seen_it_has_no_part_in_the_scale():
+    parameters = Parameters(scale_source='reference')
+    seen = np.ones((8, 12), bool)
+    seen[:, :4] = False
+    depth_m = np.full((8, 12), 10.0, np.float32)
+    depth_m[:, :4], depth_m[:, 4:7] = 1.0, 79.0  # unseen, and sky
+    view = View(image().header, np.zeros((8, 12, 3), np.uint8), None, seen, '')
+    reference = messages.depth_to_image(np.full((8, 12), 12.0, np.float32), view.header)
+    finished = CameraDepth(parameters).finish(depth_m, view, 76.0, reference, parameters)
+    assert finished.scale.factor == pytest.approx(1.2)
+    assert finished.scale.confidence == 1.0
