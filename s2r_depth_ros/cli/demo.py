@@ -247,7 +247,8 @@ def _staging_folder(out: Path) -> Iterator[Path]:
     """
     Give a folder to write to, and put it in the place of ``out`` when all went well.
 
-    :raises ToolError: if ``out`` holds anything but an earlier demo, or can not be written.
+    :raises ToolError: if ``out`` holds anything but an earlier demo, or can not be written, now
+        or later.
     """
     out = out.resolve()
     try:
@@ -265,6 +266,8 @@ def _staging_folder(out: Path) -> Iterator[Path]:
         if out.exists():
             shutil.rmtree(out)
         staging.rename(out)
+    except OSError as error:  # a full disk, above all
+        raise ToolError(f'cannot write {out}: {error.strerror}') from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 

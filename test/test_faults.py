@@ -1,0 +1,348 @@
+"""What goes wrong on a robot sooner or later, provoked; nothing but the faulty frame is lost."""
+from array import array
+from collections import Counter
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+import weakref
+
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import qos_profile_sensor_data
+from ros_graph import Graph, next_domain_id, ros_arguments
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+import torch
+
+from s2r_depth_ros import weights
+from s2r_depth_ros.cli import demo, ToolError
+from s2r_depth_ros.depth_node import DepthNode, Frame
+from s2r_depth_ros.network import Architecture, S2RDepthNet
+
+NODE = 's2r_depth_ros.depth_node'
+WIDTH, HEIGHT = 64, 48
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    torch.manual_seed(3)
+    path = tmp_path / 'tiny.safetensors'
+    network = S2RDepthNet(Architecture(width=1 / 32, channel_multiple=2, light_decoders=True))
+    weights.save(path, network, weights.WeightsInfo(80.0, 100.0, 96, 96))
+    return path
+
+
+@pytest.fixture
+def graph(tmp_path):
+    with Graph(tmp_path) as graph:
+        yield graph
+
+
+class Camera:
+    """Publishes images one by one and collects depth and clouds."""
+
+    def __init__(self, graph, name='camera'):
+        self.graph = graph
+        self.stamp_s = 0
+        self._image = graph.publisher(Image, f'{name}/image', qos_profile_sensor_data)
+        self.info = graph.publisher(CameraInfo, f'{name}/camera_info', qos_profile_sensor_data)
+        self.depths = graph.collect(Image, f'{name}/depth/image')
+        self.clouds = graph.collect(PointCloud2, f'{name}/depth/points')
+        for output in ('image', 'points'):
+            graph.wait(lambda output=output: graph.node.count_publishers(
+                f'{name}/depth/{output}'), output)
+        graph.spin(0.5)
+
+    def serve(self, stamp_s=None):
+        """Send images until the depth of one comes, as a camera that goes on would."""
+        before = len(self.depths)
+        self.stamp_s = self.stamp_s if stamp_s is None else stamp_s
+        end_s = time.monotonic() + 60.0
+        while len(self.depths) == before:
+            assert time.monotonic() < end_s, 'no depth any more'
+            self.stamp_s += 1
+            self._image.publish(image(self.stamp_s))
+            for _ in range(50):
+                if len(self.depths) == before:
+                    self.graph.spin(0.02)
+        return self.depths[-1]
+
+
+def image(stamp_s):
+    message = Image(width=WIDTH, height=HEIGHT, encoding='mono8', step=WIDTH)
+    message.data = array('B', os.urandom(WIDTH * HEIGHT))
+    message.header.stamp.sec = stamp_s
+    return message
+
+
+def camera_info(width=WIDTH):
+    return CameraInfo(width=width, height=HEIGHT, distortion_model='plumb_bob',
+                      k=[60.0, 0.0, 32.0, 0.0, 60.0, 24.0, 0.0, 0.0, 1.0])
+
+
+def change(graph, transition):
+    request = ChangeState.Request(transition=Transition(id=transition))
+    return graph.call(ChangeState, '/depth_node/change_state', request).success
+
+
+def test_weights_that_change_or_vanish_do_not_matter_until_they_are_loaded_again(graph, tiny):
+    process = graph.start(NODE, *ros_arguments(weights=tiny, threads=1))
+    camera = Camera(graph)
+    camera.serve()
+    content = tiny.read_bytes()
+    for damage in (
+            lambda: tiny.open('r+b').write(bytes(len(content))),
+            lambda: os.truncate(tiny, 0),  # in place: the death of who has the file mapped
+            tiny.unlink):
+        damage()
+        camera.serve()
+    for transition in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP):
+        assert change(graph, transition)
+    assert not change(graph, Transition.TRANSITION_CONFIGURE)
+    assert f'cannot configure: no weights at {tiny}' in process.output
+    tiny.write_bytes(content)
+    for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
+        assert change(graph, transition)
+    Camera(graph).serve(camera.stamp_s)
+    assert process.stop() == 0
+
+
+def test_of_two_nodes_with_one_name_each_serves_and_outlives_the_other(graph, tiny):
+    first, second = (
+        graph.start(NODE, *ros_arguments(weights=tiny, threads=1)) for _ in range(2))
+    graph.wait(lambda: graph.node.count_publishers('camera/depth/image') == 2, 'both')
+    camera = Camera(graph)
+    camera.serve()
+    graph.wait(lambda: len([d for d in camera.depths if d.header.stamp == Time(
+        sec=camera.stamp_s)]) == 2, 'the depth of both')
+    assert first.stop() == 0
+    camera.serve()
+    assert second.stop() == 0
+
+
+def test_a_camera_info_may_come_late_and_for_another_size(graph, tiny):
+    process = graph.start(NODE, *ros_arguments(weights=tiny, threads=1))
+    camera = Camera(graph)
+    camera.serve()
+    assert not camera.clouds
+    camera.info.publish(camera_info())
+    graph.spin(0.3)
+    stamp = camera.serve().header.stamp
+    graph.wait(lambda: any(c.header.stamp == stamp for c in camera.clouds), 'a cloud')
+    camera.info.publish(camera_info(width=WIDTH * 2))  # as when a driver changes its mode
+    graph.spin(0.3)
+    before = len(camera.depths)
+    camera._image.publish(image(camera.stamp_s + 1))
+    graph.wait(lambda: 'camera_info is for 128 x 48 pixels' in process.output, 'the reason')
+    assert len(camera.depths) == before
+    camera.info.publish(camera_info())
+    graph.spin(0.3)
+    camera.serve(camera.stamp_s + 1)
+
+
+def test_simulated_time_may_jump_backwards(graph, tiny):
+    process = graph.start(NODE, *ros_arguments(weights=tiny, threads=1, use_sim_time='true'))
+    found = graph.collect(DiagnosticArray, '/diagnostics')
+    clock = graph.node.create_publisher(Clock, '/clock', 10)
+    camera = Camera(graph)
+    for now_s in (1000, 2000, 5, 0):
+        for _ in range(5):
+            clock.publish(Clock(clock=Time(sec=now_s)))
+            graph.spin(0.05)
+        camera.serve(now_s)
+        found.clear()
+        # The period of the diagnostics is one of steady time; it goes on.
+        graph.wait(lambda now_s=now_s: any(
+            m.header.stamp.sec == now_s for m in found), 'diagnostics of that time')
+    assert process.stop() == 0
+
+
+STUCK_SUBSCRIBER = """
+import sys
+import rclpy
+from sensor_msgs.msg import Image, PointCloud2
+rclpy.init()
+node = rclpy.create_node('viewer')
+for kind, topic in ((Image, 'camera/depth/image'), (PointCloud2, 'camera/depth/points')):
+    node.create_subscription(kind, topic, lambda message: print('got', flush=True), 10)
+rclpy.spin(node)
+"""
+
+
+def test_a_subscriber_that_hangs_does_not_hold_the_node_back(graph, tiny, tmp_path):
+    process = graph.start(NODE, *ros_arguments(weights=tiny, threads=1))
+    log = tmp_path / 'viewer.log'
+    with log.open('w') as output:
+        viewer = subprocess.Popen(
+            [sys.executable, '-c', STUCK_SUBSCRIBER], stdout=output,
+            env={**os.environ, 'ROS_DOMAIN_ID': str(graph.domain_id)})
+    try:
+        camera = Camera(graph)
+        camera.info.publish(camera_info())
+        graph.wait(lambda: camera.serve() and log.read_text(), 'the viewer')
+        viewer.send_signal(signal.SIGSTOP)
+        before = len(camera.depths)
+        for _ in range(40):  # more than any queue holds
+            camera.serve()
+        assert len(camera.depths) >= before + 40
+        assert process.stop() == 0
+    finally:
+        viewer.kill()
+        viewer.wait()
+
+
+class Flaky(torch.nn.Module):
+    """
+    Stands for a network on a GPU whose memory others take, which cannot be had in a test.
+
+    :param network: does the work as long as there is memory.
+    """
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+        self.most_images = 100
+        self.error = torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB')
+        self.tried = []
+
+    def forward(self, batch, return_maps):
+        self.tried.append(len(batch))
+        if len(batch) > self.most_images:
+            raise self.error
+        return self.network(batch, return_maps=return_maps)
+
+
+class Rig:
+    """A node with four cameras in this process, whose network a test can trouble."""
+
+    def __init__(self, weights_file):
+        self.context = Context()
+        rclpy.init(context=self.context, domain_id=next_domain_id())
+        self.cameras = ['a', 'b', 'c', 'd']
+        values = {'weights': str(weights_file), 'device': 'cpu', 'threads': 1,
+                  'cameras': self.cameras}
+        self.node = DepthNode(context=self.context, parameter_overrides=[
+            Parameter(name, value=value) for name, value in values.items()])
+        self.node.autostart()
+        self.flaky = Flaky(self.node._predictor.network)
+        self.node._predictor.network = self.flaky
+        self._listener = rclpy.create_node('listener', context=self.context)
+        self.depths = Counter()
+        for camera in self.cameras:
+            self._listener.create_subscription(
+                Image, f'{camera}/depth/image',
+                lambda message, camera=camera: self.depths.update([camera]), 10)
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self._executor.add_node(self._listener)
+        self._stamp_s = 0
+        self.wait(lambda: all(
+            'depth/image' in topics.wanted() for topics in self.node._topics.values()))
+
+    def batch(self):
+        """Hand the node a frame of each camera, as one batch; return what it tried and lost."""
+        self.flaky.tried.clear()
+        before = self._counts()
+        self._stamp_s += 1
+        # All at once, which the topics cannot promise: the batch is what is tested.
+        self.node._worker._process({
+            camera: self._received(camera) for camera in self.cameras})
+        return self.flaky.tried, self._counts() - before
+
+    def _received(self, camera):
+        self.node._health.received(camera)
+        return Frame(image(self._stamp_s), time.monotonic())
+
+    def _counts(self):
+        counts = Counter()
+        for health in self.node._health._cameras.values():
+            counts += Counter(health.dropped) + Counter(
+                published=health.published, received=health.received)
+        return counts
+
+    def status(self):
+        return self.node._health.network_status('/node', 'active', {}, '')
+
+    def wait(self, condition):
+        end_s = time.monotonic() + 60.0
+        while not condition():
+            assert time.monotonic() < end_s
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def close(self):
+        self.node.close()
+        self._executor.shutdown()
+        self.node.destroy_node()
+        self._listener.destroy_node()
+        rclpy.shutdown(context=self.context)
+
+
+@pytest.fixture
+def rig(tiny):
+    rig = Rig(tiny)
+    yield rig
+    rig.close()
+
+
+def test_out_of_memory_halves_the_batch_then_costs_frames_then_is_an_error(rig):
+    assert rig.batch() == ([4], Counter(received=4, published=4))
+    rig.flaky.most_images = 2
+    assert rig.batch() == ([4, 2, 2], Counter(received=4, published=4))
+    assert rig.status().level == DiagnosticStatus.OK
+    rig.flaky.most_images = 0
+    assert rig.batch() == (
+        [4, 2, 1, 1, 2, 1, 1], Counter(received=4, network_failed=4))
+    assert rig.status().level == DiagnosticStatus.ERROR
+    assert 'OutOfMemoryError: CUDA out of memory' in rig.status().message
+    rig.flaky.most_images = 100  # the memory is back
+    assert rig.batch() == ([4], Counter(received=4, published=4))
+    assert rig.status().level == DiagnosticStatus.OK
+
+
+def test_an_exception_in_the_network_costs_the_frame_that_raised_it(rig):
+    rig.flaky.most_images = 0
+    rig.flaky.error = RuntimeError('a kernel\nfailed ' + 'x' * 100_000)
+    assert rig.batch()[1] == Counter(received=4, network_failed=4)
+    assert len(rig.status().message) < 1000
+    rig.flaky.most_images = 100
+    assert rig.batch()[1] == Counter(received=4, published=4)
+    rig.wait(lambda: all(rig.depths[camera] == 1 for camera in rig.cameras))
+
+
+def test_what_the_failed_batch_held_in_memory_is_free_before_the_halves_run(rig):
+    batches, alive = [], []
+
+    class Watched(torch.nn.Module):
+        def forward(self, batch, return_maps):
+            alive.append(sum(each() is not None for each in batches))
+            batches.append(weakref.ref(batch))
+            raise torch.OutOfMemoryError('CUDA out of memory')
+
+    rig.node._predictor.network = Watched()
+    rig.batch()
+    assert alive == [0] * 7
+
+
+@pytest.fixture
+def full_disk():
+    """Let every write fail beyond a few bytes a file: no disk is filled here for real."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_disk_that_fills_while_the_demo_writes_is_said_and_leaves_nothing(tmp_path, full_disk):
+    with pytest.raises(ToolError, match='cannot write .*demo: File too large'):
+        with demo._staging_folder(tmp_path / 'demo') as folder:
+            (folder / 'cloud.ply').write_bytes(bytes(5000))
+    assert list(tmp_path.iterdir()) == []
