@@ -13,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from s2r_depth_ros.predictor import DepthPredictor
+from s2r_depth_ros.scale import NoScaleError, scale_from_ground, scale_from_reference
 
 from . import report
 from .data import open_dataset
@@ -35,6 +36,8 @@ from .stages import rgb_baseline
 
 RESULTS_FILE = 'results.json'
 REPORT_FILE = 'report.html'
+
+REFERENCE_SHARE = 0.005  # of the true depths: one in two hundred
 
 # A method sees a frame, and the row profiles of all other geometries.
 Method = Callable[[Sample, np.ndarray], np.ndarray]
@@ -66,6 +69,8 @@ def evaluate(
     pictures: int = 8,
     max_skipped: int = 10,
     device: str = 'auto',
+    scale_source: Literal['fixed', 'ground_plane', 'reference'] = 'fixed',
+    camera_height_m: float | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
     """
@@ -89,6 +94,10 @@ def evaluate(
     :param max_skipped: stop when more frames than this are corrupt, hold no depth that counts, or
         get a prediction that is not finite. What is skipped is named in all results.
     :param device: 'auto', 'cpu', 'cuda' or 'cuda:N'.
+    :param scale_source: what tells the scale of the network's depth, as for the node, from each
+        frame alone: nothing; the camera's height; or a random 0.5 % of the true depths. Where the
+        scale cannot be told, it is 1.
+    :param camera_height_m: of the optical centre above the ground, for ground_plane.
     :param overwrite: replace the results in OUT.
     :returns: what results.json holds.
     :raises DataError: the data set is not as expected, or too many frames were skipped.
@@ -102,11 +111,16 @@ def evaluate(
             ('limit', limit, 1), ('pictures', pictures, 0), ('max_skipped', max_skipped, 0)):
         if value is not None and value < least:
             raise ValueError(f'{name} must be at least {least}, got {value}')
+    if scale_source == 'ground_plane' and not (camera_height_m and camera_height_m > 0):
+        raise ValueError('scale_source ground_plane needs camera_height_m, the metres of the '
+                         'camera above the ground')
     rules = PROTOCOLS[protocol]
     predictor = _load_predictor(weights, device)
-    methods: dict[str, Method] = {'network': _network(predictor)}
+    methods: dict[str, Method] = {
+        'network': _network(predictor, scale_source, camera_height_m or 0.0)}
     if weights_baseline is not None:
-        methods['baseline'] = _network(_load_predictor(weights_baseline, device))
+        methods['baseline'] = _network(
+            _load_predictor(weights_baseline, device), scale_source, camera_height_m or 0.0)
     reader = open_dataset(dataset, root, **(dataset_options or {}))
     _prepare(out, overwrite)
     skipped = Skipped(max_skipped)
@@ -123,6 +137,8 @@ def evaluate(
         'root': str(root),
         'weights': str(weights),
         'weights_baseline': weights_baseline and str(weights_baseline),
+        'scale_source': scale_source,
+        'camera_height_m': camera_height_m,
         'protocol': asdict(rules),
         'skipped': skipped.reasons,
         'methods': [summary(name, scores[name]) for name in methods],
@@ -179,9 +195,22 @@ def _load_predictor(weights: str, device: str) -> DepthPredictor:
     return DepthPredictor(weights, device)
 
 
-def _network(predictor: DepthPredictor) -> Method:
+def _network(predictor: DepthPredictor, scale_source: str, camera_height_m: float) -> Method:
     def predict(sample: Sample, _others: np.ndarray) -> np.ndarray:
-        return predictor.predict([sample.image], [_known(sample.intrinsics)])[0]
+        intrinsics = _known(sample.intrinsics)
+        depth_m, = predictor.predict([sample.image], [intrinsics])
+        far_m = predictor.far_m(depth_m.shape, intrinsics)
+        measured_m = np.where(depth_m < far_m, depth_m, np.nan)
+        try:
+            if scale_source == 'ground_plane' and intrinsics is not None:
+                return depth_m * scale_from_ground(measured_m, intrinsics, camera_height_m).factor
+            if scale_source == 'reference':
+                chosen = np.random.default_rng(0).random(sample.depth_m.shape) < REFERENCE_SHARE
+                reference_m = np.where(chosen, sample.depth_m, np.nan)
+                return depth_m * scale_from_reference(measured_m, reference_m).factor
+        except NoScaleError as reason:
+            print(f'{sample.name}: scale 1: {reason}')
+        return depth_m
 
     return predict
 
