@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-import math
 import sys
 from typing import Any, NamedTuple
 
@@ -37,7 +36,7 @@ from std_msgs.msg import Header
 
 from . import qos
 from .camera import CameraError, CameraModel, read_calibration
-from .frames import Frame, FrameError, FrameSource
+from .frames import Frame, FrameError, FrameSource, Lens
 from .messages import camera_model_to_info, pixels_to_image
 from .parameters import descriptor
 from .session import check_command_line, Session
@@ -47,7 +46,6 @@ FROM_RGB = {
     'jpeg': cv2.COLOR_RGB2BGR}
 
 _DELIVERY_TIMEOUT_S = 5.0
-_ASPECT_TOLERANCE = 0.01
 
 
 class _Parameter(NamedTuple):
@@ -57,7 +55,7 @@ class _Parameter(NamedTuple):
 
 
 PARAMETERS = {
-    'path': _Parameter('', 'Folder with images, an image, or a video that OpenCV can open.'),
+    'path': _Parameter('', 'Folder with images, an image, a video that OpenCV can open, or webcam.'),
     'rate_hz': _Parameter(10.0, 'Images a second.', (0.01, 1000.0)),
     'loop': _Parameter(True, 'Start again after the last image; otherwise end.'),
     'encoding': _Parameter('bgr8', f'What is published: one of {", ".join(FROM_RGB)}.'),
@@ -99,11 +97,10 @@ class CameraPlayer(Node):
             raise FrameError("nothing to play: set the parameter 'path' to a folder or a video")
         self._loop: bool = value['loop']
         self._frame_id: str = value['frame_id']
-        self._focal_px: float = value['focal_px']
-        self._hfov_deg: float = value['hfov_deg']
         self._awaited_subscribers: int = value['wait_for_subscribers']
-        self._calibration = (
-            read_calibration(value['calibration_file']) if value['calibration_file'] else None)
+        self._lens = Lens(
+            read_calibration(value['calibration_file']) if value['calibration_file'] else None,
+            value['focal_px'], value['hfov_deg'])
         self._source = FrameSource(value['path'], self._on_skipped)
         self._skipped: set[str] = set()
         self._said: set[str] = set()
@@ -143,10 +140,12 @@ class CameraPlayer(Node):
 
     def _publish(self, frame: Frame) -> None:
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._frame_id)
+        model = None
         try:
-            model = self._model_of(frame)
+            model = self._camera_of(frame)
         except CameraError as error:
             self._warn_once(f'{frame.name} is played as uncalibrated: {error}')
+        if model is None:
             height_px, width_px = frame.rgb.shape[:2]
             model = CameraModel.from_intrinsics(width_px, height_px, np.zeros((3, 3)))
         # First the intrinsics: whoever works on the arrival of the image has them by then.
@@ -160,27 +159,15 @@ class CameraPlayer(Node):
             message = pixels_to_image(pixels, self._encoding, header)
         self._image_publisher.publish(message)
 
-    def _model_of(self, frame: Frame) -> CameraModel:
-        height_px, width_px = frame.rgb.shape[:2]
-        if self._calibration:
-            aspect_change = (width_px / height_px) / (
-                self._calibration.width_px / self._calibration.height_px)
-            if abs(aspect_change - 1) > _ASPECT_TOLERANCE:
-                self._warn_once(
-                    f'the calibration is for {self._calibration.width_px} x '
-                    f'{self._calibration.height_px} pixels, images of {width_px} x {height_px} '
-                    'have another shape; it is right only if they were stretched to it')
-            return self._calibration.resized(width_px, height_px)
-        if frame.intrinsics is not None and not self._focal_px:
-            return CameraModel.from_intrinsics(width_px, height_px, frame.intrinsics)
-        if not self._focal_px:
+    def _camera_of(self, frame: Frame) -> CameraModel | None:
+        lens = self._lens
+        if lens.shape_fault(frame):
+            self._warn_once(lens.shape_fault(frame))
+        if lens.calibration is None and not lens.focal_px and frame.intrinsics is None:
             self._warn_once(
-                f'nothing says the intrinsics, a field of view of {self._hfov_deg:g} degrees is '
+                f'nothing says the intrinsics, a field of view of {lens.hfov_deg:g} degrees is '
                 'assumed; set calibration_file, focal_px or hfov_deg')
-        focal_px = self._focal_px or width_px / 2 / math.tan(math.radians(self._hfov_deg) / 2)
-        return CameraModel.from_intrinsics(width_px, height_px, np.array([
-            [focal_px, 0.0, (width_px - 1) / 2], [0.0, focal_px, (height_px - 1) / 2],
-            [0.0, 0.0, 1.0]]))
+        return lens.camera_of(frame)
 
     def _finish(self) -> None:
         if self._played == 0:

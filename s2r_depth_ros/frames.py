@@ -1,6 +1,8 @@
-"""Images of a folder or a video, one after the other, with their intrinsics where a file says."""
+"""Images of a folder, a video or a webcam, one after the other, and what is known of the lens."""
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 import json
+import math
 from pathlib import Path
 import re
 from typing import Any, NamedTuple
@@ -8,8 +10,14 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
+from .camera import CameraModel
+
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
 MANIFEST = 'manifest.json'
+_WEBCAM = re.compile(r'webcam(?::(\d+))?')
+# Headers of whole videos promise up to so much more than there is.
+_MISSING_FRACTION = 0.02
+_SAME_ASPECT = 0.01
 
 
 class FrameError(ValueError):
@@ -31,21 +39,30 @@ class Frame(NamedTuple):
 
 class FrameSource:
     """
-    The frames of a folder, an image or a video; each iteration starts from the first one.
+    The frames of a folder, an image, a video or a webcam; each iteration starts from the first.
 
     A folder is played in the natural order of its names (``2.png`` before ``10.png``). If it has
     a ``manifest.json``, a list of objects with ``rgb`` (file name) and optionally ``K``
     (``[fx, fy, cx, cy]``), these are its images, in that order, and other files are left alone.
 
-    :param path: folder, image file or video file.
-    :param on_skipped: called with a sentence for each image that cannot be read; it is left out.
+    :param path: folder, image file, video file, ``webcam`` or ``webcam:1`` for the second.
+    :param on_skipped: called with a sentence for each image that cannot be read, which is left
+        out, and if a video ends before the end that its header promises.
     :raises FrameError: if there is nothing to play at the path, or the manifest is wrong.
     """
 
     def __init__(self, path: str | Path, on_skipped: Callable[[str], None]) -> None:
         self._path = Path(path).expanduser()
         self._on_skipped = on_skipped
-        if self._path.is_dir():
+        self._images: list[tuple[Path, np.ndarray | None]] = []
+        webcam = _WEBCAM.fullmatch(str(path))
+        self.is_live = webcam is not None
+        """Whether it goes on until somebody stops it."""
+        self._video = int(webcam[1] or 0) if webcam else str(self._path)
+        if webcam:
+            if not _opens_as_video(self._video):
+                raise FrameError(f'there is no webcam {self._video}, or another program uses it')
+        elif self._path.is_dir():
             manifest = self._path / MANIFEST
             self._images = (
                 _manifest_images(manifest) if manifest.is_file() else
@@ -58,8 +75,7 @@ class FrameSource:
         elif self._path.suffix.lower() in IMAGE_SUFFIXES:
             self._images = [(self._path, None)]
         else:
-            self._images = []
-            if not _opens_as_video(self._path):
+            if not _opens_as_video(self._video):
                 raise FrameError(f'{self._path} is no image, and OpenCV cannot open it as a video')
 
     def __iter__(self) -> Iterator[Frame]:
@@ -67,11 +83,23 @@ class FrameSource:
         return self._read_images() if self._images else self._read_video()
 
     def __len__(self) -> int:
-        """Return how many frames there should be; for a video, what its header says."""
+        """Return how many frames there should be; for a video, what its header says, or 0."""
         if self._images:
             return len(self._images)
-        video = cv2.VideoCapture(str(self._path))
-        return max(0, int(video.get(cv2.CAP_PROP_FRAME_COUNT)))
+        return 0 if self.is_live else max(0, int(self._property(cv2.CAP_PROP_FRAME_COUNT)))
+
+    @property
+    def rate_hz(self) -> float | None:
+        """Images a second of a video; None where nothing says it."""
+        rate_hz = 0.0 if self._images else self._property(cv2.CAP_PROP_FPS)
+        return rate_hz if 0 < rate_hz < 1000 else None
+
+    def _property(self, which: int) -> float:
+        video = cv2.VideoCapture(self._video)
+        try:
+            return video.get(which)
+        finally:
+            video.release()
 
     def _read_images(self) -> Iterator[Frame]:
         for file, intrinsics in self._images:
@@ -86,17 +114,72 @@ class FrameSource:
             yield Frame(file.stem, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), intrinsics)
 
     def _read_video(self) -> Iterator[Frame]:
-        video = cv2.VideoCapture(str(self._path))
+        video = cv2.VideoCapture(self._video)
+        promised = max(0, int(video.get(cv2.CAP_PROP_FRAME_COUNT)))
         number = 0
         try:
             while True:
                 is_read, bgr = video.read()
                 if not is_read:
-                    return
+                    break
                 yield Frame(f'{number:06d}', cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), None)
                 number += 1
         finally:
             video.release()
+        if self.is_live:
+            self._on_skipped(f'webcam {self._video} gives no more images')
+        elif promised - number > max(1, promised * _MISSING_FRACTION):
+            self._on_skipped(
+                f'{self._path} is broken: it ends after {number} of the {promised} images that '
+                'its header promises')
+
+
+@dataclass(frozen=True)
+class Lens:
+    """
+    What is known of the lens beside the images.
+
+    :param calibration: scaled to each image.
+    :param focal_px: focal length in pixels, with the centre in the middle of the image, where
+        there is no calibration; 0 if not known.
+    :param hfov_deg: horizontal field of view in degrees, likewise, where the frame does not have
+        its own intrinsics either; 0 if not known.
+    """
+
+    calibration: CameraModel | None = None
+    focal_px: float = 0.0
+    hfov_deg: float = 0.0
+
+    def camera_of(self, frame: Frame) -> CameraModel | None:
+        """
+        Return the camera of a frame, None if nothing is known of it.
+
+        :raises s2r_depth_ros.camera.CameraError: if that cannot be a camera of this image.
+        """
+        height_px, width_px = frame.rgb.shape[:2]
+        if self.calibration is not None:
+            return self.calibration.resized(width_px, height_px)
+        if frame.intrinsics is not None and not self.focal_px:
+            return CameraModel.from_intrinsics(width_px, height_px, frame.intrinsics)
+        focal_px = self.focal_px
+        if self.hfov_deg and not focal_px:
+            focal_px = width_px / 2 / math.tan(math.radians(self.hfov_deg) / 2)
+        if not focal_px:
+            return None
+        return CameraModel.from_intrinsics(width_px, height_px, np.array([
+            [focal_px, 0.0, (width_px - 1) / 2], [0.0, focal_px, (height_px - 1) / 2],
+            [0.0, 0.0, 1.0]]))
+
+    def shape_fault(self, frame: Frame) -> str:
+        """Return why the calibration can hardly be of this image, empty if it can."""
+        known, (height_px, width_px) = self.calibration, frame.rgb.shape[:2]
+        if known is None or abs(
+                width_px / height_px / (known.width_px / known.height_px) - 1) < _SAME_ASPECT:
+            return ''
+        return (
+            f'the calibration is for {known.width_px} x {known.height_px} pixels, images of '
+            f'{width_px} x {height_px} have another shape; it is right only if they were '
+            'stretched to it')
 
 
 def _image_files(folder: Path) -> list[Path]:
@@ -128,8 +211,8 @@ def _camera_matrix(intrinsics: Any) -> np.ndarray | None:
     return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
 
 
-def _opens_as_video(path: Path) -> bool:
-    video = cv2.VideoCapture(str(path))
+def _opens_as_video(path: str | int) -> bool:
+    video = cv2.VideoCapture(path)
     try:
         return video.isOpened()
     finally:

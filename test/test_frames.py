@@ -5,7 +5,8 @@ import cv2
 import numpy as np
 import pytest
 
-from s2r_depth_ros.frames import FrameError, FrameSource
+from s2r_depth_ros.camera import CameraModel
+from s2r_depth_ros.frames import Frame, FrameError, FrameSource, Lens
 
 
 def write_image(path, value=0, width_px=32, height_px=24):
@@ -63,18 +64,53 @@ def test_unreadable_images_are_named_and_left_out(tmp_path):
         assert name in text
 
 
-def test_video_is_played_frame_by_frame(tmp_path):
-    file = tmp_path / 'film.avi'
+def write_video(file, values):
     writer = cv2.VideoWriter(str(file), cv2.VideoWriter_fourcc(*'MJPG'), 10, (64, 48))
-    for value in (0, 100, 200):
+    for value in values:
         writer.write(np.full((48, 64, 3), value, np.uint8))
     writer.release()
-    source = FrameSource(file, no_skips)
+    return file
+
+
+def test_video_is_played_frame_by_frame(tmp_path):
+    source = FrameSource(write_video(tmp_path / 'film.avi', (0, 100, 200)), no_skips)
     assert len(source) == 3
+    assert source.rate_hz == 10
     for _ in range(2):
         frames = list(source)
         assert [frame.name for frame in frames] == ['000000', '000001', '000002']
         np.testing.assert_allclose([frame.rgb.mean() for frame in frames], [0, 100, 200], atol=3)
+
+
+def test_a_video_that_ends_early_is_played_so_far_and_named(tmp_path):
+    file = write_video(tmp_path / 'film.avi', range(100))
+    file.write_bytes(file.read_bytes()[:file.stat().st_size // 2])
+    skipped = []
+    assert 30 < len(names(FrameSource(file, skipped.append))) < 70
+    fault, = skipped
+    assert 'film.avi is broken' in fault
+    assert 'of the 100 images' in fault
+
+
+def test_a_webcam_that_is_not_there_is_an_error_that_names_it():
+    with pytest.raises(FrameError, match='no webcam 63'):
+        FrameSource('webcam:63', no_skips)
+
+
+def test_the_lens_is_that_of_the_calibration_else_the_focal_length_else_the_frames_own():
+    own = np.array([[20.0, 0, 15.5], [0, 20, 11.5], [0, 0, 1]])
+    frame = Frame('a', np.zeros((24, 32, 3), np.uint8), own)
+    bare = frame._replace(intrinsics=None)
+    calibration = CameraModel.from_intrinsics(64, 48, np.diag((100.0, 100, 1)))
+    assert Lens(calibration, 40, 90).camera_of(frame).k[0, 0] == 50  # half the size
+    assert Lens(None, 40, 90).camera_of(frame).k.tolist() == [[40, 0, 15.5], [0, 40, 11.5],
+                                                              [0, 0, 1]]
+    assert Lens(None, 0, 90).camera_of(frame).k[0, 0] == 20
+    assert Lens(None, 0, 90).camera_of(bare).k[0, 0] == pytest.approx(16)  # half the width
+    assert Lens().camera_of(bare) is None
+    assert not Lens(calibration).shape_fault(frame)
+    wide = Frame('b', np.zeros((24, 64, 3), np.uint8), None)
+    assert '64 x 48 pixels, images of 64 x 24' in Lens(calibration).shape_fault(wide)
 
 
 def test_nothing_to_play_is_an_error_that_names_the_path(tmp_path):
