@@ -55,7 +55,8 @@ class _Parameter(NamedTuple):
 
 
 PARAMETERS = {
-    'path': _Parameter('', 'Folder with images, an image, a video that OpenCV can open, or webcam.'),
+    'path': _Parameter(
+        '', 'Folder with images, an image, a video that OpenCV can open, or webcam.'),
     'rate_hz': _Parameter(10.0, 'Images a second.', (0.01, 1000.0)),
     'loop': _Parameter(True, 'Start again after the last image; otherwise end.'),
     'encoding': _Parameter('bgr8', f'What is published: one of {", ".join(FROM_RGB)}.'),
