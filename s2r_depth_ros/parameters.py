@@ -112,7 +112,7 @@ class Parameters:
         'ground_plane.', limits=(0.0, 1000.0), run_time=True)
     camera_pitch: float = _parameter(
         0.0, 'Degrees by which the optical axis points below the horizon; for scale_source '
-        'ground_plane, which allows for 15 degrees more or less.', limits=(-45.0, 90.0),
+        'ground_plane, which allows for 8 degrees more or less.', limits=(-45.0, 90.0),
         run_time=True)
     scale_smoothing: float = _parameter(
         2.0, 'Seconds over which a measured scale is averaged; 0 takes each as it comes.',

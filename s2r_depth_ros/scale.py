@@ -22,8 +22,9 @@ _TRIED_PLANES = 200
 # camera at 1.5 m a kerb is, a step is not.
 _PLANE_TOLERANCE = 0.1
 # Between the plane and level ground as the camera should see it. Wider, a slanted plane through
-# furniture and walls can have more points than the floor between them.
-_LARGEST_TILT_RAD = math.radians(15)
+# furniture and walls can have more points than the floor between them, and a road that the network
+# bends stands for a wrong height (measured on rendered streets).
+_LARGEST_TILT_RAD = math.radians(8)
 _LEAST_GROUND = 0.25
 
 _LEAST_SHARED_PX = 20
@@ -63,7 +64,7 @@ def scale_from_ground(
     :param intrinsics: (3, 3) camera matrix in pixels of this image.
     :param camera_height_m: of the optical centre above the ground, metres, positive.
     :param camera_pitch_rad: by how much the optical axis points below the horizon; pitch and roll
-        may be off by 15 degrees together, through slopes, braking and mounting.
+        may be off by 8 degrees together, through slopes, braking and mounting.
     :returns: the factor; confidence is the share of the points looked at that are on the plane,
         less the share below it.
     :raises NoScaleError: if less than a quarter of the lower part of the image is such a plane.
