@@ -69,8 +69,9 @@ def test_without_decay_the_average_is_the_last_weights_and_statistics():
 
 
 @pytest.mark.parametrize(('flags', 'expected'), [
-    ('fpu avx512_bf16 amx_bf16 amx_tile', 'bf16-mixed'), ('fpu avx2 avx512_bf16', '32-true')])
-def test_automatic_precision_is_bfloat16_only_where_the_cpu_has_amx(tmp_path, flags, expected):
+    ('fpu avx512_bf16 amx_bf16 amx_tile', 'bf16-mixed'), ('fpu avx512_bf16', 'bf16-mixed'),
+    ('fpu avx2 avx512f', '32-true')])
+def test_automatic_precision_is_bfloat16_where_the_cpu_computes_in_it(tmp_path, flags, expected):
     cpu_info = tmp_path / 'cpuinfo'
     cpu_info.write_text(f'processor : 0\nflags : {flags}\n')
     assert resolved_precision(FabricSettings('cpu', precision='auto'), cpu_info) == expected
