@@ -99,7 +99,7 @@ class DepthPredictor:
     ):
         self.device = choose_device(device)
         self.precision = precision
-        self._dtype = _choose_dtype(precision, self.device)
+        self.dtype = _choose_dtype(precision, self.device)
         _check_network_size(network_size_px)
         self.network_size_px = network_size_px
         self.threads = threads or torch.get_num_threads()
@@ -210,11 +210,14 @@ class DepthPredictor:
         return [[tensor.numpy() for tensor in pending[i]] for i in range(len(images))]
 
     def _forward(self, batch: torch.Tensor) -> DepthMaps:
-        reduced = (
-            contextlib.nullcontext() if self._dtype is torch.float32
-            else torch.autocast(self.device.type, self._dtype))
-        with reduced:
+        with self.reduced_precision():
             return self.network(batch, return_maps=True)
+
+    def reduced_precision(self) -> contextlib.AbstractContextManager:
+        """Return the context in which the network runs in the chosen precision."""
+        if self.dtype is torch.float32:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, self.dtype)
 
     def _to_input(self, image: np.ndarray, fit: Fit) -> torch.Tensor:
         """Return the image as the network wants it: (1, 3, H, W) in [-1, 1], on the device."""
@@ -225,8 +228,9 @@ class DepthPredictor:
         # On uint8 the resize is vectorised for channels last, and there is a quarter to move.
         pixels = F.interpolate(
             pixels, fit.inner_size_px, mode='bilinear', antialias=True, align_corners=False)
-        values = pixels.float().mul_(2 / 255).sub_(1)
-        values = F.pad(values, fit.padding, mode='replicate')
+        values = (pixels * (2 / 255)).sub_(1)
+        if any(fit.padding):
+            values = F.pad(values, fit.padding, mode='replicate')
         return values.contiguous(memory_format=torch.channels_last)
 
     def _to_image_size(

@@ -14,6 +14,7 @@ import sys
 
 VERBS = {
     'demo': 'play images to the depth node as a camera would; leave pictures, cloud and figures',
+    'bench': 'measure what the network and all around it cost on this machine',
 }
 _TOOL_PACKAGES = ('matplotlib', 'plyfile', 'tqdm')
 

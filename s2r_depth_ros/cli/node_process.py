@@ -58,6 +58,11 @@ class NodeProcess:
                 self._process.kill()
                 self._process.wait()
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def check(self) -> None:
         """:raises ToolError: if the process has ended, with the last lines that it printed."""
         code = self._process.poll()

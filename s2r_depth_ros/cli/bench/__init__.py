@@ -1,0 +1,236 @@
+"""
+Measure what the package costs on this machine: one table, medians and 95th percentiles.
+
+Sections (the first three by default):
+  network  the network by part: GFLOP, rate, share of this machine's matrix product
+  around   everything around it on one core, beside the naive way
+  node     depth_node over DDS: age of each output when received, rate, load, memory
+  fresh    the same with a camera of 60 Hz, for one to four cameras
+  forms    training form and inference form of both presets, in turn
+  threads  spinning and sleeping threads, alone and beside a busy process
+  growth   time over network size and number of cameras; --plot draws it
+  training samples per second of renderer, loader and stages (`s2r_train bench`)
+
+Examples:
+  s2r bench                                   the network that the node would run here
+  s2r bench --network-size 400x304 --json now.json
+  s2r bench --json after.json --against before.json
+  s2r bench growth --plot growth.svg
+"""
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, replace
+import json
+import os
+from pathlib import Path
+import platform
+import re
+import subprocess
+import sys
+from typing import Any
+
+import torch
+
+from ... import weights
+from ...predictor import choose_device, DepthPredictor, PRECISIONS
+from ...session import keep_freed_memory
+from .. import ToolError
+from .timing import Row
+
+SECTIONS = ('network', 'around', 'node', 'fresh', 'forms', 'threads', 'growth', 'training')
+DEFAULT_SECTIONS = ('network', 'around', 'node')
+FORM_SIZES_PX = {'compact': (304, 400), 'paper': (192, 640)}
+AROUND_SIZES_PX = ((480, 640), (1080, 1920))
+FAST_CAMERA_HZ = 60.0
+
+_TRAINING = 's2r_depth_training'
+_REPORTED_DIGITS = 4
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this verb."""
+    parser.add_argument(
+        'sections', nargs='*', metavar='SECTION', choices=(*SECTIONS, []),
+        help='what to measure (default: network around node)')
+    parser.add_argument(
+        '--weights', default='outdoor', help='as for the node (default: %(default)s)')
+    parser.add_argument(
+        '--device', default='auto', help='auto, cpu, cuda or cuda:N (default: %(default)s)')
+    parser.add_argument(
+        '--precision', default='float32', choices=PRECISIONS, help='default: %(default)s')
+    parser.add_argument(
+        '--threads', type=int, default=0, metavar='N', help='CPU threads, 0 lets PyTorch choose')
+    parser.add_argument(
+        '--image-size', type=_size_px, default=(480, 640), metavar='WIDTHxHEIGHT',
+        help='of the camera (default: 640x480)')
+    parser.add_argument(
+        '--network-size', type=_size_px, metavar='WIDTHxHEIGHT',
+        help="of the network's input (default: what the weights were trained for)")
+    parser.add_argument(
+        '--rate', type=float, default=10.0, metavar='HZ',
+        help='of the camera in the section node (default: %(default)g)')
+    parser.add_argument(
+        '--seconds', type=float, default=5.0, metavar='S',
+        help='of each measurement; at least five runs (default: %(default)g)')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures there')
+    parser.add_argument(
+        '--against', type=Path, metavar='FILE', help='show the medians of an earlier --json too')
+    parser.add_argument('--plot', type=Path, metavar='FILE', help='draw the growth (.png, .svg)')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the benchmark and return the exit code."""
+    sections = arguments.sections or list(DEFAULT_SECTIONS)
+    if arguments.plot and 'growth' not in sections:
+        raise ToolError('--plot draws the section growth: name it, too')
+    before = _read(arguments.against) if arguments.against else {}
+    if arguments.json and arguments.json.exists():
+        _read(arguments.json)  # refuse to replace what is no earlier run
+    keep_freed_memory()  # as the node does
+    rows: list[Row] = []
+    machine = _machine(arguments)
+    print(', '.join(f'{key}: {value}' for key, value in machine.items()))
+    for section in sections:
+        measured = _measure(section, arguments)
+        print(_table(measured, before), flush=True)
+        rows += measured
+        if arguments.json:  # after each section: what is measured is kept
+            _write(arguments.json, machine, rows)
+    if arguments.plot:
+        from .growth_plot import draw_growth
+
+        draw_growth([row for row in rows if row.section == 'growth'], arguments.plot)
+    return 0
+
+
+def _measure(section: str, arguments: argparse.Namespace) -> list[Row]:
+    seconds = arguments.seconds
+    if section == 'training':
+        return _training_rows(seconds)
+    if section == 'around':
+        from .around import around_rows
+
+        return [row for size_px in AROUND_SIZES_PX for row in around_rows(size_px, seconds / 5)]
+    from . import network
+
+    threads = arguments.threads or len(os.sched_getaffinity(0))
+    if section == 'forms':
+        device = choose_device(arguments.device)
+        return [row for name, size_px in FORM_SIZES_PX.items() for row in network.form_rows(
+            name, device, size_px, threads, seconds)]
+    if section == 'threads':
+        from .waiting import waiting_rows
+
+        return waiting_rows(
+            arguments.weights, arguments.image_size, arguments.network_size, threads, seconds)
+    if section == 'growth':
+        return network.growth_rows(seconds / 5, threads, arguments.device)
+    try:
+        predictor = DepthPredictor(
+            arguments.weights, arguments.device, arguments.precision, arguments.network_size,
+            threads=threads)
+    except (ValueError, weights.WeightsError) as error:
+        raise ToolError(str(error)) from error
+    rows = network.network_rows(predictor, arguments.image_size, seconds)
+    if section == 'network':
+        return rows
+    return _live_rows(section, arguments, rows)
+
+
+def _live_rows(
+    section: str, arguments: argparse.Namespace, network_rows: list[Row],
+) -> list[Row]:
+    """Return what a subscriber of the node sees; ages are also told in runs of the network."""
+    from .live import live_rows
+
+    network_ms = next(row.median_ms or 0.0 for row in network_rows if row.name == 'whole')
+    height, width = arguments.network_size or (0, 0)
+    parameters: dict[str, Any] = {
+        'weights': arguments.weights, 'device': arguments.device,
+        'precision': arguments.precision, 'threads': arguments.threads,
+        'network_height': height, 'network_width': width}
+    runs = ([(arguments.rate, 1)] if section == 'node'
+            else [(FAST_CAMERA_HZ, cameras) for cameras in (1, 2, 4)])
+    return [row for rate_hz, cameras in runs for row in live_rows(
+        parameters, arguments.image_size, rate_hz, cameras, arguments.seconds,
+        network_ms * cameras)]
+
+
+def _training_rows(seconds: float) -> list[Row]:
+    """Ask the training package, which nothing here imports, for its rates."""
+    done = subprocess.run(
+        [sys.executable, '-m', _TRAINING, 'bench', '--seconds', str(seconds)],
+        stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise ToolError('the training could not be measured, see above')
+    return [Row('training', name, values=values)
+            for name, values in json.loads(done.stdout.splitlines()[-1]).items()]
+
+
+def _machine(arguments: argparse.Namespace) -> dict[str, str]:
+    """Return what the figures depend on and a reader should know."""
+    try:
+        model = re.search(
+            r'^model name\s*:\s*(.+)$', Path('/proc/cpuinfo').read_text(), re.MULTILINE)
+    except OSError:
+        model = None
+    return {
+        'CPU': model[1] if model else platform.processor(),
+        'cores': str(len(os.sched_getaffinity(0))),
+        'instructions': torch.backends.cpu.get_cpu_capability(),
+        'PyTorch': torch.__version__,
+        'device': str(choose_device(arguments.device)),
+    }
+
+
+def _table(rows: list[Row], before: dict[tuple[str, str], float]) -> str:
+    """Return the rows as text, section after section."""
+    lines, section = [], None
+    for row in rows:
+        if row.section != section:
+            section = row.section
+            lines += ['', f'{section:48}{"median":>10}{"p95":>10}' + (
+                f'{"before":>10}' if before else '')]
+        times = [row.median_ms, row.p95_ms]
+        if before:
+            times.append(before.get((row.section, row.name)))
+        cells = ''.join('          ' if t is None else f'{t:7.2f} ms' for t in times)
+        figures = ', '.join(f'{name} {_short(value)}' for name, value in row.values.items())
+        lines.append(f'  {row.name:46}{cells}   {figures}'.rstrip())
+    return '\n'.join(lines)
+
+
+def _short(value: Any) -> str:
+    return f'{value:.3g}' if isinstance(value, float) and abs(value) < 1000 else f'{value:.0f}'
+
+
+def _write(path: Path, machine: dict[str, str], rows: list[Row]) -> None:
+    content = {'machine': machine, 'rows': [asdict(replace(
+        row, values={k: _plain(v) for k, v in row.values.items()})) for row in rows]}
+    try:
+        path.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
+    except OSError as error:
+        raise ToolError(f'cannot write {path}: {error.strerror}') from error
+
+
+def _plain(value: Any) -> Any:
+    return float(f'{value:.{_REPORTED_DIGITS}g}') if isinstance(value, float) else value
+
+
+def _read(path: Path) -> dict[tuple[str, str], float]:
+    """Return the medians of an earlier run by section and name."""
+    try:
+        rows = json.loads(path.read_text(encoding='utf-8'))['rows']
+        return {(row['section'], row['name']): float(row['median_ms'])
+                for row in rows if row['median_ms'] is not None}
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ToolError(f'{path} is no file that --json wrote: {error}') from error
+
+
+def _size_px(text: str) -> tuple[int, int]:
+    """Read WIDTHxHEIGHT; returns (height, width)."""
+    width, height = (int(side) for side in text.split('x'))
+    if min(width, height) < 1:
+        raise ValueError
+    return height, width

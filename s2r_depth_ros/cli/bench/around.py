@@ -1,0 +1,135 @@
+"""What is around the network: conversions and clouds, each beside the naive way."""
+from __future__ import annotations
+
+from array import array
+from functools import partial
+
+import cv2
+import numpy as np
+import torch
+
+from ...camera import CameraModel
+from ...message_types import Header, Image, PointCloud2, PointField
+from ...messages import camera_model_to_info, depth_to_image, image_to_rgb, pixels_to_image
+from ...network import DepthMaps
+from ...outputs import DEPTH, INFO, POINTS
+from ...parameters import Parameters
+from ...pipeline import CameraDepth, CameraInput, output_messages
+from ...predictor import DepthPredictor
+from ...ros_compat import convert_to_rgb
+from ...weights import PUBLISHED
+from .timing import Row, timed
+
+try:
+    from sensor_msgs_py.point_cloud2 import create_cloud
+except ImportError:  # ROS comes as wheels
+    from pointcloud2 import create_cloud
+
+NETWORK_SIZE_PX = (304, 400)
+
+
+class _NoNetwork(torch.nn.Module):
+    """Costs nothing, so that what is left is the work before and after the network."""
+
+    def forward(self, image: torch.Tensor, return_maps: bool) -> DepthMaps:
+        depth = image[:, :1] * 0.2 - 0.5
+        return DepthMaps(*[depth] * 8)
+
+
+def around_rows(image_size_px: tuple[int, int], seconds: float) -> list[Row]:
+    """
+    Measure all that happens to one image outside of the network and of the middleware.
+
+    One thread; bgr8 in, depth, camera_info and cloud out, as the node makes them.
+
+    :param image_size_px: (height, width) of the image.
+    :param seconds: for each measurement.
+    """
+    height, width = image_size_px
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    section = f'around the network, {width} x {height}, one core'
+    rgb = _picture(height, width)
+    k = np.array([[0.9 * width, 0, width / 2], [0, 0.9 * width, height / 2], [0, 0, 1]])
+    image = pixels_to_image(rgb, 'bgr8', Header())
+    info = camera_model_to_info(CameraModel.from_intrinsics(width, height, k), Header())
+    parameters = Parameters()
+    predictor = DepthPredictor.of(_NoNetwork(), PUBLISHED, 'cpu')
+    predictor.network_size_px, predictor.threads = NETWORK_SIZE_PX, 1
+    camera, depth = CameraInput(), CameraDepth(parameters)
+    view = camera.view(image, info, parameters)
+    predicted_m, = predictor.predict([view.rgb], [view.intrinsics])
+    finished = depth.finish(predicted_m, view, 76.0, None, parameters)
+    depth_m = finished.depth_m
+
+    def ours() -> None:
+        seen = camera.view(image, info, parameters)
+        found_m, = predictor.predict([seen.rgb], [seen.intrinsics])
+        done = depth.finish(found_m, seen, 76.0, None, parameters)
+        output_messages(seen, done, None, (DEPTH, INFO, POINTS), parameters)
+
+    def naive() -> None:
+        pixels = convert_to_rgb(image)
+        metres = naive_prediction(pixels)
+        metres = np.where(metres > 76, np.inf, np.where(metres < 0.1, -np.inf, metres))
+        naive_depth_message(metres)
+        naive_cloud(metres, k, pixels)
+
+    rows = []
+    for name, fast, slow in (
+            ('message to array', partial(image_to_rgb, image), partial(convert_to_rgb, image)),
+            ('before and after the network',
+             partial(predictor.predict, [view.rgb], [view.intrinsics]),
+             partial(naive_prediction, view.rgb)),
+            ('limits', partial(depth.finish, predicted_m, view, 76.0, None, parameters), None),
+            ('array to message', partial(depth_to_image, depth_m, Header()),
+             partial(naive_depth_message, depth_m)),
+            ('cloud', partial(output_messages, view, finished, None, (POINTS,), parameters),
+             partial(naive_cloud, depth_m, k, view.rgb)),
+            ('all of it', ours, naive)):
+        times = timed([fast, slow] if slow else [fast], seconds)
+        medians_ms = [float(np.median(each)) for each in times]
+        rows.append(Row.of(section, name, times[0], **({
+            'naive way (ms)': medians_ms[1], 'times as fast': medians_ms[1] / medians_ms[0],
+        } if slow else {})))
+    return rows
+
+
+def naive_prediction(rgb: np.ndarray) -> np.ndarray:
+    """Do what tutorials do around a network: floats first, then resize; metres at image size."""
+    tensor = torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255
+    tensor = (tensor - 0.5) / 0.5
+    tensor = torch.nn.functional.interpolate(
+        tensor, NETWORK_SIZE_PX, mode='bilinear', antialias=True, align_corners=False)
+    depth = torch.nn.functional.interpolate(
+        tensor[:, :1] * 0.2 - 0.5, rgb.shape[:2], mode='bilinear', align_corners=False)
+    return ((depth + 1) / 2 * 80.0)[0, 0].numpy()
+
+
+def naive_depth_message(depth_m: np.ndarray) -> Image:
+    """Make a depth message as cv_bridge does."""
+    pixels = depth_m.astype(np.float32)
+    message = Image(
+        height=pixels.shape[0], width=pixels.shape[1], encoding='32FC1', step=4 * pixels.shape[1])
+    message.data = array('B', pixels.tobytes())
+    return message
+
+
+def naive_cloud(depth_m: np.ndarray, k: np.ndarray, rgb: np.ndarray) -> PointCloud2:
+    """Make a cloud with ``meshgrid`` and ``create_cloud``."""
+    u, v = np.meshgrid(np.arange(depth_m.shape[1]), np.arange(depth_m.shape[0]))
+    z = np.where(np.isfinite(depth_m), depth_m, np.nan)
+    packed = (rgb[..., 0].astype(np.uint32) << 16) | (
+        rgb[..., 1].astype(np.uint32) << 8) | rgb[..., 2]
+    points = np.stack((
+        (u - k[0, 2]) * z / k[0, 0], (v - k[1, 2]) * z / k[1, 1], z,
+        packed.view(np.float32)), axis=-1).astype(np.float32)
+    return create_cloud(Header(), [
+        PointField(name=name, offset=4 * index, datatype=PointField.FLOAT32, count=1)
+        for index, name in enumerate(('x', 'y', 'z', 'rgb'))], points.reshape(-1, 4))
+
+
+def _picture(height: int, width: int) -> np.ndarray:
+    """Return smooth random colours, (H, W, 3) uint8."""
+    coarse = np.random.default_rng(0).integers(0, 256, (9, 12, 3), np.uint8)
+    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)

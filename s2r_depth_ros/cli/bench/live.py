@@ -1,0 +1,208 @@
+"""The node as a process of its own, over DDS: age of each output, rate, load and memory."""
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+import os
+from pathlib import Path
+import struct
+import tempfile
+import time
+from typing import Any
+
+import cv2
+import numpy as np
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import CameraInfo, Image
+
+from ...camera import CameraModel
+from ...message_types import Header
+from ...messages import camera_model_to_info, pixels_to_image
+from ...outputs import DEPTH, INFO, OUTPUTS, POINTS
+from .. import ToolError
+from ..node_process import NodeProcess, ros_environment
+from .timing import Row
+
+_START_PATIENCE_S = 60.0
+_WARM_UP_S = 1.5
+_LEAST_IMAGES = 3
+_STAMP_AT_BYTE = 4  # of a serialised message that begins with a header
+
+
+@dataclass
+class Seen:
+    """What came of one run: ages in ms by topic, when each depth came, and the node's use."""
+
+    ages_ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    arrivals_s: list[float] = field(default_factory=list)
+    cpu_s: float = 0.0
+    memory_mb: float = 0.0
+    peak_memory_mb: float = 0.0
+
+
+def live_rows(
+    parameters: dict[str, Any], image_size_px: tuple[int, int], rate_hz: float, cameras: int,
+    seconds: float, network_ms: float,
+) -> list[Row]:
+    """
+    Run the node with so many cameras and measure what a subscriber sees.
+
+    :param parameters: of the node, without ``cameras``.
+    :param image_size_px: (height, width) of the images.
+    :param rate_hz: of each camera.
+    :param cameras: how many.
+    :param seconds: of measurement.
+    :param network_ms: median of one run of the network alone for one image.
+    :raises ToolError: if the node ends, or publishes nothing.
+    """
+    outputs = (DEPTH, INFO, POINTS)
+    seen = run_node(parameters, image_size_px, rate_hz, cameras, seconds, outputs)
+    section = (f'node over DDS, {cameras} x {image_size_px[1]} x {image_size_px[0]} '
+               f'at {rate_hz:g} Hz')
+    rows = [
+        Row.of(section, f'age of {output} when received', seen.ages_ms[output])
+        for output in outputs]
+    spacing_ms = np.diff(np.sort(seen.arrivals_s)) * 1e3
+    duration_s = seen.arrivals_s[-1] - seen.arrivals_s[0]
+    count = len(seen.arrivals_s)
+    rows.append(Row(section, 'depth images, all cameras', values={
+        'Hz': (count - 1) / duration_s,
+        'longest gap (ms)': float(spacing_ms.max()),
+        'age p95 / network': float(np.percentile(seen.ages_ms[DEPTH], 95)) / network_ms,
+        'age max / network': max(seen.ages_ms[DEPTH]) / network_ms}))
+    rows.append(Row(section, 'node process', values={
+        'CPU per image (ms)': seen.cpu_s / count * 1e3,
+        'memory (MB)': seen.memory_mb, 'peak memory (MB)': seen.peak_memory_mb}))
+    return rows
+
+
+def run_node(
+    parameters: dict[str, Any], image_size_px: tuple[int, int], rate_hz: float, cameras: int,
+    seconds: float, outputs: tuple[str, ...],
+) -> Seen:
+    """Play images to the node and return what came of them; see :func:`live_rows`."""
+    names = [f'camera{number}' for number in range(cameras)]
+    with _graph() as (node, executor, environment, folder):
+        process = NodeProcess(
+            'depth_node', {**parameters, 'cameras': names}, [], environment, folder)
+        with process:
+            seen = Seen()
+            # As bytes: this process shall not spend on reading what the node needs to compute.
+            for name in names:
+                for output in outputs:
+                    node.create_subscription(
+                        OUTPUTS[output], f'{name}/{output}', partial(_on_message, seen, output),
+                        5, raw=True)
+            camera_publishers = [_Camera(node, name, image_size_px) for name in names]
+
+            def wait_for(condition, what: str) -> None:
+                end_s = time.monotonic() + _START_PATIENCE_S
+                while not condition():
+                    process.check()
+                    if time.monotonic() > end_s:
+                        raise ToolError(f'{what} after {_START_PATIENCE_S:g} s:\n{process.tail()}')
+                    executor.spin_once(timeout_sec=0.1)
+
+            wait_for(lambda: all(each.is_heard for each in camera_publishers),
+                     'the node does not listen')
+            for each in camera_publishers:
+                node.create_timer(1 / rate_hz, each.publish)
+            wait_for(lambda: len(seen.ages_ms[DEPTH]) >= _LEAST_IMAGES, 'no depth came')
+            _spin(executor, _WARM_UP_S)
+            seen.ages_ms.clear()
+            seen.arrivals_s.clear()
+            cpu_s = _cpu_s(process.pid)
+            _spin(executor, seconds)
+            wait_for(lambda: len(seen.arrivals_s) >= _LEAST_IMAGES, 'hardly any depth came')
+            seen.cpu_s = _cpu_s(process.pid) - cpu_s
+            seen.memory_mb, seen.peak_memory_mb = _memory_mb(process.pid)
+            process.stop()
+            return seen
+
+
+class _Camera:
+    """Publishes one image and its camera_info over and over, with a new stamp each time."""
+
+    def __init__(self, node: Node, name: str, image_size_px: tuple[int, int]) -> None:
+        height, width = image_size_px
+        coarse = np.random.default_rng(0).integers(0, 256, (9, 12, 3), np.uint8)
+        pixels = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+        header = Header(frame_id='camera')
+        k = np.array([[0.9 * width, 0, width / 2], [0, 0.9 * width, height / 2], [0, 0, 1]])
+        self._image = pixels_to_image(pixels, 'bgr8', header)
+        self._info = camera_model_to_info(CameraModel.from_intrinsics(width, height, k), header)
+        self._publishers = [
+            node.create_publisher(kind, f'{name}/{topic}', qos_profile_sensor_data)
+            for kind, topic in ((CameraInfo, 'camera_info'), (Image, 'image'))]
+        self._clock = node.get_clock()
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether somebody subscribes to both."""
+        return all(each.get_subscription_count() for each in self._publishers)
+
+    def publish(self) -> None:
+        """Publish the image as if it was taken now."""
+        stamp = self._clock.now().to_msg()
+        for message, publisher in zip((self._info, self._image), self._publishers):
+            message.header.stamp = stamp
+            publisher.publish(message)
+
+
+@contextmanager
+def _graph() -> Iterator[tuple[Node, SingleThreadedExecutor, dict[str, str], Path]]:
+    """Give a node of this process in a domain of its own, and the environment for others."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix='s2r-bench-')))
+        domain_id = 1 + os.getpid() % 100
+        environment = ros_environment(domain_id, folder)
+        os.environ.update(environment)
+        context = Context()
+        rclpy.init(context=context, domain_id=domain_id)
+        stack.callback(rclpy.try_shutdown, context=context)
+        node = rclpy.create_node('s2r_bench', context=context)
+        stack.callback(node.destroy_node)
+        executor = SingleThreadedExecutor(context=context)
+        executor.add_node(node)
+        yield node, executor, environment, folder
+
+
+def _on_message(seen: Seen, output: str, data: bytes) -> None:
+    now_s = time.time()
+    sec, nanosec = struct.unpack_from('<iI', data, _STAMP_AT_BYTE)
+    seen.ages_ms[output].append((now_s - sec - nanosec * 1e-9) * 1e3)
+    if output == DEPTH:
+        seen.arrivals_s.append(now_s)
+
+
+def _spin(executor: SingleThreadedExecutor, seconds: float) -> None:
+    end_s = time.monotonic() + seconds
+    while time.monotonic() < end_s:
+        executor.spin_once(timeout_sec=0.05)
+
+
+def _cpu_s(pid: int) -> float:
+    """Return the processor time that a process has used; 0 where there is no /proc."""
+    try:
+        fields = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def _memory_mb(pid: int) -> tuple[float, float]:
+    """Return the resident memory of a process and its peak; 0 where there is no /proc."""
+    try:
+        lines = Path(f'/proc/{pid}/status').read_text().splitlines()
+    except OSError:
+        return 0.0, 0.0
+    kb = {name: value.split()[0] for name, _, value in (line.partition(':') for line in lines)
+          if name in ('VmRSS', 'VmHWM')}
+    return int(kb['VmRSS']) / 1024, int(kb['VmHWM']) / 1024
