@@ -34,7 +34,7 @@ from s2r_depth_ros.network import Architecture, S2RDepthNet
 CAMERAS = ('a', 'b', 'c')
 ENCODINGS = {'rgb8': 3, 'bgra8': 4, 'mono8': 1, 'mono16': 2, 'yuv422': 2, 'bayer_rggb8': 1}
 SIZES_PX = ((64, 48), (96, 96), (160, 120), (200, 64))
-FRAMES_OF_A_SCENE = 500
+FRAMES_OF_A_SCENE = 1000
 BAD_SHARE = 0.01
 WARM_UP_FRAMES = 5000
 # The images lie in the queue of the node's subscription until its executor takes them.
@@ -247,7 +247,7 @@ def main() -> int:
     """Run the soak from the command line and return its exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n\n')[0])
     parser.add_argument('--frames', type=int, default=100_000)
-    parser.add_argument('--rate', type=float, default=300.0, help='frames a second')
+    parser.add_argument('--rate', type=float, default=400.0, help='frames a second')
     parser.add_argument('--seed', type=int, default=1)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
