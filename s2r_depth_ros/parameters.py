@@ -117,6 +117,9 @@ class Parameters:
     scale_smoothing: float = _parameter(
         2.0, 'Seconds over which a measured scale is averaged; 0 takes each as it comes.',
         limits=(0.0, 3600.0), run_time=True)
+    steadiness: float = _parameter(
+        0.0, 'Weight of the depth before where the image has not changed, against flicker; 0 for '
+        'none.', limits=(0.0, 0.99), run_time=True)
     focal_correction: bool = _parameter(
         True, "Scale depth with the camera's focal length over the training focal length.")
     publish_points: bool = _parameter(True, 'Whether there is a topic depth/points.')

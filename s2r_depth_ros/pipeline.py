@@ -33,6 +33,7 @@ from .scale import (
     scale_from_reference,
     SmoothedScale,
 )
+from .steadiness import SteadyDepth
 
 NEAREST_COLOR_M = 0.1
 _DOUBTFUL_CONFIDENCE = 0.2
@@ -137,27 +138,30 @@ class FinishedDepth(NamedTuple):
 
 class CameraDepth:
     """
-    Makes of each prediction for one camera its depth; keeps the scale between images.
+    Makes of each prediction for one camera its depth; keeps what lasts from image to image.
 
     :param parameters: ``depth_scale``, to begin with.
     """
 
     def __init__(self, parameters: Parameters) -> None:
         self._scale = SmoothedScale(parameters.depth_scale)
+        self._steady = SteadyDepth()
 
     def finish(
         self, depth_m: np.ndarray, view: View, far_m: float, reference: Image | Range | None,
         parameters: Parameters,
     ) -> FinishedDepth:
         """
-        Return the predicted depth, scaled and limited.
+        Return the predicted depth, steadied if asked for, scaled and limited.
 
         :param depth_m: (H, W) float32 metres from the predictor.
         :param view: of the same image.
         :param far_m: from here on a prediction means far, before scaling.
         :param reference: true distances for ``scale_source`` reference, None if there are none.
-        :param parameters: of the scale, and those of :func:`limit_depth`.
+        :param parameters: ``steadiness``, those of the scale, and those of :func:`limit_depth`.
         """
+        if parameters.steadiness:
+            depth_m = self._steady.update(depth_m, view.rgb, parameters.steadiness)
         fault = ''
         if parameters.scale_source == 'fixed':
             scale = Scale(parameters.depth_scale, float('nan'))

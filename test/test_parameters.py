@@ -8,7 +8,7 @@ from s2r_depth_ros.parameters import changed, help_text, Parameters
 
 RUN_TIME = {
     'min_depth', 'max_depth', 'depth_scale', 'camera_height', 'camera_pitch', 'scale_smoothing',
-    'point_stride', 'max_rate', 'stale_after'}
+    'steadiness', 'point_stride', 'max_rate', 'stale_after'}
 
 
 def test_every_parameter_is_described_and_marked():

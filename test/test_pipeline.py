@@ -156,3 +156,12 @@ def test_where_depth_means_far_or_nothing_was_seen_it_has_no_part_in_the_scale()
     finished = CameraDepth(parameters).finish(depth_m, view, 76.0, reference, parameters)
     assert finished.scale.factor == pytest.approx(1.2)
     assert finished.scale.confidence == 1.0
+
+
+def test_depth_is_steadied_if_asked_for():
+    view = CameraInput().view(image(), info(), Parameters())
+    for parameters, expected_m in (Parameters(), 16.0), (Parameters(steadiness=0.5), 8.0):
+        camera = CameraDepth(parameters)
+        camera.finish(np.full((4, 6), 4.0, np.float32), view, 76.0, None, parameters)
+        finished = camera.finish(np.full((4, 6), 16.0, np.float32), view, 76.0, None, parameters)
+        assert np.allclose(finished.depth_m, expected_m)

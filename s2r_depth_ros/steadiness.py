@@ -1,0 +1,49 @@
+"""A filter against flicker: depth is averaged over time where the image stays the same."""
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+# The image is compared in cells of so many pixels, which averages its noise away.
+_CELL_PX = 8
+# Grey levels, of 255, by which a cell may change and be the same.
+_SAME_GREY = 4.0
+_LEAST_DEPTH_M = 1e-3
+
+
+class SteadyDepth:
+    """
+    The depth of one camera, steadied; keeps the last image and depth.
+
+    Of each pixel an exponential mean of the logarithm of depth is taken, since depth errs by
+    factors. Where the image has changed, in a cell or beside it, the new depth counts alone: a
+    thing that moves, or a camera that does, leaves no ghost.
+    """
+
+    def __init__(self) -> None:
+        self._log_depth = np.empty((0, 0), np.float32)
+        self._grey = np.empty((0, 0), np.float32)
+
+    def update(self, depth_m: np.ndarray, rgb: np.ndarray, steadiness: float) -> np.ndarray:
+        """
+        Take in a prediction and return the steadied one.
+
+        :param depth_m: (H, W) float32 metres, finite.
+        :param rgb: (H, W, 3) uint8, its image.
+        :param steadiness: weight of what was before where nothing changed, 0 to below 1.
+        :returns: (H, W) float32 metres.
+        """
+        height, width = depth_m.shape
+        cells = max(1, width // _CELL_PX), max(1, height // _CELL_PX)
+        grey = cv2.resize(
+            cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), cells, interpolation=cv2.INTER_AREA,
+        ).astype(np.float32)
+        log_depth = np.log(np.maximum(depth_m, _LEAST_DEPTH_M))
+        if self._log_depth.shape == log_depth.shape:
+            changed = (np.abs(grey - self._grey) > _SAME_GREY).astype(np.uint8)
+            kept = steadiness * (1 - cv2.dilate(changed, np.ones((3, 3), np.uint8)))
+            kept = kept.astype(np.float32)
+            grey += kept * (self._grey - grey)
+            log_depth += cv2.resize(kept, (width, height)) * (self._log_depth - log_depth)
+        self._grey, self._log_depth = grey, log_depth
+        return np.exp(log_depth)
