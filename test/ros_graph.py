@@ -14,6 +14,7 @@ import rclpy
 from rclpy.client import Client
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
 PATIENCE_S = 60.0  # a busy machine is slow; what waits for nothing fails all the same
@@ -83,10 +84,10 @@ class Graph:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.domain_id = next_domain_id()
-        self._context = Context()
-        rclpy.init(context=self._context, domain_id=self.domain_id)
-        self.node = rclpy.create_node('test', context=self._context)
-        self._executor = SingleThreadedExecutor(context=self._context)
+        self.context = Context()
+        rclpy.init(context=self.context, domain_id=self.domain_id)
+        self.node = rclpy.create_node('test', context=self.context)
+        self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
         self._processes: list[Process] = []
         self._clients: dict[str, Client] = {}
@@ -99,7 +100,11 @@ class Graph:
             process.kill()
         self._executor.shutdown()
         self.node.destroy_node()
-        rclpy.shutdown(context=self._context)
+        rclpy.shutdown(context=self.context)
+
+    def add(self, node: Node) -> None:
+        """Serve another node's callbacks beside the test's own."""
+        self._executor.add_node(node)
 
     def start(self, module: str, *arguments: str) -> Process:
         """Start ``python -m module arguments`` beside the test, on the same domain."""
