@@ -104,7 +104,7 @@ class DepthPredictor:
         self.network_size_px = network_size_px
         self.threads = threads or torch.get_num_threads()
         network, self.info = weight_files.load_with_info(weights, published)
-        self.network = inference_form(network, self.device)
+        self.network = inference_form(network, self.device, self.dtype)
 
     @classmethod
     def of(

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from s2r_depth_ros.network import Architecture, inference_form, S2RDepthNet
 from s2r_depth_ros.network.layers import UpProjection
+from s2r_depth_ros.network.winograd import WinogradConv
 
 TOLERANCE = 1e-4
 CPU = torch.device('cpu')
@@ -69,6 +70,31 @@ def test_a_convolution_of_several_columns_at_once_is_that_convolution(
         found = inference_form(conv, CPU)(image)
         assert torch.allclose(found, conv(image), atol=1e-5)
     assert found.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize('kernel', [3, 5])
+@pytest.mark.parametrize('size_px', [(12, 20), (13, 7), (3, 3), (40, 64)])
+def test_winograd_is_that_convolution(kernel, size_px):
+    torch.manual_seed(0)
+    conv = nn.Conv2d(64, 24, kernel, padding=kernel // 2)
+    image = torch.randn(2, 64, *size_px).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        expected = conv(image)
+        found = WinogradConv(conv)(image)
+    assert found.shape == expected.shape
+    assert (found - expected).abs().max() < 1e-4 * expected.std()
+
+
+def test_the_wide_up_projections_of_the_paper_run_by_winograd_in_float32_alone():
+    block = trained(UpProjection(128, 64))
+
+    def kinds(*arguments):
+        return [m for m in inference_form(block, *arguments).modules()
+                if isinstance(m, WinogradConv)]
+
+    assert len(kinds(CPU)) == 1
+    assert not kinds(CPU, torch.bfloat16)
+    assert not kinds(NO_CPU)
 
 
 def test_a_dilated_convolution_keeps_its_dilation():

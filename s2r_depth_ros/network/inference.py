@@ -13,6 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_conv_bn_weights
 
 from .depth import DecoderBlock, DepthNet, InceptionBlock
 from .layers import enlarge, UpProjection
+from .winograd import WinogradConv
 
 # Convolutions and the batch norms that follow them, where these are not one Sequential.
 _FOLLOWED = {
@@ -20,25 +21,32 @@ _FOLLOWED = {
     InceptionBlock: (('merge', 'norm2'),),
     DecoderBlock: (('conv', 'norm1'), ('enlarge', 'norm2')),
 }
+_WINOGRAD_CHANNELS = 64  # with fewer, the transforms cost more than the products save
 _LANES = 16  # float32 numbers in the widest vector register of a CPU
 
 
-def inference_form(network: nn.Module, device: torch.device) -> nn.Module:
+def inference_form(
+    network: nn.Module, device: torch.device, dtype: torch.dtype = torch.float32,
+) -> nn.Module:
     """
     Return a copy of a network that computes the same, faster.
 
     Batch norms are folded into the convolutions before them, and the two first convolutions of an
     up-projection run as one. On a CPU, convolutions of few outputs and mirrored borders get a form
-    that suits vector units. The copy can neither be trained nor saved.
+    that suits vector units, and the largest of all :class:`WinogradConv`. The copy can neither be
+    trained nor saved.
 
     :param network: :class:`S2RDepthNet` or a part of it, float32, on the CPU; stays as it is.
     :param device: where the copy runs.
+    :param dtype: what it computes in, by autocast; less than float32 is too coarse for Winograd.
     :returns: the copy, on ``device``, channels last; its maps are within 1e-4 of the network's.
     """
     network = copy.deepcopy(network).eval().requires_grad_(False)
     network = _replaced(network, _folded)
     if device.type == 'cpu':
         network = _replaced(network, _for_cpu)
+        if dtype is torch.float32:
+            network = _replaced(network, _with_fewer_products)
     # Channels last is what the vector units of CPUs and the tensor cores of GPUs read.
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.to(device)
@@ -106,6 +114,14 @@ def _for_cpu(module: nn.Module) -> nn.Module:
         return nn.GroupNorm(channels, channels, module.eps, affine=False)
     if isinstance(module, nn.PReLU) and module.num_parameters == 1:
         return nn.LeakyReLU(module.weight.item(), inplace=True)
+    return module
+
+
+def _with_fewer_products(module: nn.Module) -> nn.Module:
+    """Return a convolution of many channels and a wide kernel in Winograd's form."""
+    if isinstance(module, nn.Conv2d) and module.kernel_size == (5, 5) and min(
+            module.in_channels, module.out_channels) >= _WINOGRAD_CHANNELS:
+        return WinogradConv(module)
     return module
 
 
