@@ -23,6 +23,10 @@ class WinogradConv(nn.Module):
     :param conv: float32, zero-padded to the size of its input; stays as it is.
     """
 
+    _weight: torch.Tensor
+    _from_data: torch.Tensor
+    _to_output: torch.Tensor
+
     def __init__(self, conv: nn.Conv2d):
         super().__init__()
         kernel = conv.kernel_size[0]

@@ -89,7 +89,10 @@ def run(arguments: argparse.Namespace) -> int:
         _read(arguments.json)  # refuse to replace what is no earlier run
     keep_freed_memory()  # as the node does
     rows: list[Row] = []
-    machine = _machine(arguments)
+    try:
+        machine = _machine(arguments)
+    except ValueError as error:  # no such device
+        raise ToolError(str(error)) from error
     print(', '.join(f'{key}: {value}' for key, value in machine.items()))
     for section in sections:
         measured = _measure(section, arguments)
