@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 from array import array
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from pathlib import Path
 import random
@@ -23,6 +23,8 @@ import time
 
 import conftest  # noqa: F401  keeps the messages on this machine, as pytest has by now
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.duration import Duration
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from ros_graph import Graph, Process, ros_arguments
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
@@ -33,11 +35,13 @@ from s2r_depth_ros.network import Architecture, S2RDepthNet
 
 CAMERAS = ('a', 'b', 'c')
 ENCODINGS = {'rgb8': 3, 'bgra8': 4, 'mono8': 1, 'mono16': 2, 'yuv422': 2, 'bayer_rggb8': 1}
-SIZES_PX = ((64, 48), (96, 96), (160, 120), (200, 64))
-FRAMES_OF_A_SCENE = 1000
+SIZES_PX = ((32, 24), (24, 24), (48, 16))
+FRAMES_OF_A_SCENE = 250
+SCENES_TO_LAST_WORD = 5
 BAD_SHARE = 0.01
 WARM_UP_FRAMES = 5000
-# The images lie in the queue of the node's subscription until its executor takes them.
+# So many images may wait in the middleware. It keeps the memory of the longest queue there was,
+# which is why the images are small.
 QUEUE = 1000
 
 
@@ -106,6 +110,7 @@ class Soak:
         self._random = random.Random(seed)
         self._stamp_ns = 10**9
         self._memory: list[int] = []
+        self._gone: deque[Publisher] = deque()
         self._counts: dict[str, dict[str, str]] = {}
         graph.node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
 
@@ -136,11 +141,23 @@ class Soak:
             self.report.sent[camera] += 1
             next_s += 1 / rate_hz
             self.graph.spin(next_s - time.monotonic())
-        self._wait_until_counted()
-        for publisher in (*images.values(), *infos.values()):
-            node.destroy_publisher(publisher)
         for listener in listeners:
             node.destroy_subscription(listener)
+        self._gone.extend((*images.values(), *infos.values()))
+        # The middleware asks but every three seconds what is still missing of the last images.
+        while len(self._gone) > 2 * len(CAMERAS) * SCENES_TO_LAST_WORD:
+            publisher = self._gone.popleft()
+            publisher.wait_for_all_acked(Duration(seconds=10))
+            node.destroy_publisher(publisher)
+
+    def wait_until_counted(self) -> None:
+        """Wait until the node has said of every frame what became of it."""
+        def counted() -> bool:
+            return all(
+                sum(int(value) for key, value in self._counts.get(camera, {}).items()
+                    if key == 'published' or key.startswith('dropped '))
+                >= self.report.sent[camera] for camera in CAMERAS)
+        self.graph.wait(counted, 'count of all frames')
 
     def sample_memory(self) -> None:
         """Note the resident memory of the node."""
@@ -190,15 +207,6 @@ class Soak:
             setattr(image, change, value)
         return info, image
 
-    def _wait_until_counted(self) -> None:
-        """Wait until the node has said of every frame what became of it."""
-        def counted() -> bool:
-            return all(
-                sum(int(value) for key, value in self._counts.get(camera, {}).items()
-                    if key == 'published' or key.startswith('dropped '))
-                >= self.report.sent[camera] for camera in CAMERAS)
-        self.graph.wait(counted, 'count of all frames')
-
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             self._counts[status.hardware_id] = {each.key: each.value for each in status.values}
@@ -236,6 +244,7 @@ def soak(frames: int, rate_hz: float, folder: Path, seed: int = 1) -> Report:
             if begin + FRAMES_OF_A_SCENE >= WARM_UP_FRAMES:
                 run.sample_memory()
                 after_warm_up = after_warm_up or (run.open_files(), run.threads())
+        run.wait_until_counted()
         report = run.finish(time.monotonic() - begun_s)
         assert after_warm_up is not None, f'the warm-up alone takes {WARM_UP_FRAMES} frames'
         report.files, report.threads = zip(after_warm_up, (run.open_files(), run.threads()))

@@ -77,7 +77,8 @@ def _read_intrinsics(root: Path, names: list[str]) -> dict[str, np.ndarray]:
     try:
         # JSON is YAML, too; BaseLoader keeps a name such as 000001 a string.
         content = yaml.load(
-            file.read_text(encoding='utf-8', errors='replace'), yaml.BaseLoader)
+            file.read_text(encoding='utf-8', errors='replace'),
+            yaml.BaseLoader)  # noqa: S506  makes strings, lists and mappings, nothing else
     except yaml.YAMLError as error:
         raise DataError(f'{file} can not be parsed: {error}') from error
     if not isinstance(content, dict):
