@@ -36,7 +36,7 @@ setup(
             'matplotlib', 'moderngl', 'onnx', 'onnxruntime', 'onnxscript', 'scipy',
             'tensorboard', 'tqdm',
         ],
-        'tools': ['matplotlib', 'plyfile', 'tqdm'],
+        'tools': ['matplotlib', 'plyfile', 'rosbags', 'rosbags-image', 'tqdm'],
         'test': ['hypothesis', 'pytest'],
     },
     zip_safe=False,

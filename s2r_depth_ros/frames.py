@@ -89,6 +89,11 @@ class FrameSource:
         return 0 if self.is_live else max(0, int(self._property(cv2.CAP_PROP_FRAME_COUNT)))
 
     @property
+    def is_film(self) -> bool:
+        """Whether the images follow each other in time."""
+        return not self._images
+
+    @property
     def rate_hz(self) -> float | None:
         """Images a second of a video; None where nothing says it."""
         rate_hz = 0.0 if self._images else self._property(cv2.CAP_PROP_FPS)

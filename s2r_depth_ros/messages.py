@@ -177,23 +177,33 @@ def compressed_to_rgb(msg: CompressedImage, max_pixels: int = MAX_PIXELS) -> np.
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
 
 
+def depth_to_mm(depth_m: np.ndarray) -> np.ndarray:
+    """
+    Return whole millimetres, as depth cameras give them.
+
+    :param depth_m: (H, W) float metres.
+    :returns: (H, W) uint16; 0 for all that is not finite or not in 1 to 65535 mm.
+    """
+    depth_mm = np.rint(depth_m * np.float32(_METRES_TO_MM))
+    is_valid = (depth_mm >= 1) & (depth_mm <= np.iinfo(np.uint16).max)
+    return np.where(is_valid, depth_mm, 0).astype(np.uint16)
+
+
 def depth_to_image(depth_m: np.ndarray, header: Header, encoding: str = '32FC1') -> Image:
     """
     Make a depth image message (REP 118).
 
     :param depth_m: (H, W) float metres.
     :param header: stamp and frame_id of the camera image.
-    :param encoding: '32FC1' keeps the metres, NaN and infinities; '16UC1' holds whole millimetres,
-        with 0 for all that is not finite or not in 1 to 65535 mm.
+    :param encoding: '32FC1' keeps the metres, NaN and infinities; '16UC1' holds whole millimetres
+        as :func:`depth_to_mm`.
     :returns: the message.
     :raises ValueError: for another encoding.
     """
     if encoding == '32FC1':
         pixels = depth_m.astype(np.float32, copy=False)
     elif encoding == '16UC1':
-        depth_mm = np.rint(depth_m * np.float32(_METRES_TO_MM))
-        is_valid = (depth_mm >= 1) & (depth_mm <= np.iinfo(np.uint16).max)
-        pixels = np.where(is_valid, depth_mm, 0).astype(np.uint16)
+        pixels = depth_to_mm(depth_m)
     else:
         raise ValueError(f"depth images are '32FC1' or '16UC1', not '{encoding}'")
     return _image(pixels, depth_m.shape[1], encoding, header)

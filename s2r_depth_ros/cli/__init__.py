@@ -13,10 +13,11 @@ import importlib
 import sys
 
 VERBS = {
+    'depth': 'write the depth of images, videos, a webcam or a bag to files',
     'demo': 'play images to the depth node as a camera would; leave pictures, cloud and figures',
     'bench': 'measure what the network and all around it cost on this machine',
 }
-_TOOL_PACKAGES = ('matplotlib', 'plyfile', 'tqdm')
+_TOOL_PACKAGES = ('matplotlib', 'plyfile', 'rosbags', 'tqdm')
 
 
 class ToolError(Exception):

@@ -1,0 +1,259 @@
+"""
+Write the depth of images, videos, a webcam or a bag to files; needs no ROS.
+
+What --save can name, and where it lies in the folder --out (NAME is that of the image):
+
+  png    depth_mm/NAME.png  16 bits, millimetres; 0 where there is no depth
+  npy    depth_m/NAME.npy   float32, metres; -inf is too near, inf too far, nan not seen
+  color  color/NAME.png     red is near, blue far, on a logarithmic scale; grey is too far
+  mp4    color.mp4          the same as a video
+  ply    cloud/NAME.ply     points in metres; x right, y down, z forward
+  sheet  contact_sheet.png  image, structure map, attention map and depth of a few images
+
+Metres need the focal length: --calibration, --focal-px or --hfov-deg, or a manifest.json beside
+the images; a bag has its camera_info. Without it the depth is right up to a factor.
+
+Examples:
+  s2r depth street.jpg --focal-px 720
+  s2r depth ~/pictures --calibration camera.yaml --save png ply sheet --out my-depth
+  s2r depth drive.mp4 --hfov-deg 80
+  s2r depth webcam --frames 100
+  s2r depth my_bag --save npy
+"""
+from __future__ import annotations
+
+import argparse
+from collections.abc import Collection, Iterator
+from itertools import chain, islice
+import os
+from pathlib import Path
+import sys
+import time
+from typing import NamedTuple
+
+import cv2
+from tqdm import tqdm
+
+from ..bags import Bag, BagError
+from ..camera import CameraError, read_calibration
+from ..frames import FrameError, FrameSource, Lens
+from ..message_types import Header
+from ..parameters import Parameters
+from ..pipeline import CameraInput, View
+from . import ToolError
+from .depth_files import DepthFiles, PLACES
+from .offline import (
+    add_parameters,
+    DEPTH_PARAMETERS,
+    NETWORK_PARAMETERS,
+    OfflineDepth,
+    parameters_of,
+    recorded_views,
+)
+
+_BAG_SUFFIXES = ('.mcap', '.db3')
+_DEFAULT_RATE_HZ = 10.0
+_TOLD_FAULTS = 5
+_HOW_TO_KNOW_THE_LENS = 'give --calibration, --focal-px or --hfov-deg'
+
+
+class Shot(NamedTuple):
+    """An image to work on: its name, the camera that its scale is smoothed with, and the image."""
+
+    name: str
+    camera: str
+    view: View
+
+
+class Source(NamedTuple):
+    """
+    What one INPUT holds.
+
+    ``total`` is how many images there should be, 0 if nobody knows; ``rate_hz`` how many a second;
+    ``is_film`` whether they follow each other in time; ``is_live`` whether they go on for ever.
+    """
+
+    total: int
+    rate_hz: float
+    is_film: bool
+    is_live: bool
+    shots: Iterator[Shot]
+
+
+class Faults:
+    """Counts what goes wrong with single images, and tells of the first few."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._told: set[str] = set()
+
+    def __call__(self, text: str) -> None:
+        """Count a fault, and say it if it is new and one of the first few."""
+        self.count += 1
+        self.note(text)
+
+    def note(self, text: str) -> None:
+        """Say what is no fault, once."""
+        if text not in self._told and len(self._told) < _TOLD_FAULTS:
+            self._told.add(text)
+            tqdm.write(f's2r depth: {text}', file=sys.stderr)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this verb."""
+    parser.add_argument(
+        'inputs', nargs='+', metavar='INPUT',
+        help='images, folders of images, videos, ROS 2 bags, or webcam (webcam:1 for the second)')
+    parser.add_argument(
+        '--out', type=Path, default=Path('depth'), metavar='FOLDER',
+        help='where the files go (default: %(default)s)')
+    parser.add_argument(
+        '--save', nargs='+', choices=PLACES, metavar='KIND',
+        help='what to write: png, npy, color, mp4, ply, sheet '
+        '(default: png color sheet; of a video or webcam png mp4 sheet)')
+    parser.add_argument(
+        '--force', action='store_true', help='write over files that are there already')
+    parser.add_argument('--frames', type=int, metavar='N', help='stop after so many images')
+    parser.add_argument(
+        '--color-range', type=float, nargs=2, default=(1.0, 80.0), metavar=('NEAR', 'FAR'),
+        help='metres of the reddest and of the bluest colour (default: 1 80)')
+    lens = parser.add_argument_group('lens', 'the first that is given counts')
+    lens.add_argument(
+        '--calibration', type=Path, metavar='YAML',
+        help='in the form of camera_info_manager; images are undistorted with it')
+    lens.add_argument(
+        '--focal-px', type=float, default=0.0, metavar='F',
+        help='focal length in pixels of the image')
+    lens.add_argument(
+        '--hfov-deg', type=float, default=0.0, metavar='DEGREES',
+        help='horizontal field of view, if there is no manifest.json either')
+    lens.add_argument(
+        '--rectified', action='store_true', help='the images are undistorted already')
+    parser.add_argument_group('bags').add_argument(
+        '--image', nargs='+', default=[], metavar='TOPIC',
+        help='topics of the images (default: all cameras)')
+    add_parameters(parser, (*NETWORK_PARAMETERS, *DEPTH_PARAMETERS))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the depth of all images and return the exit code."""
+    os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')  # what it says, we say in one sentence
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    parameters = parameters_of(arguments, rectify=not arguments.rectified)
+    lens, faults = _lens(arguments), Faults()
+    _check_folder(arguments.out, arguments.force)
+    sources = [
+        _bag(Path(path), arguments.image, parameters, faults) if _is_bag(Path(path)) else
+        _frames(path, lens, parameters, faults) for path in arguments.inputs]
+    is_live = any(source.is_live for source in sources)
+    total = arguments.frames or (0 if is_live else sum(source.total for source in sources))
+    kinds = arguments.save or (
+        'png', 'mp4' if all(source.is_film for source in sources) else 'color', 'sheet')
+    network = OfflineDepth(parameters)
+    files = DepthFiles(
+        arguments.out, kinds, ', '.join(Path(path).name for path in arguments.inputs),
+        arguments.color_range, parameters.point_stride, sources[0].rate_hz, total)
+    shots = islice(chain.from_iterable(source.shots for source in sources), arguments.frames)
+    begun_s = time.monotonic()
+    is_stopped = False
+    try:
+        with files:
+            for shot in tqdm(shots, total=total or None, unit='image'):
+                if shot.view.model is None:
+                    _tell_of_unknown_lens(shot, kinds, faults)
+                finished, maps = network.finish(shot.camera, shot.view, files.wants_maps)
+                if finished.scale_fault:
+                    faults.note(f'{shot.name}: {finished.scale_fault}')
+                files.write(shot.name, shot.view, finished.depth_m, maps)
+    except KeyboardInterrupt:
+        is_stopped = True
+    except ToolError as error:
+        raise ToolError(f'{error} ({files.done} images are done)') from error
+    seconds = time.monotonic() - begun_s
+    if not files.done and not is_stopped:
+        raise ToolError('there is no image that can be used')
+    print(f'{files.done} images in {seconds:.1f} s, {files.done / seconds:.1f} a second: '
+          + ', '.join(str(arguments.out / PLACES[kind]) for kind in kinds))
+    if faults.count:
+        print(f's2r depth: not all could be used, {faults.count} faults', file=sys.stderr)
+    if is_stopped and not is_live:
+        print(f's2r depth: stopped after {files.done} of {total} images', file=sys.stderr)
+        return 130
+    return 1 if faults.count else 0
+
+
+def _frames(path: str, lens: Lens, parameters: Parameters, faults: Faults) -> Source:
+    """:raises ToolError: if there is nothing to read."""
+    try:
+        source = FrameSource(path, faults)
+    except FrameError as error:
+        raise ToolError(str(error)) from error
+    rate_hz = source.rate_hz or _DEFAULT_RATE_HZ
+
+    def shots() -> Iterator[Shot]:
+        camera = CameraInput()
+        for number, frame in enumerate(source):
+            header = Header()
+            header.stamp.sec, header.stamp.nanosec = divmod(int(number / rate_hz * 1e9), 10**9)
+            try:
+                if lens.shape_fault(frame):
+                    raise CameraError(lens.shape_fault(frame))
+                view = camera.rectified(header, frame.rgb, lens.camera_of(frame), parameters)
+            except CameraError as error:
+                faults(f'{frame.name}: {error}')
+                continue
+            yield Shot(frame.name, path, view)
+
+    return Source(len(source), rate_hz, source.is_film, source.is_live, shots())
+
+
+def _bag(path: Path, topics: list[str], parameters: Parameters, faults: Faults) -> Source:
+    """:raises ToolError: if there is nothing to read."""
+    try:
+        bag = Bag(path, faults, topics)
+    except BagError as error:
+        raise ToolError(str(error)) from error
+    several = len(bag.cameras) > 1
+
+    def shots() -> Iterator[Shot]:
+        try:
+            for recorded, view in recorded_views(bag, bag.images(), parameters, faults):
+                stamp, namespace = view.header.stamp, recorded.camera.namespace
+                name = f'{stamp.sec}.{stamp.nanosec:09d}'
+                prefix = namespace.strip('/').replace('/', '_')
+                yield Shot(f'{prefix}-{name}' if several else name, namespace, view)
+        except BagError as error:
+            faults(str(error))
+        finally:
+            bag.close()
+
+    return Source(bag.image_count, bag.rate_hz or _DEFAULT_RATE_HZ, not several, False, shots())
+
+
+def _is_bag(path: Path) -> bool:
+    return path.suffix in _BAG_SUFFIXES or (path / 'metadata.yaml').is_file()
+
+
+def _lens(arguments: argparse.Namespace) -> Lens:
+    """:raises ToolError: if the calibration can not be used."""
+    try:
+        calibration = read_calibration(arguments.calibration) if arguments.calibration else None
+    except CameraError as error:
+        raise ToolError(str(error)) from error
+    return Lens(calibration, arguments.focal_px, arguments.hfov_deg)
+
+
+def _check_folder(out: Path, force: bool) -> None:
+    """:raises ToolError: if there is something in it that might be written over."""
+    if out.is_dir() and not force and any(out.iterdir()):
+        raise ToolError(f'{out} is not empty: give another --out, or --force to write over it')
+
+
+def _tell_of_unknown_lens(shot: Shot, kinds: Collection[str], faults: Faults) -> None:
+    if 'ply' in kinds:
+        raise ToolError(
+            f'a cloud needs the focal length, and that of {shot.name} is not known: '
+            + _HOW_TO_KNOW_THE_LENS)
+    faults.note(
+        'the focal length is not known, the depth is right up to a factor: '
+        f'{_HOW_TO_KNOW_THE_LENS}')

@@ -1,0 +1,156 @@
+"""The node's parameters as options of a command, and the node's work without the node."""
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields, replace
+from typing import Any
+
+from .. import weights
+from ..bags import Bag, BagImage
+from ..camera import CameraError
+from ..messages import MessageError
+from ..parameters import Parameters
+from ..pipeline import CameraDepth, CameraInput, FinishedDepth, View
+from ..predictor import DepthPredictor, PredictedMaps
+from . import ToolError
+
+NETWORK_PARAMETERS = (
+    'weights', 'published_max_depth', 'device', 'precision', 'threads', 'network_height',
+    'network_width', 'focal_correction')
+DEPTH_PARAMETERS = (
+    'min_depth', 'max_depth', 'depth_scale', 'camera_height', 'camera_pitch', 'scale_smoothing',
+    'steadiness', 'point_stride')
+# True distances from other sensors are for the node alone.
+_SCALE_SOURCES = ('fixed', 'ground_plane')
+
+
+def add_parameters(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
+    """
+    Add an option for each parameter, with the node's name, default, limits and description.
+
+    :param parser: of the command; ``--scale-source`` is added if ``depth_scale`` is.
+    :param names: of fields of ``Parameters``.
+    """
+    about = {item.name: item for item in fields(Parameters)}
+    defaults = Parameters()
+    group = parser.add_argument_group(
+        'parameters of the node', 'as in config/depth_node.yaml')
+    for name in names:
+        default, metadata = getattr(defaults, name), about[name].metadata
+        kind: dict[str, Any] = (
+            {'action': argparse.BooleanOptionalAction} if isinstance(default, bool) else
+            {'choices': metadata['choices']} if metadata['choices'] else
+            {'type': _number(type(default), metadata['limits']), 'metavar': 'N'}
+            if metadata['limits'] else {'metavar': name.upper()})
+        group.add_argument(
+            _option(name), default=default, **kind,
+            help=metadata['description'].replace('%', '%%') + ' (default: %(default)s)')
+        if name == 'depth_scale':
+            group.add_argument(
+                '--scale-source', choices=_SCALE_SOURCES, default=defaults.scale_source,
+                help='What tells the factor on every depth: depth_scale, or the camera_height '
+                'above the ground that is seen (default: %(default)s)')
+
+
+def parameters_of(arguments: argparse.Namespace, **others: Any) -> Parameters:
+    """
+    Return the node's parameters as the command line says.
+
+    :param arguments: with options of :func:`add_parameters`.
+    :param others: parameters that are not options.
+    :raises ToolError: if they contradict each other.
+    """
+    given = {item.name: getattr(arguments, item.name) for item in fields(Parameters)
+             if hasattr(arguments, item.name)}
+    try:
+        return Parameters(**{**given, **others})
+    except ValueError as error:
+        raise ToolError(str(error)) from error
+
+
+class OfflineDepth:
+    """
+    Does for recorded images what the node does for those of a camera, one after the other.
+
+    :param parameters: of the node.
+    :raises ToolError: if the weights or the device can not be used.
+    """
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._parameters = parameters
+        self._cameras: dict[str, CameraDepth] = {}
+        try:
+            self._predictor = DepthPredictor(
+                parameters.weights, parameters.device, parameters.precision,
+                parameters.network_size_px,
+                replace(weights.PUBLISHED, max_depth_m=parameters.published_max_depth),
+                parameters.threads)
+        except ValueError as error:  # WeightsError too
+            raise ToolError(str(error)) from error
+
+    def finish(
+        self, camera: str, view: View, with_maps: bool,
+    ) -> tuple[FinishedDepth, PredictedMaps | None]:
+        """
+        Return the depth of an image, and if asked for the maps that it was made from.
+
+        :param camera: the scale is smoothed over the images of one camera.
+        :param view: from :class:`~s2r_depth_ros.pipeline.CameraInput`.
+        :param with_maps: whether structure and attention are wanted.
+        """
+        matrix = view.intrinsics if self._parameters.focal_correction else None
+        maps = None
+        if with_maps:
+            maps, = self._predictor.predict_maps([view.rgb], [matrix])
+            depth_m = maps.depth_m
+        else:
+            depth_m, = self._predictor.predict([view.rgb], [matrix])
+        if camera not in self._cameras:
+            self._cameras[camera] = CameraDepth(self._parameters)
+        finished = self._cameras[camera].finish(
+            depth_m, view, self._predictor.far_m(view.size_px, matrix), None, self._parameters)
+        return finished, maps
+
+
+def recorded_views(
+    bag: Bag, images: Iterable[BagImage], parameters: Parameters,
+    on_fault: Callable[[str], None],
+) -> Iterator[tuple[BagImage, View]]:
+    """
+    Make views of the images of a bag; those of topics that are called rectified stay as they are.
+
+    :param bag: the bag.
+    :param images: of the bag.
+    :param parameters: ``rectify`` and ``max_image_pixels``.
+    :param on_fault: called with a sentence for each image that cannot be used; it is left out.
+    :raises s2r_depth_ros.bags.BagError: where the bag is broken.
+    """
+    inputs = {camera: CameraInput() for camera in bag.cameras}
+    as_it_is = replace(parameters, rectify=False)
+    for recorded in images:
+        camera = recorded.camera
+        try:
+            view = inputs[camera].view(
+                recorded.image, recorded.info, as_it_is if camera.is_rectified else parameters)
+        except (MessageError, CameraError) as error:
+            on_fault(f'{camera.image_topic}, image {recorded.number}: {error}')
+            continue
+        yield recorded, view
+
+
+def _option(name: str) -> str:
+    return '--' + name.replace('_', '-')
+
+
+def _number(kind: type, limits: tuple[float, float]):
+    """Return a reader of a number within limits for argparse."""
+    least, greatest = limits
+
+    def number(text: str):
+        value = kind(text)
+        if not least <= value <= greatest:
+            raise argparse.ArgumentTypeError(f'{text} is not in {least:g} to {greatest:g}')
+        return value
+    number.__name__ = kind.__name__
+    return number

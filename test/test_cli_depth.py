@@ -1,0 +1,229 @@
+"""`s2r depth`: what it reads, what it writes, what it refuses; also where ROS is not installed."""
+from pathlib import Path
+import resource
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+from plyfile import PlyData
+import pytest
+import yaml
+
+import s2r_depth_ros
+from s2r_depth_ros.cli import main
+from s2r_depth_ros.frames import FrameSource
+from s2r_depth_ros.predictor import DepthPredictor
+
+FRAMES = Path(s2r_depth_ros.__file__).parent / 'demo_frames'
+STREET = FRAMES / 'street_0.jpg'
+
+# Runs the command line where no module of ROS can be imported.
+WITHOUT_ROS = """
+import importlib.abc
+import sys
+
+HIDDEN = {'rclpy', 'rpyutils', 'cv_bridge', 'sensor_msgs_py', 'ament_index_python'}
+
+
+class NoRos(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition('.')[0]
+        if top in HIDDEN or top.endswith(('_msgs', '_interfaces')) or top.startswith('rosidl'):
+            raise ModuleNotFoundError(f'No module named {name!r}', name=name)
+
+
+sys.meta_path.insert(0, NoRos())
+from s2r_depth_ros.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def run_without_ros(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, '-c', WITHOUT_ROS, *map(str, arguments)], capture_output=True, text=True,
+        check=False, **options)
+
+
+@pytest.fixture
+def film(tmp_path):
+    """Return a video of eight frames."""
+    file = tmp_path / 'film.avi'
+    bgr = cv2.imread(str(STREET))
+    writer = cv2.VideoWriter(
+        str(file), cv2.VideoWriter.fourcc(*'MJPG'), 5, (bgr.shape[1], bgr.shape[0]))
+    for _ in range(8):
+        writer.write(bgr)
+    writer.release()
+    return file
+
+
+def test_every_kind_of_file_holds_the_predicted_depth_without_ros(tmp_path):
+    done = run_without_ros(
+        'depth', FRAMES, '--frames', 2, '--save', 'png', 'npy', 'color', 'mp4', 'ply', 'sheet',
+        '--max-depth', 40, '--point-stride', 2, '--out', tmp_path / 'out')
+    assert done.returncode == 0, done.stderr
+    assert '2 images in' in done.stdout
+    assert '2/2' in done.stderr  # the progress bar
+    frame = next(iter(FrameSource(FRAMES, pytest.fail)))
+    expected_m, = DepthPredictor().predict([frame.rgb], [frame.intrinsics])
+    expected_m[expected_m > 40] = np.inf
+
+    out = tmp_path / 'out'
+    depth_m = np.load(out / 'depth_m/street_0.npy')
+    assert depth_m.dtype == np.float32
+    np.testing.assert_allclose(depth_m, expected_m, rtol=1e-3)
+    depth_mm = cv2.imread(str(out / 'depth_mm/street_0.png'), cv2.IMREAD_UNCHANGED)
+    assert depth_mm.dtype == np.uint16
+    is_known = np.isfinite(depth_m)
+    np.testing.assert_array_equal(depth_mm > 0, is_known)
+    np.testing.assert_allclose(depth_mm[is_known], depth_m[is_known] * 1000, atol=0.51)
+
+    vertices = PlyData.read(str(out / 'cloud/street_0.ply'))['vertex']
+    assert len(vertices) == is_known[::2, ::2].sum()
+    np.testing.assert_allclose(
+        vertices['z'], depth_m[::2, ::2][is_known[::2, ::2]], rtol=1e-5)
+    rows, columns = np.nonzero(is_known[::2, ::2])
+    u = vertices['x'] / vertices['z'] * frame.intrinsics[0, 0] + frame.intrinsics[0, 2]
+    np.testing.assert_allclose(u, 2 * columns, atol=0.01)
+    np.testing.assert_array_equal(vertices['red'], frame.rgb[2 * rows, 2 * columns, 0])
+
+    colored = cv2.imread(str(out / 'color/street_0.png'))
+    assert colored.shape == frame.rgb.shape
+    assert (colored[~is_known] == 64).all()
+    assert len(list(FrameSource(out / 'color.mp4', pytest.fail))) == 2
+    assert cv2.imread(str(out / 'contact_sheet.png')).shape[1] > 1000
+    assert not [path for path in out.rglob('*') if path.name.startswith('.')]
+
+
+def test_a_film_becomes_a_film_of_the_same_rate(tmp_path, film, capsys):
+    assert main(['depth', str(film), '--hfov-deg', '70', '--out', str(tmp_path / 'out')]) == 0
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == [
+        'color.mp4', 'contact_sheet.png', 'depth_mm']
+    source = FrameSource(tmp_path / 'out/color.mp4', pytest.fail)
+    assert (len(source), source.rate_hz) == (8, 5)
+
+
+def test_several_inputs_of_one_name_are_all_kept(tmp_path):
+    (tmp_path / 'a').mkdir()
+    (tmp_path / 'a/street_0.jpg').write_bytes(STREET.read_bytes())
+    out = tmp_path / 'out'
+    assert main(['depth', str(STREET), str(tmp_path / 'a'), '--focal-px', '500', '--save', 'png',
+                 '--out', str(out)]) == 0
+    assert sorted(path.name for path in (out / 'depth_mm').iterdir()) == [
+        'street_0-2.png', 'street_0.png']
+
+
+def test_the_focal_length_scales_the_depth_and_is_asked_for_where_it_is_needed(tmp_path, capsys):
+    def depth_m(*options):
+        out = tmp_path / '_'.join(('out', *options))
+        assert main(['depth', str(STREET), '--save', 'npy', '--max-depth', '10000', '--out',
+                     str(out), *options]) == 0
+        return np.load(out / 'depth_m/street_0.npy')
+
+    near, far = depth_m('--focal-px', '300'), depth_m('--focal-px', '600')
+    is_finite = np.isfinite(near) & np.isfinite(far)
+    np.testing.assert_allclose(far[is_finite] / near[is_finite], 2, rtol=1e-4)
+    depth_m()
+    assert 'right up to a factor: give --calibration' in capsys.readouterr().err
+    assert main(['depth', str(STREET), '--save', 'ply', '--out', str(tmp_path / 'ply')]) == 1
+    assert 'a cloud needs the focal length' in capsys.readouterr().err
+
+
+def test_a_calibration_undistorts_unless_the_images_are_rectified(tmp_path, capsys):
+    height_px, width_px = cv2.imread(str(STREET)).shape[:2]
+
+    def matrix(rows, columns, data):
+        return {'rows': rows, 'cols': columns, 'data': data}
+
+    k = [200.0, 0.0, width_px / 2, 0.0, 200.0, height_px / 2, 0.0, 0.0, 1.0]
+    content = {
+        'image_width': width_px, 'image_height': height_px, 'camera_matrix': matrix(3, 3, k),
+        'distortion_model': 'plumb_bob',
+        'distortion_coefficients': matrix(1, 5, [0.3, 0.0, 0.0, 0.0, 0.0])}
+    file = tmp_path / 'camera.yaml'
+    file.write_text(yaml.safe_dump(content))
+    seen = {}
+    for options in ((), ('--rectified',)):
+        out = tmp_path / f'out{len(options)}'
+        assert main(['depth', str(STREET), '--calibration', str(file), '--save', 'npy', '--out',
+                     str(out), *options]) == 0
+        seen[options] = ~np.isnan(np.load(out / 'depth_m/street_0.npy'))
+    assert not seen[()].all()
+    assert seen['--rectified',].all()
+
+    content['image_width'] //= 2
+    file.write_text(yaml.safe_dump(content))
+    assert main(['depth', str(STREET), '--calibration', str(file), '--out',
+                 str(tmp_path / 'wrong')]) == 1
+    assert 'have another shape' in capsys.readouterr().err
+
+
+def test_nothing_is_written_over_unasked(tmp_path, capsys):
+    out = tmp_path / 'out'
+    command = ['depth', str(STREET), '--save', 'png', '--out', str(out)]
+    assert main(command) == 0
+    file = out / 'depth_mm/street_0.png'
+    file.write_bytes(b'mine')
+    assert main(command) == 1
+    assert 'is not empty: give another --out, or --force' in capsys.readouterr().err
+    assert file.read_bytes() == b'mine'
+    assert main([*command, '--force']) == 0
+    assert file.read_bytes() != b'mine'
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_done(tmp_path, film, capsys):
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    (folder / 'a.jpg').write_bytes(STREET.read_bytes())
+    (folder / 'b.jpg').write_text('no image')
+    film.write_bytes(film.read_bytes()[:film.stat().st_size // 2])
+    out = tmp_path / 'out'
+    assert main(['depth', str(folder), str(film), '--save', 'png', '--out', str(out)]) == 1
+    said = capsys.readouterr().err
+    assert 'b.jpg is not an image' in said
+    assert 'film.avi is broken' in said
+    assert 'not all could be used, 2 faults' in said
+    assert {path.name for path in (out / 'depth_mm').iterdir()} >= {'a.png', '000000.png'}
+
+
+@pytest.mark.parametrize(('arguments', 'said'), [
+    (['nowhere'], 'nowhere is neither a folder nor a file'),
+    ([__file__], 'is no image, and OpenCV cannot open it as a video'),
+    (['webcam:63'], 'there is no webcam 63'),
+    ([str(STREET), '--weights', 'nowhere'], 'no weights at nowhere'),
+    ([str(STREET), '--calibration', 'nowhere'], 'cannot read the calibration nowhere'),
+    ([str(STREET), '--min-depth', '9', '--max-depth', '8'], 'must be below max_depth'),
+    ([str(STREET), '--out', f'{__file__}/out'], 'Not a directory'),
+])
+def test_what_cannot_be_is_one_sentence(arguments, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(['depth', *arguments]) == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith('s2r depth: ')
+    assert said in error
+
+
+def test_a_full_disk_is_told_and_what_is_done_is_whole(tmp_path):
+    def no_more_space():  # the limit on a file's size stands for the disk's
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+
+    out = tmp_path / 'out'
+    done = run_without_ros(
+        'depth', FRAMES, '--save', 'png', 'npy', '--out', out, preexec_fn=no_more_space)
+    assert done.returncode == 1
+    assert 'street_0.npy: File too large (0 images are done)' in done.stderr.splitlines()[-1]
+    assert 'Traceback' not in done.stderr
+    files = [path for path in out.rglob('*') if path.is_file()]
+    assert files
+    assert all(cv2.imread(str(path), cv2.IMREAD_UNCHANGED) is not None for path in files)
+
+
+def test_a_webcam_is_read_until_it_is_told_to_stop(tmp_path, film, monkeypatch):
+    # A mock: there is no camera here. The first webcam gives the film.
+    capture = cv2.VideoCapture
+    monkeypatch.setattr(
+        cv2, 'VideoCapture', lambda which: capture(str(film) if which == 0 else which))
+    assert main(['depth', 'webcam', '--frames', '2', '--save', 'png', '--out',
+                 str(tmp_path / 'out')]) == 0
+    assert len(list((tmp_path / 'out/depth_mm').iterdir())) == 2
