@@ -97,7 +97,7 @@ class DepthNode(LifecycleNode):
                 parameters.weights or None, parameters.device, parameters.precision,
                 parameters.network_size_px,
                 replace(weights.PUBLISHED, max_depth_m=parameters.published_max_depth),
-                parameters.threads)
+                parameters.threads, parameters.cuda_graphs)
             self._predictor.warm_up()
         except Exception as error:  # rclpy would swallow it without a word
             self._predictor = None

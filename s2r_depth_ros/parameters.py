@@ -74,6 +74,8 @@ class Parameters:
         choices=('float32', 'float16', 'bfloat16'))
     threads: int = _parameter(
         0, 'CPU threads of the network; 0 lets PyTorch choose.', limits=(0, 1024))
+    cuda_graphs: bool = _parameter(
+        False, 'On a GPU, record the network as a CUDA graph and replay it for each image.')
     input_transport: str = _parameter(
         'raw', 'Whether <camera>/image is an Image or a CompressedImage (JPEG or PNG).',
         choices=('raw', 'compressed'))

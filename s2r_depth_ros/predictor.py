@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from . import depth_range
 from . import weights as weight_files
 from .network import DepthMaps, inference_form, SIZE_MULTIPLE, SMALLEST_SIZE
+from .network.recorded import record_cuda_graph, RecordedNetwork
 
 PRECISIONS = {
     'float32': torch.float32, 'float16': torch.float16, 'bfloat16': torch.bfloat16}
@@ -88,6 +89,7 @@ class DepthPredictor:
         96; None takes as many pixels as the training size, in the shape of the image.
     :param published: what to assume of published ``.pth`` files, which do not say their range.
     :param threads: CPU threads of the network; 0 lets PyTorch choose.
+    :param cuda_graphs: on a GPU, record the network for each size and replay it.
     :raises WeightsError: if the weights can not be used; it names the file and the fault.
     :raises ValueError: if device, precision or size can not be used.
     """
@@ -96,6 +98,7 @@ class DepthPredictor:
         self, weights: str | os.PathLike | None = None, device: str = 'auto',
         precision: str = 'float32', network_size_px: tuple[int, int] | None = None,
         published: weight_files.WeightsInfo = weight_files.PUBLISHED, threads: int = 0,
+        cuda_graphs: bool = False,
     ):
         self.device = choose_device(device)
         self.precision = precision
@@ -105,6 +108,12 @@ class DepthPredictor:
         self.threads = threads or torch.get_num_threads()
         network, self.info = weight_files.load_with_info(weights, published)
         self.network = inference_form(network, self.device, self.dtype)
+        if self.device.type == 'cuda':
+            torch.backends.cudnn.benchmark = True  # sizes stay the same: the search pays
+            # Weights of the precision itself; autocast would convert them for each image.
+            self.network = self.network.to(self.dtype)
+            if cuda_graphs:
+                self.network = RecordedNetwork(self.network, record_cuda_graph)
 
     @classmethod
     def of(
@@ -210,12 +219,14 @@ class DepthPredictor:
         return [[tensor.numpy() for tensor in pending[i]] for i in range(len(images))]
 
     def _forward(self, batch: torch.Tensor) -> DepthMaps:
+        if self.device.type == 'cuda':
+            batch = batch.to(self.dtype)
         with self.reduced_precision():
             return self.network(batch, return_maps=True)
 
     def reduced_precision(self) -> contextlib.AbstractContextManager:
-        """Return the context in which the network runs in the chosen precision."""
-        if self.dtype is torch.float32:
+        """Return the context in which the network runs in the chosen precision on a CPU."""
+        if self.device.type == 'cuda' or self.dtype is torch.float32:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, self.dtype)
 

@@ -1,0 +1,104 @@
+"""
+The recorded network: static memory, a recording for each shape.
+
+CI has no GPU. There a recorder stands for the CUDA graph that runs the function again and copies
+into the same memory, which is what a replay does; the graph itself is tested where there is one.
+"""
+import numpy as np
+import pytest
+import torch
+
+from s2r_depth_ros import DepthPredictor, weights
+from s2r_depth_ros.network import Architecture, inference_form, S2RDepthNet
+from s2r_depth_ros.network.recorded import record_cuda_graph, RecordedNetwork
+
+TINY = Architecture(width=1 / 32, channel_multiple=2, light_decoders=True)
+CPU = torch.device('cpu')
+
+
+class Recorder:
+    """Stands for CUDA graphs where there is no GPU."""
+
+    def __init__(self):
+        self.recordings = self.replays = 0
+
+    def __call__(self, function):
+        self.recordings += 1
+        maps = function()
+
+        def replay():
+            self.replays += 1
+            for static, new in zip(maps, function()):
+                static.copy_(new)
+
+        return maps, replay
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return inference_form(S2RDepthNet(TINY), CPU)
+
+
+def images(height, width, count=3):
+    torch.manual_seed(1)
+    return [torch.rand(1, 3, height, width) * 2 - 1 for _ in range(count)]
+
+
+@torch.inference_mode()
+def test_a_replay_gives_the_maps_of_the_image_at_hand(network):
+    recorder = Recorder()
+    recorded = RecordedNetwork(network, recorder)
+    for image in images(96, 112):
+        for one, other in zip(recorded(image, return_maps=True), network(image, return_maps=True)):
+            assert torch.equal(one, other)
+        assert torch.equal(recorded(image), network(image))
+    assert (recorder.recordings, recorder.replays) == (1, 6)
+
+
+@torch.inference_mode()
+def test_each_shape_has_memory_of_its_own_that_stays(network):
+    recorder = Recorder()
+    recorded = RecordedNetwork(network, recorder)
+    first, second = images(96, 112, 2)
+    kept = recorded(first)
+    expected = kept.clone()
+    recorded(images(96, 96, 1)[0])
+    recorded(torch.cat([first, second]))
+    assert torch.equal(kept, expected)  # other shapes leave it alone
+    again = recorded(second)
+    assert again.data_ptr() == kept.data_ptr()
+    assert not torch.equal(kept, expected)
+    assert recorder.recordings == 3
+
+
+@torch.inference_mode()
+def test_the_predictor_is_done_with_the_maps_before_the_next_replay():
+    info = weights.WeightsInfo(80.0, 100.0, 96, 128)
+    torch.manual_seed(0)
+    predictor = DepthPredictor.of(S2RDepthNet(TINY), info, 'cpu')
+    rng = np.random.default_rng(0)
+    # Three sizes at the network, two of which come twice; two shapes of batches.
+    pictures = [rng.integers(0, 256, (*size_px, 3), np.uint8) for size_px in (
+        (96, 128), (200, 100), (192, 256), (96, 300), (90, 280))]
+    expected = predictor.predict(pictures)
+    predictor.network = RecordedNetwork(predictor.network, Recorder())
+    for _ in range(2):
+        for one, other in zip(predictor.predict(pictures), expected):
+            assert np.array_equal(one, other)
+
+
+def test_without_a_gpu_there_are_no_graphs_and_no_error():
+    predictor = DepthPredictor('random', 'cpu', cuda_graphs=True)
+    assert not isinstance(predictor.network, RecordedNetwork)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU')
+@torch.inference_mode()
+def test_a_cuda_graph_gives_the_maps_of_the_image_at_hand():
+    torch.manual_seed(0)
+    network = inference_form(S2RDepthNet(TINY), torch.device('cuda'))
+    recorded = RecordedNetwork(network, record_cuda_graph)
+    for image in images(96, 112):
+        image = image.cuda()
+        assert torch.allclose(recorded(image), network(image), atol=1e-3)
