@@ -31,6 +31,13 @@ def test_functions_are_measured_in_turn_after_a_round_that_does_not_count():
     assert all((each >= 0).all() for each in times_ms)
 
 
+def test_the_load_of_others_is_what_is_busy_and_not_ours(monkeypatch):
+    # Seconds of all cores busy, of all cores idle, and of this process.
+    used_s = iter([(10.0, 90.0, 5.0), (20.0, 100.0, 9.0)])
+    monkeypatch.setattr(timing.OtherLoad, '_used_s', lambda self: next(used_s))
+    assert timing.OtherLoad().percent() == pytest.approx(30.0)  # (10 - 4) of 20
+
+
 def test_a_row_has_median_and_p95():
     row = timing.Row.of('section', 'name', list(range(101)), GFLOP=2.0)
     assert (row.median_ms, row.p95_ms, row.values) == (50, 95, {'GFLOP': 2.0})
@@ -78,8 +85,8 @@ def test_the_table_and_the_file_have_every_part_and_a_later_run_shows_both(tmp_p
         torch.set_num_threads(threads)
     rows = json.loads(second.read_text())['rows']
     assert [row['name'].split(',')[0] for row in rows] == [
-        'Es', 'Ds', 'DSA', 'DP', 'whole', 'matrix product']
-    assert all(row['values']['GFLOP/s'] > 0 for row in rows)
+        'Es', 'Ds', 'DSA', 'DP', 'whole', 'image to depth', 'matrix product']
+    assert all(row['values']['GFLOP/s'] > 0 for row in rows if row['values'])
     assert all(row['p95_ms'] >= row['median_ms'] > 0 for row in rows[:-1])
     printed = capsys.readouterr().out
     before = json.loads(first.read_text())['rows'][0]['median_ms']

@@ -36,7 +36,7 @@ from ... import weights
 from ...predictor import choose_device, DepthPredictor, PRECISIONS
 from ...session import keep_freed_memory
 from .. import ToolError
-from .timing import Row
+from .timing import OtherLoad, Row
 
 SECTIONS = ('network', 'around', 'node', 'fresh', 'forms', 'threads', 'growth', 'training')
 DEFAULT_SECTIONS = ('network', 'around', 'node')
@@ -95,8 +95,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise ToolError(str(error)) from error
     print(', '.join(f'{key}: {value}' for key, value in machine.items()))
     for section in sections:
+        load = OtherLoad()
         measured = _measure(section, arguments)
-        print(_table(measured, before), flush=True)
+        print(_table(measured, before))
+        print(f'  (other processes used {load.percent():.0f} % of the cores)', flush=True)
         rows += measured
         if arguments.json:  # after each section: what is measured is kept
             _write(arguments.json, machine, rows)

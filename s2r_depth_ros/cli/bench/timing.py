@@ -3,6 +3,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+import os
+from pathlib import Path
 import time
 from typing import Any
 
@@ -37,8 +40,37 @@ class Row:
         return cls(section, name, median_ms, p95_ms, values)
 
 
+class OtherLoad:
+    """
+    What other processes take from the machine meanwhile: figures are only as good as that is low.
+
+    Children count as one's own once they have ended.
+    """
+
+    def __init__(self) -> None:
+        self._start = self._used_s()
+
+    def percent(self) -> float:
+        """Return the share of all cores since the start; NaN where there is no /proc."""
+        busy_s, idle_s, own_s = (
+            now - then for now, then in zip(self._used_s(), self._start))
+        return 100 * max(0.0, busy_s - own_s) / max(busy_s + idle_s, 1e-9)
+
+    @staticmethod
+    def _used_s() -> tuple[float, float, float]:
+        own_s = sum(os.times()[:4])
+        try:
+            ticks = [int(n) for n in Path('/proc/stat').read_text().split('\n')[0].split()[1:9]]
+        except OSError:
+            return float('nan'), float('nan'), own_s
+        idle = ticks[3] + ticks[4]
+        per_s = os.sysconf('SC_CLK_TCK')
+        return (sum(ticks) - idle) / per_s, idle / per_s, own_s
+
+
 def timed(
     functions: list[Callable[[], Any]], seconds: float, device: torch.device | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> list[np.ndarray]:
     """
     Run functions in turn, after a round that is not counted, and return the times of each.
@@ -46,9 +78,11 @@ def timed(
     :param functions: what is measured.
     :param seconds: how long to go on with all of them together; at least five rounds.
     :param device: on a GPU the times are those between two events of its stream.
+    :param clock: on a CPU; ``time.thread_time`` is the time of one core.
     :returns: for each function (N,) milliseconds.
     """
-    measure = _on_gpu if device is not None and device.type == 'cuda' else _on_cpu
+    is_gpu = device is not None and device.type == 'cuda'
+    measure = _on_gpu if is_gpu else partial(_on_cpu, clock=clock)
     for function in functions:
         measure(function)
     rounds: list[list[float]] = []
@@ -58,10 +92,10 @@ def timed(
     return list(np.array(rounds).T)
 
 
-def _on_cpu(function: Callable[[], Any]) -> float:
-    start_s = time.perf_counter()
+def _on_cpu(function: Callable[[], Any], clock: Callable[[], float]) -> float:
+    start_s = clock()
     function()
-    return (time.perf_counter() - start_s) * 1e3
+    return (clock() - start_s) * 1e3
 
 
 def _on_gpu(function: Callable[[], Any]) -> float:
