@@ -26,6 +26,7 @@ TOOLS = {
     'render-scenes': ('.render', 'render_scenes', 'make synthetic images with exact depth'),
     'render-styles': ('.render', 'render_styles', 'make style images for stage 1'),
     'evaluate': ('.evaluate', 'evaluate', 'published protocols, tables, an HTML page'),
+    'bench': ('.bench', 'bench', 'samples per second of renderer, loader and stages'),
     'export-onnx': ('.export_onnx', 'export_onnx', 'write the network for ONNX Runtime'),
 }
 VERBS = {**STAGES, **TOOLS}
@@ -107,6 +108,8 @@ def _values(parser: ArgumentParser, arguments: list[str]) -> dict[str, Any]:
         return parser.instantiate(parsed).as_dict()
     except ValueError as error:  # a setting out of its range
         parser.error(str(error))
+    except TypeError as error:  # which is how jsonargparse takes a null
+        parser.error(f'a section of the config has no settings, leave it out: {error}')
 
 
 def _expected_errors(verb: str) -> tuple[type[Exception], ...]:
