@@ -112,7 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _measure(section: str, arguments: argparse.Namespace) -> list[Row]:
     seconds = arguments.seconds
     if section == 'training':
-        return _training_rows(seconds)
+        return _training_rows()
     if section == 'around':
         from .around import around_rows
 
@@ -162,11 +162,11 @@ def _live_rows(
         network_ms * cameras)]
 
 
-def _training_rows(seconds: float) -> list[Row]:
+def _training_rows() -> list[Row]:
     """Ask the training package, which nothing here imports, for its rates."""
     done = subprocess.run(
-        [sys.executable, '-m', _TRAINING, 'bench', '--seconds', str(seconds)],
-        stdout=subprocess.PIPE, text=True, check=False)
+        [sys.executable, '-m', _TRAINING, 'bench'], stdout=subprocess.PIPE, text=True,
+        check=False)
     if done.returncode:
         raise ToolError('the training could not be measured, see above')
     return [Row('training', name, values=values)

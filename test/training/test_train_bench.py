@@ -1,0 +1,19 @@
+"""``s2r_train bench``: a rate for the renderer, the loader and each stage."""
+import json
+
+from s2r_depth_training import cli
+
+
+def test_everything_has_a_rate(capsys):
+    assert cli.main([
+        'bench', '--width_px', '128', '--height_px', '96', '--batch_size', '2', '--steps', '4',
+        '--scenes', '1', '--workers', '0']) == 0
+    rates = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert list(rates) == [
+        'renderer', 'loader', 'stage ste_encoder', 'stage ste_decoder', 'stage dsa']
+    assert all(rate > 0 for each in rates.values() for rate in each.values())
+
+
+def test_too_few_steps_are_refused(capsys):
+    assert cli.main(['bench', '--steps', '3']) == 1
+    assert 'steps must be 4 or more' in capsys.readouterr().err
