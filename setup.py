@@ -16,7 +16,9 @@ setup(
         find_packages(include=[NAME, f'{NAME}.*'])
         + find_packages('training', include=['s2r_depth_training', 's2r_depth_training.*'])),
     package_dir={'s2r_depth_training': 'training/s2r_depth_training'},
-    package_data={NAME: ['*.xml', 'demo_frames/*', 'models/*.safetensors', 'models/*.md']},
+    package_data={NAME: [
+        '*.xml', 'cli/view/*.html', 'cli/view/*.json', 'demo_frames/*', 'models/*.safetensors',
+        'models/*.md']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (f'share/{NAME}', ['package.xml']),
@@ -36,7 +38,7 @@ setup(
             'matplotlib', 'moderngl', 'onnx', 'onnxruntime', 'onnxscript', 'scipy',
             'tensorboard', 'tqdm',
         ],
-        'tools': ['matplotlib', 'plyfile', 'rosbags', 'rosbags-image', 'tqdm'],
+        'tools': ['foxglove-sdk', 'matplotlib', 'plyfile', 'rosbags', 'rosbags-image', 'tqdm'],
         'test': ['hypothesis', 'pytest'],
     },
     zip_safe=False,

@@ -95,6 +95,8 @@ def test_a_wheel_has_the_code_and_the_models_and_no_tests(tmp_path):
         assert str(module.relative_to(ROOT)) in names
     for module in (ROOT / 'training' / 's2r_depth_training').rglob('*.py'):
         assert str(module.relative_to(ROOT / 'training')) in names
+    assert {f's2r_depth_ros/cli/view/{name}' for name in (
+        'page.html', 'foxglove_layout.json')} <= set(names)
     bundled = {f's2r_depth_ros/models/{path.name}'
                for path in (ROOT / 's2r_depth_ros' / 'models').glob('*.safetensors')}
     assert bundled <= set(names)

@@ -1,0 +1,100 @@
+"""The same pictures and the cloud for Foxglove, over its web socket."""
+from __future__ import annotations
+
+import contextlib
+
+import foxglove
+from foxglove.channels import CompressedImageChannel, FrameTransformChannel, PointCloudChannel
+from foxglove.messages import (
+    CompressedImage as FoxgloveImage,
+)
+from foxglove.messages import (
+    FrameTransform,
+    PackedElementField,
+    PackedElementFieldNumericType,
+    PointCloud,
+    Quaternion,
+    Timestamp,
+    Vector3,
+)
+import numpy as np
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2
+
+from ...messages import MessageError
+from ...outputs import POINTS
+from .. import ToolError
+from .live import IMAGE, to_jpeg
+
+FIXED_FRAME = 'view'  # x forward, y left, z up, at the camera
+
+_POINT_BYTES = 16
+_FLOAT, _BYTE = PackedElementFieldNumericType.Float32, PackedElementFieldNumericType.Uint8
+# The clouds of depth_node: x, y, z, and a colour whose bytes are blue, green, red and nothing.
+_FIELDS = [
+    PackedElementField(name=name, offset=offset, type=kind) for name, offset, kind in (
+        ('x', 0, _FLOAT), ('y', 4, _FLOAT), ('z', 8, _FLOAT),
+        ('blue', 12, _BYTE), ('green', 13, _BYTE), ('red', 14, _BYTE))]
+
+
+class FoxgloveServer:
+    """
+    Sends what it is given to Foxglove; a context manager that ends it.
+
+    :param host: address to listen on.
+    :param port: to listen on; 0 for any that is free.
+    :raises ToolError: if the port is in use, or the address is not one of this machine.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._context = foxglove.Context()
+        self._images: dict[str, CompressedImageChannel] = {}
+        self._cloud = PointCloudChannel(f'/{POINTS}', context=self._context)
+        self._transform = FrameTransformChannel('/tf', context=self._context)
+        try:
+            self._server = foxglove.start_server(
+                name='s2r view', host=host, port=port, context=self._context,
+                message_backlog_size=8)
+        except RuntimeError as error:
+            raise ToolError(
+                f'cannot serve Foxglove on port {port} of {host}: {error}; give another '
+                '--foxglove-port') from error
+        self.url = f'ws://{host}:{self._server.port}'
+
+    def __enter__(self) -> FoxgloveServer:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._server.stop()
+
+    def send(self, name: str, message: Image | CompressedImage | PointCloud2) -> None:
+        """Send a message of that name to those who look at it; nothing is converted for nobody."""
+        if isinstance(message, PointCloud2):
+            self._send_cloud(message)
+            return
+        if name not in self._images:
+            topic = f'/{"camera/" if name == IMAGE else ""}{name}'
+            self._images[name] = CompressedImageChannel(topic, context=self._context)
+        if not self._images[name].has_sinks():
+            return
+        with contextlib.suppress(MessageError):  # the node counts it, and says so
+            self._images[name].log(FoxgloveImage(
+                timestamp=_timestamp(message), frame_id=message.header.frame_id,
+                data=to_jpeg(message), format='jpeg'))
+
+    def _send_cloud(self, cloud: PointCloud2) -> None:
+        if not self._cloud.has_sinks():
+            return
+        stamp, frame_id = _timestamp(cloud), cloud.header.frame_id
+        self._transform.log(FrameTransform(
+            timestamp=stamp, parent_frame_id=FIXED_FRAME, child_frame_id=frame_id,
+            translation=Vector3(x=0.0, y=0.0, z=0.0),
+            rotation=Quaternion(x=-0.5, y=0.5, z=-0.5, w=0.5)))
+        points = np.frombuffer(cloud.data, np.uint8).reshape(-1, _POINT_BYTES)
+        depth_m = points[:, 8:12].copy().view(np.float32)[:, 0]
+        self._cloud.log(PointCloud(
+            timestamp=stamp, frame_id=frame_id, point_stride=_POINT_BYTES, fields=_FIELDS,
+            data=points[np.isfinite(depth_m)].tobytes()))
+
+
+def _timestamp(message: Image | CompressedImage | PointCloud2) -> Timestamp:
+    return Timestamp(sec=message.header.stamp.sec, nsec=message.header.stamp.nanosec)

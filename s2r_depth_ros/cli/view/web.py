@@ -1,0 +1,118 @@
+"""A page that shows the newest frame in a browser; standard library alone."""
+from __future__ import annotations
+
+import base64
+from dataclasses import asdict
+from functools import lru_cache
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import ipaddress
+import json
+from pathlib import Path
+import threading
+from urllib.parse import parse_qs, urlsplit
+
+from ...messages import MessageError
+from .. import ToolError
+from .live import LiveFrame, LiveView, to_jpeg
+
+_PAGE = Path(__file__).with_name('page.html')
+_LONGEST_WAIT_S = 2.0  # so often the page hears how it goes even if no frame comes
+
+
+class WebPage:
+    """
+    Serves the page from a thread, between entering and leaving it as a context manager.
+
+    A browser asks for a frame when it has shown the last: a slow line gets fewer, never old ones.
+
+    :param live: has the frames.
+    :param host: address to listen on.
+    :param port: to listen on; 0 for any that is free.
+    :raises ToolError: if the port is in use, or the address is not one of this machine.
+    """
+
+    def __init__(self, live: LiveView, host: str, port: int) -> None:
+        try:
+            self._server = _Server((host, port), _Handler)
+        except OSError as error:
+            raise ToolError(
+                f'cannot serve the page on port {port} of {host}: {error.strerror}; give another '
+                '--port') from error
+        self._server.live = live
+        self._server.is_private = is_loopback(host)
+        self.url = f'http://{host}:{self._server.server_port}'
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def __enter__(self) -> WebPage:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    live: LiveView
+    is_private: bool
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_GET(self) -> None:
+        """Answer for the page, or for the newest frame."""
+        url = urlsplit(self.path)
+        asked_host = urlsplit(f'//{self.headers.get("Host", "")}').hostname or ''
+        # A page of elsewhere, whose own name was made to mean this machine, must not look.
+        if self.server.is_private and not is_loopback(asked_host):
+            self.send_error(HTTPStatus.FORBIDDEN, 'This page is for this machine alone')
+        elif url.path == '/':
+            self._send('text/html; charset=utf-8', _PAGE.read_bytes())
+        elif url.path == '/frame':
+            after = parse_qs(url.query).get('after', ['0'])[0]
+            frame = self.server.live.wait_for_frame(
+                int(after) if after.isdecimal() else 0, _LONGEST_WAIT_S)
+            self._send('application/json', json.dumps({
+                'status': asdict(self.server.live.status()),
+                'number': frame and frame.number,
+                'pictures': frame and _pictures(frame),
+            }).encode())
+        else:
+            self.send_error(HTTPStatus.NOT_FOUND)
+
+    def _send(self, kind: str, content: bytes) -> None:
+        try:
+            self.send_response(HTTPStatus.OK)
+            self.send_header('Content-Type', kind)
+            self.send_header('Content-Length', str(len(content)))
+            self.send_header('Cache-Control', 'no-store')
+            self.end_headers()
+            self.wfile.write(content)
+        except ConnectionError:
+            pass  # the browser was closed
+
+    def log_message(self, *_) -> None:
+        """Say nothing of each request."""
+
+
+@lru_cache(maxsize=1)  # for several browsers
+def _pictures(frame: LiveFrame) -> dict[str, str]:
+    """Return the pictures of a frame that can be read, as JPEG in base 64."""
+    found = {}
+    for name, message in frame.messages.items():
+        try:
+            found[name] = base64.b64encode(to_jpeg(message)).decode()
+        except MessageError:
+            continue  # the node counts it, and says so in its status
+    return found
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address, or localhost, is reached from this machine alone."""
+    try:
+        return host == 'localhost' or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

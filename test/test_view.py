@@ -1,0 +1,289 @@
+"""The verb view of s2r: its page in a real browser, its web socket, and what it says of faults."""
+from __future__ import annotations
+
+import base64
+import json
+import os
+from pathlib import Path
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import cv2
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+import numpy as np
+import pytest
+from ros_graph import Graph
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from websockets.sync.client import connect
+
+from s2r_depth_ros.cli import main
+from s2r_depth_ros.messages import pixels_to_image
+
+FRAMES = Path(__file__).parents[1] / 's2r_depth_ros' / 'demo_frames'
+RUN_S2R = 'import sys; from s2r_depth_ros.cli import main; sys.exit(main())'
+PICTURES = {'image', 'depth/image_color', 'depth/structure', 'depth/attention'}
+PATIENCE_S = 60
+
+
+class View:
+    """`s2r view` as a process on free ports, with the addresses that it prints."""
+
+    def __init__(self, *arguments, domain_id=None):
+        environment = {**os.environ}
+        if domain_id is not None:
+            environment['ROS_DOMAIN_ID'] = str(domain_id)
+        self.process = subprocess.Popen(
+            [sys.executable, '-c', RUN_S2R, 'view', '--port', '0', '--foxglove-port', '0',
+             *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=environment, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        self.page = self._address()
+        self.socket = None if '--no-foxglove' in arguments else self._address()
+
+    def _address(self):
+        line = self.process.stdout.readline()
+        assert line, self.process.stderr.read()
+        return line.split()[1]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate()
+
+    def news(self, after=0):
+        with urllib.request.urlopen(f'{self.page}/frame?after={after}', timeout=30) as answer:
+            return json.load(answer)
+
+    def wait_for(self, condition):
+        end_s = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end_s:
+            news = self.news()
+            if condition(news):
+                return news
+            time.sleep(0.05)
+        raise AssertionError(news['status'])
+
+    def refusal(self, path, **headers):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(urllib.request.Request(self.page + path, headers=headers))
+        return refused.value.code
+
+
+@pytest.fixture(scope='module')
+def view():
+    """A view of the street that comes with the package, with its own node and camera."""
+    with View(FRAMES / 'street_0.jpg') as view:
+        view.wait_for(lambda news: news['pictures'])
+        yield view
+
+
+@pytest.fixture(scope='module')
+def browser():
+    """Debian's Chromium without a display."""
+    playwright = pytest.importorskip('playwright.sync_api', reason='playwright is not installed')
+    chromium = shutil.which('chromium') or shutil.which('google-chrome')
+    if chromium is None:
+        pytest.skip('no browser: apt-get install chromium')
+    with playwright.sync_playwright() as run:
+        browser = run.chromium.launch(executable_path=chromium, args=['--no-sandbox'])
+        yield browser
+        browser.close()
+
+
+def picture(jpeg):
+    return cv2.imdecode(np.frombuffer(base64.b64decode(jpeg), np.uint8), cv2.IMREAD_COLOR)
+
+
+def test_the_page_shows_four_pictures_rate_and_latency_in_a_browser(view, browser):
+    page = browser.new_page(viewport={'width': 1280, 'height': 560})
+    faults = []
+    page.on('pageerror', lambda fault: faults.append(fault))
+    page.goto(view.page)
+    page.wait_for_function(
+        'Array.from(document.images).every(image => image.naturalWidth === 640)')
+    page.wait_for_function("document.getElementById('status').className === 'good'")
+    page.wait_for_function("parseFloat(document.getElementById('rate').value) > 0")
+    page.wait_for_function("parseFloat(document.getElementById('latency').value) > 0")
+    # It goes on: the image is always the same, but not the number of the frame.
+    asked = page.wait_for_event('request', lambda request: 'frame?after=' in request.url).url
+    page.wait_for_event(
+        'request', lambda request: 'frame?after=' in request.url and request.url != asked)
+    shown = {page.evaluate(f"document.getElementById('{name}').src.slice(0, 22)")
+             for name in PICTURES}
+    assert shown == {'data:image/jpeg;base64'}
+    assert page.evaluate('document.documentElement.scrollWidth') <= 1280
+    assert not faults
+
+
+def test_the_page_says_so_when_its_server_is_gone(browser, tmp_path):
+    with Graph(tmp_path) as graph, View('--no-foxglove', domain_id=graph.domain_id) as own:
+        page = browser.new_page()
+        page.goto(own.page)
+        own.process.kill()
+        page.wait_for_function(
+            "document.getElementById('status').value === 's2r view does not answer'")
+
+
+def test_a_frame_has_the_pictures_of_one_moment(view):
+    news = view.wait_for(lambda news: set(news['pictures'] or ()) == PICTURES)
+    shown = picture(news['pictures']['image'])
+    played = cv2.resize(cv2.imread(str(FRAMES / 'street_0.jpg')), shown.shape[1::-1])
+    assert cv2.absdiff(shown, played).mean() < 8
+    assert {picture(jpeg).shape for jpeg in news['pictures'].values()} == {shown.shape}
+    colored = picture(news['pictures']['depth/image_color'])
+    assert np.ptp(colored.astype(int), axis=-1).mean() > 50  # colours, not grey
+    later = view.news(after=news['number'])
+    assert later['number'] > news['number']
+
+
+def test_other_hosts_and_paths_are_refused(view):
+    assert view.refusal('/', Host='robots.example') == 403
+    assert view.refusal('/frame?after=0', Host='192.168.1.5:8080') == 403
+    assert view.refusal('/../setup.py') == 404
+    with urllib.request.urlopen(urllib.request.Request(  # as a tunnel of SSH shows it
+            view.page, headers={'Host': 'localhost:9000'})) as answer:
+        assert b'<title>s2r view' in answer.read()
+
+
+class Foxglove:
+    """A client of the web socket, as the viewers are."""
+
+    def __init__(self, socket_):
+        self._socket = socket_
+        self.channels = {}
+
+    def wait_for_channels(self, topics):
+        while not topics <= set(self.channels):
+            message = json.loads(self._socket.recv(PATIENCE_S))
+            for channel in message.get('channels', ()):
+                self.channels[channel['topic']] = channel
+
+    def first(self, topic):
+        """Subscribe to a topic and return its first message, decoded by the channel's schema."""
+        channel = self.channels[topic]
+        self._socket.send(json.dumps({'op': 'subscribe', 'subscriptions': [
+            {'id': channel['id'], 'channelId': channel['id']}]}))
+        data = self._socket.recv(PATIENCE_S)
+        while not (isinstance(data, bytes) and data[0] == 1
+                   and int.from_bytes(data[1:5], 'little') == channel['id']):
+            data = self._socket.recv(PATIENCE_S)
+        files = descriptor_pb2.FileDescriptorSet.FromString(base64.b64decode(channel['schema']))
+        pool = descriptor_pool.DescriptorPool()
+        for file in files.file:
+            pool.Add(file)
+        kind = message_factory.GetMessageClass(pool.FindMessageTypeByName(channel['schemaName']))
+        return kind.FromString(data[13:])
+
+
+def test_foxglove_gets_the_pictures_the_cloud_and_its_frame(view):
+    with connect(view.socket, subprotocols=['foxglove.sdk.v1'], max_size=2**26) as socket_:
+        client = Foxglove(socket_)
+        client.wait_for_channels({
+            '/camera/image', '/depth/image_color', '/depth/structure', '/depth/attention',
+            '/depth/points', '/tf'})
+        image = client.first('/camera/image')
+        assert image.format == 'jpeg'
+        assert cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_COLOR).shape[1] == 640
+        cloud = client.first('/depth/points')
+        points = np.frombuffer(cloud.data, np.dtype({
+            'names': [field.name for field in cloud.fields],
+            'formats': ['u1' if field.name in ('red', 'green', 'blue') else '<f4'
+                        for field in cloud.fields],
+            'offsets': [field.offset for field in cloud.fields],
+            'itemsize': cloud.point_stride}))
+        assert len(points) > 10000
+        assert (points['z'] > 0).all()
+        assert points['red'].std() > 5
+        transform = client.first('/tf')
+        assert transform.child_frame_id == cloud.frame_id
+        # Forward, z of the optical frame, is x of the frame that stays: rotate (0, 0, 1).
+        q = transform.rotation
+        assert (2 * (q.x * q.z + q.w * q.y), 2 * (q.y * q.z - q.w * q.x)) == (1, 0)
+
+
+def test_the_layout_shows_what_is_sent():
+    layout = json.loads((Path(FRAMES).parent / 'cli/view/foxglove_layout.json').read_text())
+    panels = layout['configById']
+    shown = {panel['imageMode']['imageTopic'] for name, panel in panels.items()
+             if name.startswith('Image')}
+    assert shown == {
+        '/camera/image', '/depth/image_color', '/depth/structure', '/depth/attention'}
+    assert set(panels['3D!cloud']['topics']) == {'/depth/points'}
+    assert panels['3D!cloud']['followTf'] == 'view'
+
+    def leaves(part):
+        return [part] if isinstance(part, str) else leaves(part['first']) + leaves(part['second'])
+    assert set(leaves(layout['layout'])) == set(panels)
+
+
+def test_a_running_node_is_shown_and_its_absence_explained(tmp_path):
+    with Graph(tmp_path) as graph, View(
+            '--camera', 'front', '--image', '/front/rgb', '--no-foxglove',
+            domain_id=graph.domain_id) as view:
+        status = view.news()['status']
+        assert 'nobody publishes /front/depth/image_color: start depth_node' in status['text']
+        assert not status['is_good']
+        # Not a node but what one publishes; another camera's is none of its business.
+        publishers = {name: graph.publisher(Image, f'front/{name}') for name in (
+            'rgb', 'depth/image_color', 'depth/structure', 'depth/attention')}
+        header = Header()
+        grey = np.full((30, 40, 3), 90, np.uint8)
+
+        def shows_all(news):
+            if set(news['pictures'] or ()) == PICTURES:
+                return True
+            header.stamp.sec += 1  # of another clock: there is no latency
+            for publisher in publishers.values():
+                publisher.publish(pixels_to_image(grey, 'bgr8', header))
+            return False
+        news = view.wait_for(shows_all)
+        assert picture(news['pictures']['image']).shape == grey.shape
+        assert news['status']['latency_ms'] is None
+        view.wait_for(lambda news: news['status']['text'] == 'waiting for the node')
+        view.process.send_signal(signal.SIGINT)
+        assert view.process.wait(PATIENCE_S) == 0
+
+
+@pytest.mark.parametrize(('option', 'what'), [
+    ('--port', 'the page on port'), ('--foxglove-port', 'Foxglove on port')])
+def test_a_port_in_use_is_told_in_one_sentence(option, what):
+    with socket.create_server(('127.0.0.1', 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, '-c', RUN_S2R, 'view', '--port', '0', '--foxglove-port', '0', option,
+             str(port)], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert done.returncode == 1
+    said, = done.stderr.splitlines()
+    assert f'cannot serve {what} {port} of 127.0.0.1' in said
+    assert f'give another {option}' in said
+
+
+def test_an_input_that_is_not_there_is_told_in_one_sentence(capsys):
+    assert main(['view', 'no/such/folder']) == 1
+    assert capsys.readouterr().err == (
+        's2r view: no/such/folder is neither a folder nor a file\n')
+
+
+def test_what_is_no_port_is_refused(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(['view', '--port', '70000'])
+    assert stopped.value.code == 2
+    assert '70000 is no port' in capsys.readouterr().err
+
+
+def test_a_signal_ends_it_and_what_it_started(view):  # the last test: it ends the view of all
+    children = Path(f'/proc/{view.process.pid}/task/{view.process.pid}/children').read_text()
+    started = [Path('/proc') / child for child in children.split()]
+    assert len(started) == 2
+    view.process.send_signal(signal.SIGTERM)
+    assert view.process.wait(PATIENCE_S) == 0
+    assert not [process for process in started if process.exists()]
+    assert 'Traceback' not in view.process.stderr.read()
