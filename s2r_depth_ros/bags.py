@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader
@@ -17,6 +17,8 @@ from .outputs import OUTPUTS
 _IMAGE_TYPES = {'sensor_msgs/msg/Image': Image, 'sensor_msgs/msg/CompressedImage': CompressedImage}
 _INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
 _COMPRESSED = '/compressed'
+
+Message = TypeVar('Message')
 
 
 class BagError(ValueError):
@@ -115,6 +117,12 @@ class Bag:
     def connections(self) -> list[Connection]:
         """The topics with their types, as the library gives them."""
         return self._reader.connections
+
+    @property
+    def storage(self) -> str:
+        """``sqlite3`` or ``mcap``."""
+        files = [self.path] if self.path.is_file() else self.path.iterdir()
+        return 'mcap' if any('.mcap' in file.suffixes for file in files) else 'sqlite3'
 
     @property
     def message_count(self) -> int:
@@ -242,6 +250,14 @@ class Bag:
         return True
 
 
+def _until_broken(read: Iterator[Message]) -> Iterator[Message]:
+    """Leave the damage to be told by who reads the images."""
+    try:
+        yield from read
+    except BagError:
+        return
+
+
 class _Infos:
     """The camera_infos of one topic, kept as bytes: there are as many as images."""
 
@@ -249,7 +265,7 @@ class _Infos:
         self._received_ns: list[int] = []
         self._data: list[bytes] = []
         self._by_stamp: dict[tuple[int, int], bytes] = {}
-        for _, received_ns, data in recorded:
+        for _, received_ns, data in _until_broken(recorded):
             try:
                 stamp = deserialize_message(data, CameraInfo).header.stamp
             except Exception:  # wrong bytes are as good as no message

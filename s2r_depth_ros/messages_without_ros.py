@@ -19,7 +19,7 @@ def _message_class(name: str) -> Any:
         base.__init__(self, **{
             field: given[field] if field in given else _default(form) for field, form in fields})
 
-    made = type(base.__name__, (base,), {'__init__': construct})
+    made = type(name.rpartition('/')[2], (base,), {'__init__': construct})
     _STORE.types[name] = made  # what is read from bytes is of this class, too
     return made
 

@@ -45,6 +45,7 @@ from .depth_files import DepthFiles, PLACES
 from .offline import (
     add_parameters,
     DEPTH_PARAMETERS,
+    Faults,
     NETWORK_PARAMETERS,
     OfflineDepth,
     parameters_of,
@@ -53,7 +54,6 @@ from .offline import (
 
 _BAG_SUFFIXES = ('.mcap', '.db3')
 _DEFAULT_RATE_HZ = 10.0
-_TOLD_FAULTS = 5
 _HOW_TO_KNOW_THE_LENS = 'give --calibration, --focal-px or --hfov-deg'
 
 
@@ -78,25 +78,6 @@ class Source(NamedTuple):
     is_film: bool
     is_live: bool
     shots: Iterator[Shot]
-
-
-class Faults:
-    """Counts what goes wrong with single images, and tells of the first few."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._told: set[str] = set()
-
-    def __call__(self, text: str) -> None:
-        """Count a fault, and say it if it is new and one of the first few."""
-        self.count += 1
-        self.note(text)
-
-    def note(self, text: str) -> None:
-        """Say what is no fault, once."""
-        if text not in self._told and len(self._told) < _TOLD_FAULTS:
-            self._told.add(text)
-            tqdm.write(f's2r depth: {text}', file=sys.stderr)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -140,7 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')  # what it says, we say in one sentence
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     parameters = parameters_of(arguments, rectify=not arguments.rectified)
-    lens, faults = _lens(arguments), Faults()
+    lens, faults = _lens(arguments), Faults('depth')
     _check_folder(arguments.out, arguments.force)
     sources = [
         _bag(Path(path), arguments.image, parameters, faults) if _is_bag(Path(path)) else

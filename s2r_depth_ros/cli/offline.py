@@ -4,7 +4,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, replace
+import sys
 from typing import Any
+
+from tqdm import tqdm
 
 from .. import weights
 from ..bags import Bag, BagImage
@@ -23,6 +26,7 @@ DEPTH_PARAMETERS = (
     'steadiness', 'point_stride')
 # True distances from other sensors are for the node alone.
 _SCALE_SOURCES = ('fixed', 'ground_plane')
+_TOLD_FAULTS = 5
 
 
 def add_parameters(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
@@ -67,6 +71,30 @@ def parameters_of(arguments: argparse.Namespace, **others: Any) -> Parameters:
         return Parameters(**{**given, **others})
     except ValueError as error:
         raise ToolError(str(error)) from error
+
+
+class Faults:
+    """
+    Counts what goes wrong with single images, and tells of the first few.
+
+    :param verb: of ``s2r``, which says so.
+    """
+
+    def __init__(self, verb: str) -> None:
+        self.count = 0
+        self._verb = verb
+        self._told: set[str] = set()
+
+    def __call__(self, text: str) -> None:
+        """Count a fault, and say it if it is new and one of the first few."""
+        self.count += 1
+        self.note(text)
+
+    def note(self, text: str) -> None:
+        """Say what is no fault, once."""
+        if text not in self._told and len(self._told) < _TOLD_FAULTS:
+            self._told.add(text)
+            tqdm.write(f's2r {self._verb}: {text}', file=sys.stderr)
 
 
 class OfflineDepth:

@@ -1,0 +1,265 @@
+"""
+Copy a ROS 2 bag and add the depth of its cameras, as if the node had run; needs no ROS.
+
+All topics of IN are copied as they are. For each camera <namespace>/image_... the topics
+<namespace>/depth/... come in addition, with the stamps and the times of recording of its images:
+one for every image, none is dropped. IN is sqlite3 or MCAP, compressed or not, with raw or
+compressed images; OUT must not exist.
+
+Images are undistorted with <namespace>/camera_info, unless their topic is called rect.
+
+Until it is finished, the work lies in OUT.partial. After an interruption, of whatever kind, the
+same command goes on from there.
+
+Examples:
+  s2r bag my_bag my_bag_depth
+  s2r bag my_bag my_bag_depth --storage mcap --compress --point-stride 4
+  s2r bag my_bag my_bag_depth --image /front/image_raw --outputs image camera_info image_color
+"""
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+import json
+from pathlib import Path
+import shutil
+import sqlite3
+import sys
+from typing import Any, cast
+
+from rosbags.interfaces import (
+    Connection,
+    ConnectionExtRosbag2,
+    MessageDefinitionFormat,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer, WriterError
+from rosbags.typesys import get_typestore, Stores
+from tqdm import tqdm
+
+from ..bags import Bag, BagError
+from ..message_types import serialize_message
+from ..outputs import ATTENTION, DEPTH, INFO, OUTPUTS, POINTS, SCALE, STRUCTURE
+from ..parameters import Parameters
+from ..pipeline import output_messages
+from . import ToolError
+from .offline import (
+    add_parameters,
+    DEPTH_PARAMETERS,
+    Faults,
+    NETWORK_PARAMETERS,
+    OfflineDepth,
+    parameters_of,
+    recorded_views,
+)
+
+_PREFIX = 'depth/'
+_TYPES = {
+    **{output: f'sensor_msgs/msg/{kind.__name__}' for output, kind in OUTPUTS.items()},
+    SCALE: 'std_msgs/msg/Float32MultiArray'}
+_STORAGES = {'sqlite3': StoragePlugin.SQLITE3, 'mcap': StoragePlugin.MCAP}
+_FOREVER = QosTime(9223372036, 854775807)
+# Of the node's publishers (qos.reliable).
+_QOS = Qos(
+    QosHistory.KEEP_LAST, 5, QosReliability.RELIABLE, QosDurability.VOLATILE, _FOREVER, _FOREVER,
+    QosLiveliness.AUTOMATIC, _FOREVER, False)
+_UNKNOWN_HASH = 'RIHS01_' + '0' * 64
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this verb."""
+    parser.add_argument('bag', type=Path, metavar='IN', help='folder of a bag, .mcap or .db3')
+    parser.add_argument('out', type=Path, metavar='OUT', help='folder of the new bag')
+    parser.add_argument(
+        '--image', nargs='+', default=[], metavar='TOPIC',
+        help='topics of the images (default: all cameras)')
+    names = [output.removeprefix(_PREFIX) for output in _TYPES]
+    parser.add_argument(
+        '--outputs', nargs='+', choices=names, metavar='OUTPUT',
+        default=[output.removeprefix(_PREFIX) for output in (DEPTH, INFO, POINTS)],
+        help=f'which of the depth topics: {", ".join(names)} (default: image camera_info points)')
+    parser.add_argument(
+        '--rectified', action='store_true',
+        help='the images are undistorted already, whatever their topic is called')
+    parser.add_argument(
+        '--storage', choices=_STORAGES, help='of the new bag (default: as in the old one)')
+    parser.add_argument(
+        '--compress', action='store_true',
+        help='compress the new bag with zstd: the chunks of MCAP, the file of sqlite3')
+    add_parameters(parser, (*NETWORK_PARAMETERS, *DEPTH_PARAMETERS, 'depth_encoding'))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the new bag and return the exit code."""
+    out: Path = arguments.out
+    parameters = parameters_of(arguments, rectify=not arguments.rectified)
+    outputs = [_PREFIX + name for name in arguments.outputs]
+    if out.exists():
+        raise ToolError(f'{out} exists: give another name')
+    faults = Faults('bag')
+    partial = out.with_name(f'{out.name}.partial')
+    try:
+        with Bag(arguments.bag, faults, arguments.image) as bag:
+            _check_topics(bag, outputs)
+            network = OfflineDepth(parameters)
+            with _open_store(partial, bag, outputs, parameters) as store:
+                _compute(bag, store, network, outputs, parameters, faults)
+                _write(bag, store, outputs, partial / out.name, arguments, faults)
+        (partial / out.name).rename(out)
+        shutil.rmtree(partial)
+    except BagError as error:
+        raise ToolError(str(error)) from error
+    except (OSError, sqlite3.Error, WriterError) as error:
+        raise ToolError(
+            f'cannot write {partial}: {error}; what is done is kept there, the same command goes '
+            'on') from error
+    except KeyboardInterrupt:
+        print(f's2r bag: stopped; what is done is kept in {partial}, the same command goes on',
+              file=sys.stderr)
+        return 130
+    print(f'{out}: ' + ', '.join(f'{camera.namespace}/{output}' for camera in bag.cameras
+                                 for output in outputs))
+    if faults.count:
+        print(f's2r bag: {faults.count} faults; the rest is in {out}', file=sys.stderr)
+    return 1 if faults.count else 0
+
+
+class DepthStore:
+    """What was computed so far, in a database: all outputs of an image are there, or none."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def done(self) -> set[tuple[str, int]]:
+        """Return the image topic and number of every image whose depth is here."""
+        return set(self._connection.execute('SELECT DISTINCT topic, number FROM depth'))
+
+    def add(self, topic: str, number: int, computed: dict[str, bytes]) -> None:
+        """Keep all outputs of an image, or none."""
+        with self._connection:
+            self._connection.executemany(
+                'INSERT INTO depth VALUES (?, ?, ?, ?)',
+                [(topic, number, output, data) for output, data in computed.items()])
+
+    def outputs_of(self, topic: str, number: int) -> list[tuple[str, bytes]]:
+        """Return the outputs of an image with their bytes."""
+        return self._connection.execute(
+            'SELECT output, data FROM depth WHERE topic = ? AND number = ?',
+            (topic, number)).fetchall()
+
+
+@contextmanager
+def _open_store(
+    partial: Path, bag: Bag, outputs: Sequence[str], parameters: Parameters,
+) -> Iterator[DepthStore]:
+    """:raises ToolError: if it was begun for another bag or with other options."""
+    settings = json.dumps({
+        'bag': str(bag.path.resolve()), 'messages': bag.message_count,
+        'images': [camera.image_topic for camera in bag.cameras], 'outputs': outputs,
+        'parameters': asdict(parameters)})
+    partial.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(partial / 'depth.db')) as connection:
+        connection.execute('PRAGMA synchronous = OFF')  # a killed process loses nothing by it
+        connection.execute('CREATE TABLE IF NOT EXISTS begun (settings TEXT)')
+        connection.execute(
+            'CREATE TABLE IF NOT EXISTS depth (topic TEXT, number INTEGER, output TEXT, '
+            'data BLOB, PRIMARY KEY (topic, number, output))')
+        begun = connection.execute('SELECT settings FROM begun').fetchone()
+        if begun is None:
+            with connection:
+                connection.execute('INSERT INTO begun VALUES (?)', (settings,))
+        elif begun[0] != settings:
+            raise ToolError(
+                f'{partial} was begun for another bag or with other options: repeat those, or '
+                'delete it')
+        yield DepthStore(connection)
+
+
+def _compute(
+    bag: Bag, store: DepthStore, network: OfflineDepth, outputs: Sequence[str],
+    parameters: Parameters, faults: Faults,
+) -> None:
+    """Put the depth of all images that are not there yet into the store."""
+    done = store.done()
+    with_maps = bool({STRUCTURE, ATTENTION} & set(outputs))
+    with tqdm(total=bag.image_count, initial=len(done), unit='image', desc='depth') as bar:
+        try:
+            images = bag.images(done)
+            for recorded, view in recorded_views(bag, images, parameters, faults):
+                camera = recorded.camera
+                finished, maps = network.finish(camera.namespace, view, with_maps)
+                for reason in (view.no_cloud_reason, finished.scale_fault):
+                    if reason:
+                        faults.note(f'{camera.image_topic}: {reason}')
+                made = output_messages(view, finished, maps, outputs, parameters)
+                store.add(camera.image_topic, recorded.number, {
+                    output: serialize_message(message) for output, message in made.items()})
+                bar.update()
+        except BagError as error:  # what comes before the damage is worth having
+            faults(str(error))
+
+
+def _write(
+    bag: Bag, store: DepthStore, outputs: Sequence[str], path: Path,
+    arguments: argparse.Namespace, faults: Faults,
+) -> None:
+    """Write the bag anew, with the depth of each image after it."""
+    shutil.rmtree(path, ignore_errors=True)  # of an earlier, interrupted run
+    storage = _STORAGES[arguments.storage or bag.storage]
+    writer = Writer(path, version=Writer.VERSION_LATEST, storage_plugin=storage)
+    if arguments.compress:
+        writer.set_compression(
+            CompressionMode.STORAGE if storage == StoragePlugin.MCAP else CompressionMode.FILE,
+            CompressionFormat.ZSTD)
+    typestore = get_typestore(Stores.ROS2_JAZZY)
+    with writer, tqdm(total=bag.message_count, unit='message', desc='bag') as bar:
+        copies = {
+            connection.id: writer.add_connection(
+                connection.topic, connection.msgtype, **_description(connection, typestore))
+            for connection in bag.connections}
+        added = {
+            (camera, output): writer.add_connection(
+                f'{camera.namespace}/{output}', _TYPES[output], typestore=typestore,
+                offered_qos_profiles=[_QOS])
+            for camera in bag.cameras for output in outputs}
+        try:
+            for message in bag.messages():
+                writer.write(copies[message.connection.id], message.received_ns, message.data)
+                if message.camera is not None:
+                    for output, data in store.outputs_of(
+                            message.camera.image_topic, message.number):
+                        writer.write(added[message.camera, output], message.received_ns, data)
+                bar.update()
+        except BagError as error:
+            faults(str(error))
+
+
+def _description(connection: Connection, typestore: Any) -> dict[str, Any]:
+    """Return what the writer wants to know of a topic; of an unknown type that is little."""
+    ext = cast(ConnectionExtRosbag2, connection.ext)
+    description: dict[str, Any] = {
+        'serialization_format': ext.serialization_format,
+        'offered_qos_profiles': ext.offered_qos_profiles}
+    is_known = connection.msgtype in typestore.fielddefs
+    if connection.msgdef.format == MessageDefinitionFormat.NONE and is_known:
+        return {**description, 'typestore': typestore}
+    return {**description, 'msgdef': connection.msgdef.data, 'rihs01': connection.digest or (
+        typestore.hash_rihs01(connection.msgtype) if is_known else _UNKNOWN_HASH)}
+
+
+def _check_topics(bag: Bag, outputs: Sequence[str]) -> None:
+    """:raises ToolError: if the bag has one of the depth topics already."""
+    there = {connection.topic for connection in bag.connections}
+    for camera in bag.cameras:
+        for output in outputs:
+            if f'{camera.namespace}/{output}' in there:
+                raise ToolError(
+                    f'{bag.path} has {camera.namespace}/{output} already: leave it out of '
+                    '--outputs, or the camera out of --image')

@@ -1,0 +1,264 @@
+"""`s2r bag`: every topic is copied, every image gets the messages that the node would publish."""
+from array import array
+from pathlib import Path
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+from rclpy.serialization import deserialize_message, serialize_message
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
+from rosbags.typesys import get_types_from_msg, get_typestore, Stores
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+from std_msgs.msg import Header
+from test_cli_depth import run_without_ros
+
+import s2r_depth_ros
+from s2r_depth_ros.camera import CameraModel
+from s2r_depth_ros.cli import main
+from s2r_depth_ros.messages import camera_model_to_info, pixels_to_image
+from s2r_depth_ros.outputs import DEPTH, INFO, POINTS
+from s2r_depth_ros.parameters import Parameters
+from s2r_depth_ros.pipeline import CameraDepth, CameraInput, output_messages
+from s2r_depth_ros.predictor import DepthPredictor
+
+STREET = Path(s2r_depth_ros.__file__).parent / 'demo_frames/street_0.jpg'
+K = np.array([[100.0, 0, 80], [0, 100, 60], [0, 0, 1]])
+SECOND_NS = 10**9
+KINDS = {'Image': Image, 'CompressedImage': CompressedImage, 'CameraInfo': CameraInfo,
+         'PointCloud2': PointCloud2}
+
+
+def header(number, frame_id):
+    """Return a header stamped a little before the recording."""
+    made = Header(frame_id=frame_id)
+    made.stamp.sec, made.stamp.nanosec = 100 + number, 7
+    return made
+
+
+def write_bag(path, images=2, storage=StoragePlugin.SQLITE3, mode=CompressionMode.NONE):
+    """Write a raw distorted camera, a compressed rectified one, and a type that nobody knows."""
+    pixels = cv2.resize(cv2.imread(str(STREET)), (160, 120))
+    distorted = CameraModel.from_calibration(
+        160, 120, K, (0.1, 0.0, 0.0, 0.0, 0.0), np.eye(3), np.zeros((3, 4)))
+    store = get_typestore(Stores.ROS2_JAZZY)
+    store.register(get_types_from_msg('float64 weight', 'kitchen_msgs/msg/Spoon'))
+    writer = Writer(path, version=9, storage_plugin=storage)
+    writer.set_compression(mode, CompressionFormat.ZSTD)
+    with writer:
+        topics = {
+            topic: writer.add_connection(topic, kind, typestore=store) for topic, kind in (
+                ('/left/image_raw', 'sensor_msgs/msg/Image'),
+                ('/left/camera_info', 'sensor_msgs/msg/CameraInfo'),
+                ('/left/image_raw/compressed', 'sensor_msgs/msg/CompressedImage'),
+                ('/rear/cam/image_rect/compressed', 'sensor_msgs/msg/CompressedImage'),
+                ('/rear/cam/camera_info', 'sensor_msgs/msg/CameraInfo'),
+                ('/range/image', 'sensor_msgs/msg/Image'),
+                ('/spoon', 'kitchen_msgs/msg/Spoon'))}
+
+        def write(topic, number, message):
+            received_ns = (100 + number) * SECOND_NS + 50_000_000
+            data = message if isinstance(message, bytes) else serialize_message(message)
+            writer.write(topics[topic], received_ns, data)
+
+        for number in range(images):
+            shade = np.clip(pixels.astype(int) + 10 * number, 0, 255).astype(np.uint8)
+            left, rear = header(number, 'left_eye'), header(number, 'rear_eye')
+            jpeg = array('B', cv2.imencode('.jpg', shade)[1].tobytes())
+            write('/left/image_raw', number, pixels_to_image(shade, 'bgr8', left))
+            write('/left/camera_info', number, camera_model_to_info(distorted, left))
+            write('/left/image_raw/compressed', number, CompressedImage(
+                header=left, format='jpeg', data=jpeg))
+            write('/rear/cam/camera_info', number, camera_model_to_info(distorted, rear))
+            write('/rear/cam/image_rect/compressed', number, CompressedImage(
+                header=rear, format='jpeg', data=jpeg))
+            write('/range/image', number, Image(
+                header=left, height=1, width=1, step=4, encoding='32FC1', data=bytes(4)))
+            write('/spoon', number, b'\0\1\0\0' + bytes(8))
+    return path
+
+
+def read_bag(path):
+    """Return (topic, received_ns, bytes) of all messages, and the reader's facts of the topics."""
+    with Reader(path) as reader:
+        facts = {each.topic: (each.msgtype, each.msgdef.data, each.digest, each.ext.
+                              offered_qos_profiles) for each in reader.connections}
+        return [(each.topic, received_ns, bytes(data))
+                for each, received_ns, data in reader.messages(reader.connections)], facts
+
+
+def expected_messages(messages, image_topic, info_topic, rectify):
+    """Return (output, received_ns, message) as the node's own parts make them."""
+    predictor, parameters = DepthPredictor(), Parameters(rectify=rectify, point_stride=4)
+    camera, depth = CameraInput(), CameraDepth(parameters)
+    kind = CompressedImage if image_topic.endswith('compressed') else Image
+    infos = {received_ns: deserialize_message(data, CameraInfo)
+             for topic, received_ns, data in messages if topic == info_topic}
+    for topic, received_ns, data in messages:
+        if topic != image_topic:
+            continue
+        view = camera.view(deserialize_message(data, kind), infos[received_ns], parameters)
+        depth_m, = predictor.predict([view.rgb], [view.intrinsics])
+        finished = depth.finish(
+            depth_m, view, predictor.far_m(view.size_px, view.intrinsics), None, parameters)
+        for output, message in output_messages(
+                view, finished, None, (DEPTH, INFO, POINTS), parameters).items():
+            yield output, received_ns, message
+
+
+def assert_same(message, expected):
+    """Compare messages; depth to a millimetre, since threads add up in any order."""
+    if isinstance(expected, PointCloud2) or getattr(expected, 'encoding', '') == '32FC1':
+        np.testing.assert_allclose(
+            *(np.frombuffer(each.data, np.float32) for each in (message, expected)), atol=1e-3)
+        message.data = expected.data
+    assert repr(message) == repr(expected)
+
+
+@pytest.mark.parametrize(('storage', 'mode', 'options'), [
+    (StoragePlugin.SQLITE3, CompressionMode.NONE, ()),
+    (StoragePlugin.SQLITE3, CompressionMode.FILE, ('--compress',)),
+    (StoragePlugin.MCAP, CompressionMode.NONE, ('--compress',)),
+    (StoragePlugin.MCAP, CompressionMode.MESSAGE, ('--storage', 'sqlite3'))])
+def test_the_new_bag_has_all_messages_and_those_of_the_node(
+        tmp_path, capsys, storage, mode, options):
+    before, facts_before = read_bag(write_bag(tmp_path / 'in', 2, storage, mode))
+    out = tmp_path / 'out'
+    assert main(['bag', str(tmp_path / 'in'), str(out), '--point-stride', '4', *options]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['in', 'out']
+    after, facts = read_bag(out)
+    added = {f'{camera}/{output}' for camera in ('/left', '/rear/cam')
+             for output in (DEPTH, INFO, POINTS)}
+    assert set(facts) == set(facts_before) | added
+    assert {topic: facts[topic] for topic in facts_before} == facts_before
+    assert sorted(each for each in after if each[0] not in added) == sorted(before)
+    for camera, image_topic, rectify in (
+            ('/left', '/left/image_raw', True),
+            ('/rear/cam', '/rear/cam/image_rect/compressed', False)):
+        expected = list(expected_messages(before, image_topic, f'{camera}/camera_info', rectify))
+        assert len(expected) == 6
+        for output, received_ns, message in expected:
+            data, = (data for topic, at_ns, data in after
+                     if (topic, at_ns) == (f'{camera}/{output}', received_ns))
+            kind = type(message)
+            assert_same(deserialize_message(data, kind), deserialize_message(
+                serialize_message(message), kind))
+            assert message.header.stamp.nanosec == 7
+    files = {path.suffix for path in out.iterdir()}
+    assert files == ({'.yaml', '.zstd'} if mode == CompressionMode.FILE else
+                     {'.yaml', '.db3'} if 'sqlite3' in options or not options else
+                     {'.yaml', '.mcap'})
+    assert 'faults' not in capsys.readouterr().err
+
+
+def test_without_ros_the_messages_are_the_same(tmp_path):
+    write_bag(tmp_path / 'in', 1)
+    command = ['bag', str(tmp_path / 'in')]
+    outputs = ['--outputs', 'image', 'camera_info', 'points', 'image_color', 'structure', 'scale']
+    done = run_without_ros(*command, tmp_path / 'bare', *outputs)
+    assert done.returncode == 0, done.stderr
+    assert main([*command, str(tmp_path / 'ros'), *outputs]) == 0
+    (bare, facts), (ros, _) = read_bag(tmp_path / 'bare'), read_bag(tmp_path / 'ros')
+    assert len(bare) == len(ros) == 7 + 2 * 6
+    for (topic, _, data), (same_topic, _, same_data) in zip(sorted(bare), sorted(ros)):
+        assert topic == same_topic
+        kind = KINDS.get(facts[topic][0].rpartition('/')[2])
+        if kind is not None:
+            assert_same(deserialize_message(data, kind), deserialize_message(same_data, kind))
+
+
+def test_a_killed_run_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
+    write_bag(tmp_path / 'in', 30)
+    out, partial = tmp_path / 'out', tmp_path / 'out.partial'
+    command = ['bag', str(tmp_path / 'in'), str(out), '--outputs', 'image']
+    process = subprocess.Popen(
+        [Path(sys.executable).parent / 's2r', *command], stderr=subprocess.DEVNULL)
+    try:
+        def done():
+            try:
+                with sqlite3.connect(f'file:{partial}/depth.db?mode=ro', uri=True) as connection:
+                    return connection.execute('SELECT count(*) FROM depth').fetchone()[0]
+            except sqlite3.OperationalError:
+                return 0
+
+        while not done() and process.poll() is None:
+            time.sleep(0.01)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    kept = done()
+    assert 0 < kept < 60
+    assert not out.exists()
+
+    assert main([*command, '--max-depth', '20']) == 1
+    assert 'out.partial was begun for another bag or with other options' in capsys.readouterr().err
+    predicted = []
+    predict = DepthPredictor.predict
+
+    def counted(*arguments):
+        predicted.append(1)
+        return predict(*arguments)
+
+    monkeypatch.setattr(DepthPredictor, 'predict', counted)
+    assert main(command) == 0
+    assert len(predicted) == 60 - kept
+    assert not partial.exists()
+    topics = [topic for topic, _, _ in read_bag(out)[0]]
+    assert topics.count('/left/depth/image') == topics.count('/rear/cam/depth/image') == 30
+    assert main(command) == 1
+    assert 'out exists: give another name' in capsys.readouterr().err
+
+
+def test_depth_files_of_a_bag_are_named_by_camera_and_stamp(tmp_path):
+    write_bag(tmp_path / 'in', 2)
+    assert main(['depth', str(tmp_path / 'in'), '--save', 'png', '--out',
+                 str(tmp_path / 'all')]) == 0
+    assert sorted(path.name for path in (tmp_path / 'all/depth_mm').iterdir()) == [
+        'left-100.000000007.png', 'left-101.000000007.png',
+        'rear_cam-100.000000007.png', 'rear_cam-101.000000007.png']
+    assert main(['depth', str(tmp_path / 'in'), '--image', '/left/image_raw/compressed',
+                 '--save', 'npy', 'ply', '--out', str(tmp_path / 'one')]) == 0
+    assert sorted(path.name for path in (tmp_path / 'one').rglob('*.*')) == [
+        '100.000000007.npy', '100.000000007.ply', '101.000000007.npy', '101.000000007.ply']
+
+
+def test_bags_that_cannot_be_used_are_one_sentence(tmp_path, capsys):
+    def refused(*arguments):
+        assert main(['bag', *map(str, arguments)]) == 1
+        return capsys.readouterr().err.strip().splitlines()[-1]
+
+    bag = write_bag(tmp_path / 'in', 1)
+    out = tmp_path / 'out'
+    assert 'nowhere is no ROS 2 bag that can be read' in refused('nowhere', out)
+    (tmp_path / 'text.mcap').write_text('no bag')
+    assert 'text.mcap is no ROS 2 bag' in refused(tmp_path / 'text.mcap', out)
+    assert 'has no images on /right, but on /left/image_raw' in refused(
+        bag, out, '--image', '/right')
+    assert 'belong to one camera: say with --image' in refused(
+        bag, out, '--image', '/left/image_raw', '/left/image_raw/compressed')
+    with Writer(tmp_path / 'empty', version=9) as writer:
+        writer.add_connection('/clock', 'rosgraph_msgs/msg/Clock',
+                              typestore=get_typestore(Stores.ROS2_JAZZY))
+    assert 'has no images of a camera; its topics are /clock (rosgraph_msgs/msg/Clock)' in (
+        refused(tmp_path / 'empty', out))
+    assert main(['bag', str(bag), str(out), '--outputs', 'image']) == 0
+    capsys.readouterr()
+    assert 'has /left/depth/image already' in refused(out, tmp_path / 'twice')
+
+
+def test_a_broken_bag_gives_what_comes_before_the_damage(tmp_path, capsys):
+    bag = write_bag(tmp_path / 'in', 40, StoragePlugin.MCAP)
+    file, = bag.glob('*.mcap')
+    data = bytearray(file.read_bytes())
+    middle = len(data) // 2
+    data[middle:middle + 50_000] = bytes(50_000)
+    file.write_bytes(data)
+    assert main(['bag', str(bag), str(tmp_path / 'out'), '--outputs', 'image',
+                 '--image', '/left/image_raw']) == 1
+    assert 'is broken after' in capsys.readouterr().err
+    topics = [topic for topic, _, _ in read_bag(tmp_path / 'out')[0]]
+    assert 5 < topics.count('/left/depth/image') < 40
