@@ -16,6 +16,7 @@ VERBS = {
     'depth': 'write the depth of images, videos, a webcam or a bag to files',
     'bag': 'copy a ROS 2 bag and add the depth of its cameras',
     'demo': 'play images to the depth node as a camera would; leave pictures, cloud and figures',
+    'view': 'show a camera and its depth live in a browser, and in Foxglove',
     'bench': 'measure what the network and all around it cost on this machine',
 }
 _TOOL_PACKAGES = ('matplotlib', 'plyfile', 'rosbags', 'tqdm')
