@@ -36,7 +36,7 @@ class _BasicBlock(nn.Module):
         # oneDNN 3.x writes past its memory in the gradient of a strided pointwise convolution
         # (bfloat16, channels last), which this is not.
         kept = x[:, :, ::self.stride, ::self.stride]
-        return F.relu_(self.layer2(F.relu_(self.layer1(x))) + self.shortcut(kept))
+        return F.relu_(self.layer2(F.relu_(self.layer1(x))).add_(self.shortcut(kept)))
 
 
 class DilatedResidualNet(nn.Module):

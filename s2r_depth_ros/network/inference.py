@@ -101,7 +101,7 @@ class _JoinedUpProjection(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         main, residual = self.first(enlarge(x)).chunk(2, dim=1)
-        return F.relu_(self.main2(F.relu(main)) + residual)
+        return F.relu_(self.main2(F.relu(main)).add_(residual))
 
 
 def _for_cpu(module: nn.Module) -> nn.Module:

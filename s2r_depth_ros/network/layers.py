@@ -50,7 +50,7 @@ class UpProjection(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the enlarged map; shapes as in the class."""
         x = enlarge(x)
-        return F.relu_(self.main2(F.relu_(self.main(x))) + self.residual(x))
+        return F.relu_(self.main2(F.relu_(self.main(x))).add_(self.residual(x)))
 
 
 class LightUpProjection(nn.Module):
@@ -69,7 +69,7 @@ class LightUpProjection(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the enlarged map; shapes as in the class."""
         main = self.main2(enlarge(F.relu_(self.main(x))))
-        return F.relu_(main + enlarge(self.residual(x)))
+        return F.relu_(main.add_(enlarge(self.residual(x))))
 
 
 def up_projection(channels_in: int, channels_out: int, architecture: Architecture) -> nn.Module:

@@ -19,7 +19,7 @@ class _ResidualBlock(nn.Module):
         self.norm = nn.InstanceNorm2d(channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.norm(self.conv2(_activated(self.norm(self.conv1(x)))))
+        return self.norm(self.conv2(_activated(self.norm(self.conv1(x))))).add_(x)
 
 
 class StructureEncoder(nn.Module):
