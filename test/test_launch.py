@@ -18,6 +18,7 @@ from s2r_depth_ros.parameters import Parameters
 
 ROOT = Path(__file__).parents[1]
 DEPTH, DEMO = ROOT / 'launch/depth.launch.py', ROOT / 'launch/demo.launch.py'
+OBSTACLES = ROOT / 'launch/obstacles.launch.py'
 
 
 def of_kind(actions, kind):
@@ -38,7 +39,7 @@ def ros_parameters(launched, arguments):
              for each in values for name, value in each.items()})
 
 
-@pytest.mark.parametrize('path', [DEPTH, DEMO], ids=lambda path: path.name)
+@pytest.mark.parametrize('path', [DEPTH, DEMO, OBSTACLES], ids=lambda path: path.name)
 def test_every_argument_is_described_and_used_and_every_used_one_is_declared(path, monkeypatch):
     actions = stand_in.load(path, monkeypatch)
     declared = of_kind(actions, stand_in.DeclareLaunchArgument)
@@ -123,9 +124,10 @@ def test_files_named_by_the_launch_files_are_installed(monkeypatch):
         assert (ROOT / name.partition('/')[2]).is_file()
 
 
-def test_demo_passes_arguments_that_the_included_file_declares(monkeypatch):
-    depth, demo = stand_in.load(DEPTH, monkeypatch), stand_in.load(DEMO, monkeypatch)
-    include, = of_kind(demo, stand_in.IncludeLaunchDescription)
+@pytest.mark.parametrize('path', [DEMO, OBSTACLES], ids=lambda path: path.name)
+def test_arguments_passed_on_are_those_that_the_included_file_declares(path, monkeypatch):
+    depth, outer = stand_in.load(DEPTH, monkeypatch), stand_in.load(path, monkeypatch)
+    include, = of_kind(outer, stand_in.IncludeLaunchDescription)
     passed = {name for name, _ in include.named['launch_arguments']}
     declared = {
         action.positional[0] for action in of_kind(depth, stand_in.DeclareLaunchArgument)}
@@ -141,7 +143,7 @@ def test_demo_plays_the_path_into_the_camera_of_the_node(monkeypatch):
     assert set(values) <= set(PLAYER_PARAMETERS)
 
 
-@pytest.mark.parametrize('path', [DEPTH, DEMO], ids=lambda path: path.name)
+@pytest.mark.parametrize('path', [DEPTH, DEMO, OBSTACLES], ids=lambda path: path.name)
 def test_real_launch_reads_the_file(path):
     pytest.importorskip('launch_ros', reason='launch comes with a ROS installation, not as wheels')
     description = runpy.run_path(str(path))['generate_launch_description']()
