@@ -11,7 +11,7 @@ export AMENT_PREFIX_PATH := $(VENV)
 export PATH := $(BIN):$(PATH)
 unexport PYTHONPATH VIRTUAL_ENV
 
-.PHONY: help demo train-demo test check lint types pytest format clean
+.PHONY: help demo train-demo test check lint types pytest fuzz soak format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -46,6 +46,14 @@ types: $(INSTALLED)  ## mypy
 
 pytest: $(INSTALLED)  ## the tests
 	python -m pytest
+
+fuzz: $(INSTALLED)  ## 100,000 hostile messages, and as many times more of everything else; 20 minutes
+	FUZZ_FACTOR=56 python -m pytest test/test_fuzz_*.py --hypothesis-show-statistics --timeout=0
+
+soak: $(INSTALLED)  ## 100,000 frames, 200 lifecycle rounds, 30 killed trainings; 15 minutes
+	python test/soak.py
+	LONG=1 python -m pytest test/test_lifecycle_rounds.py test/training/test_crash_safety.py -s \
+		--timeout=0
 
 format: $(INSTALLED)  ## sort imports and mend what ruff can
 	ruff check --fix .
