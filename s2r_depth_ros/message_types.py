@@ -15,7 +15,7 @@ try:
         Range,
     )
     from std_msgs.msg import Float32MultiArray, Header, MultiArrayDimension, MultiArrayLayout
-except ModuleNotFoundError:
+except ImportError:  # or it cannot find its libraries, since nobody sourced its setup.bash
     from .messages_without_ros import (
         CameraInfo,
         CompressedImage,

@@ -64,6 +64,16 @@ def test_every_executable_has_a_help_page(name):
     assert len(text.splitlines()) > 10, text
 
 
+def test_the_shell_completes_verbs_and_options(tmp_path):
+    s2r = Path(sys.executable).parent / 's2r'
+    (tmp_path / 's2r').write_text(run([s2r, 'completion', 'bash']))
+    for words, wanted in (('s2r ""', 'depth'), ('s2r depth --sa', '--save'),
+                          ('s2r bag a b --storage ""', 'mcap')):
+        said = run(['bash', '-c', f'. {tmp_path}/s2r; COMP_WORDS=({words}); COMP_CWORD=$(('
+                    '${#COMP_WORDS[@]} - 1)); _shtab_s2r; echo ${COMPREPLY[@]}'])
+        assert wanted in said.split(), (words, said)
+
+
 @pytest.mark.parametrize('options', [[], ['--symlink-install']], ids=['plain', 'symlink'])
 def test_colcon_builds_and_tests_the_package(tmp_path, options):
     workspace = tmp_path / 'workspace'
@@ -86,7 +96,7 @@ def test_colcon_builds_and_tests_the_package(tmp_path, options):
     assert re.search(r'Summary: [1-9]\d* tests, 0 errors, 0 failures, 0 skipped', summary), summary
 
 
-def test_a_wheel_has_the_code_and_the_models_and_no_tests(tmp_path):
+def test_a_wheel_has_the_code_and_the_models_and_runs_where_it_is_installed(tmp_path):
     source = sources(tmp_path / 'source')
     run([sys.executable, '-m', 'build', '--wheel', '--no-isolation', '--outdir', tmp_path, source])
     wheel, = tmp_path.glob('*.whl')
@@ -101,3 +111,21 @@ def test_a_wheel_has_the_code_and_the_models_and_no_tests(tmp_path):
                for path in (ROOT / 's2r_depth_ros' / 'models').glob('*.safetensors')}
     assert bundled <= set(names)
     assert not [name for name in names if name.startswith('test')]
+
+    # As in a new environment, except that torch and the like are those of this one.
+    fresh = tmp_path / 'fresh'
+    run([sys.executable, '-m', 'venv', '--without-pip', fresh])
+    run([sys.executable, '-m', 'pip', '--python', fresh / 'bin' / 'python', 'install', '--no-deps',
+         '--no-index', wheel])
+    here, there = (
+        Path(prefix, 'lib', f'python{sys.version_info.major}.{sys.version_info.minor}',
+             'site-packages') for prefix in (sys.prefix, fresh))
+    (there / 'others.pth').write_text(f'{here}\n')
+    environment = {name: value for name, value in os.environ.items()
+                   if name not in ('PYTHONPATH', 'LD_LIBRARY_PATH', 'AMENT_PREFIX_PATH')}
+    run([fresh / 'bin' / 's2r', 'depth', there / 's2r_depth_ros' / 'demo_frames' / 'street_0.jpg',
+         '--save', 'npy', 'sheet', '--out', tmp_path / 'out'], cwd=tmp_path, env=environment)
+    assert (tmp_path / 'out' / 'depth_m' / 'street_0.npy').is_file()
+    where = run([fresh / 'bin' / 'python', '-c', 'import s2r_depth_ros as s; print(s.__file__)'],
+                cwd=tmp_path, env=environment)
+    assert Path(where.strip()).is_relative_to(fresh)

@@ -18,8 +18,9 @@ VERBS = {
     'demo': 'play images to the depth node as a camera would; leave pictures, cloud and figures',
     'view': 'show a camera and its depth live in a browser, and in Foxglove',
     'bench': 'measure what the network and all around it cost on this machine',
+    'completion': 'print what a shell needs to complete these arguments',
 }
-_TOOL_PACKAGES = ('matplotlib', 'plyfile', 'rosbags', 'tqdm')
+_TOOL_PACKAGES = ('matplotlib', 'plyfile', 'rosbags', 'shtab', 'tqdm')
 
 
 class ToolError(Exception):

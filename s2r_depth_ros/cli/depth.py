@@ -83,7 +83,7 @@ class Source(NamedTuple):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this verb."""
     parser.add_argument(
-        'inputs', nargs='+', metavar='INPUT',
+        'inputs', nargs='+', type=Path, metavar='INPUT',
         help='images, folders of images, videos, ROS 2 bags, or webcam (webcam:1 for the second)')
     parser.add_argument(
         '--out', type=Path, default=Path('depth'), metavar='FOLDER',
@@ -124,7 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
     lens, faults = _lens(arguments), Faults('depth')
     _check_folder(arguments.out, arguments.force)
     sources = [
-        _bag(Path(path), arguments.image, parameters, faults) if _is_bag(Path(path)) else
+        _bag(path, arguments.image, parameters, faults) if _is_bag(path) else
         _frames(path, lens, parameters, faults) for path in arguments.inputs]
     is_live = any(source.is_live for source in sources)
     total = arguments.frames or (0 if is_live else sum(source.total for source in sources))
@@ -132,7 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
         'png', 'mp4' if all(source.is_film for source in sources) else 'color', 'sheet')
     network = OfflineDepth(parameters)
     files = DepthFiles(
-        arguments.out, kinds, ', '.join(Path(path).name for path in arguments.inputs),
+        arguments.out, kinds, ', '.join(path.name for path in arguments.inputs),
         arguments.color_range, parameters.point_stride, sources[0].rate_hz, total)
     shots = islice(chain.from_iterable(source.shots for source in sources), arguments.frames)
     begun_s = time.monotonic()
@@ -163,7 +163,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if faults.count else 0
 
 
-def _frames(path: str, lens: Lens, parameters: Parameters, faults: Faults) -> Source:
+def _frames(path: Path, lens: Lens, parameters: Parameters, faults: Faults) -> Source:
     """:raises ToolError: if there is nothing to read."""
     try:
         source = FrameSource(path, faults)
@@ -183,7 +183,7 @@ def _frames(path: str, lens: Lens, parameters: Parameters, faults: Faults) -> So
             except CameraError as error:
                 faults(f'{frame.name}: {error}')
                 continue
-            yield Shot(frame.name, path, view)
+            yield Shot(frame.name, str(path), view)
 
     return Source(len(source), rate_hz, source.is_film, source.is_live, shots())
 
