@@ -219,7 +219,7 @@ def limit_depth(
     :returns: (H, W) float32 metres; NaN, -inf (too near) and +inf (far) where invalid.
     """
     limited = depth_range.mark_out_of_range(
-        depth_m * np.float32(scale), parameters.min_depth,
+        depth_m if scale == 1 else depth_m * np.float32(scale), parameters.min_depth,
         min(parameters.max_depth, far_m * scale))
     if view.seen is not None:
         limited[~view.seen] = np.nan

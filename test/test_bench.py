@@ -65,14 +65,14 @@ def test_the_naive_way_makes_the_same_messages():
     assert np.array_equal(naive['rgb'].view(np.uint32), ours['rgb'].view(np.uint32))
 
 
-@pytest.mark.parametrize('size_px', [(480, 640), (300, 500)])
-def test_the_naive_way_around_the_network_gives_the_same_depth(size_px):
-    rgb = around._picture(*size_px)
+def test_the_naive_way_around_the_network_gives_the_same_depth():
+    rgb = around._picture(456, 600)  # of the network's shape: nothing is cut off
     predictor = around.DepthPredictor.of(around._NoNetwork(), around.PUBLISHED, 'cpu')
     predictor.network_size_px = around.NETWORK_SIZE_PX
     ours, = predictor.predict([rgb])
-    # Ours keeps the shape of the image, and resizes in whole numbers.
-    assert np.abs(ours - around.naive_prediction(rgb)).mean() < 0.5
+    naive = around.naive_prediction(predictor.network, rgb)
+    np.testing.assert_allclose(ours, naive, atol=1e-3)
+    assert ours.std() > 1
 
 
 def test_the_table_and_the_file_have_every_part_and_a_later_run_shows_both(tmp_path, capsys):

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from array import array
 from functools import partial
+import math
 import time
 
 import cv2
@@ -32,9 +33,13 @@ NETWORK_SIZE_PX = (304, 400)
 class _NoNetwork(torch.nn.Module):
     """Costs nothing, so that what is left is the work before and after the network."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.depth = torch.linspace(-0.9, 0.5, math.prod(NETWORK_SIZE_PX)).view(
+            1, 1, *NETWORK_SIZE_PX)
+
     def forward(self, image: torch.Tensor, return_maps: bool) -> DepthMaps:
-        depth = image[:, :1] * 0.2 - 0.5
-        return DepthMaps(*[depth] * 8)
+        return DepthMaps(*[self.depth] * 8)
 
 
 def around_rows(image_size_px: tuple[int, int], seconds: float) -> list[Row]:
@@ -71,7 +76,7 @@ def around_rows(image_size_px: tuple[int, int], seconds: float) -> list[Row]:
 
     def naive() -> None:
         pixels = convert_to_rgb(image)
-        metres = naive_prediction(pixels)
+        metres = naive_prediction(predictor.network, pixels)
         metres = np.where(metres > 76, np.inf, np.where(metres < 0.1, -np.inf, metres))
         naive_depth_message(metres)
         naive_cloud(metres, k, pixels)
@@ -81,7 +86,7 @@ def around_rows(image_size_px: tuple[int, int], seconds: float) -> list[Row]:
             ('message to array', partial(image_to_rgb, image), partial(convert_to_rgb, image)),
             ('before and after the network',
              partial(predictor.predict, [view.rgb], [view.intrinsics]),
-             partial(naive_prediction, view.rgb)),
+             partial(naive_prediction, predictor.network, view.rgb)),
             ('limits', partial(depth.finish, predicted_m, view, 76.0, None, parameters), None),
             ('array to message', partial(depth_to_image, depth_m, Header()),
              partial(naive_depth_message, depth_m)),
@@ -96,14 +101,14 @@ def around_rows(image_size_px: tuple[int, int], seconds: float) -> list[Row]:
     return rows
 
 
-def naive_prediction(rgb: np.ndarray) -> np.ndarray:
+def naive_prediction(network: torch.nn.Module, rgb: np.ndarray) -> np.ndarray:
     """Do what tutorials do around a network: floats first, then resize; metres at image size."""
     tensor = torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255
     tensor = (tensor - 0.5) / 0.5
     tensor = torch.nn.functional.interpolate(
         tensor, NETWORK_SIZE_PX, mode='bilinear', antialias=True, align_corners=False)
     depth = torch.nn.functional.interpolate(
-        tensor[:, :1] * 0.2 - 0.5, rgb.shape[:2], mode='bilinear', align_corners=False)
+        network(tensor, True).depth, rgb.shape[:2], mode='bilinear', align_corners=False)
     return ((depth + 1) / 2 * 80.0)[0, 0].numpy()
 
 
