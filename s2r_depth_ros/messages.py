@@ -6,7 +6,8 @@ as a counter by the node:
 
 ================== ==========================================================================
 zero_size          width or height is zero
-too_large          more pixels than the limit, found before anything is decoded or allocated
+too_large          more pixels than the limit, found before anything is decoded or allocated;
+                   or a JPEG of hundreds of scans, each of which goes over the whole image
 unknown_encoding   an encoding that is not an image of colours or grey values
 bad_step           the row step is smaller than a row of pixels
 data_too_short     fewer bytes than step times rows
@@ -76,6 +77,9 @@ _BT601_VIDEO = np.array([
 ], np.float32)
 
 _JPEG_SCAN, _JPEG_END = b'\xff\xda', b'\xff\xd9'
+# Progressive cameras send ten. Each goes over the whole image, and may take but thirty bytes of the
+# message: thousands of them would keep the decoder busy for minutes.
+_MOST_JPEG_SCANS = 100
 _PNG_SIGNATURE, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND\xaeB`\x82'
 
 _METRES_TO_MM = 1000.0
@@ -166,6 +170,10 @@ def compressed_to_rgb(msg: CompressedImage, max_pixels: int = MAX_PIXELS) -> np.
     if not is_complete:
         raise MessageError(
             'truncated', f'the compressed image of {len(data)} bytes ends before its end marker')
+    if not data.startswith(_PNG_SIGNATURE) and data.count(_JPEG_SCAN) > _MOST_JPEG_SCANS:
+        raise MessageError(
+            'too_large', f'the JPEG has {data.count(_JPEG_SCAN)} scans, the limit is '
+            f'{_MOST_JPEG_SCANS}')
     encoded = np.frombuffer(data, np.uint8)
     try:
         bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)

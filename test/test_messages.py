@@ -308,6 +308,16 @@ def test_decompression_bombs_are_refused_by_their_header(side):
     assert error.value.cause == 'too_large'
 
 
+def test_a_jpeg_whose_scans_would_take_minutes_is_refused():
+    options = cv2.IMWRITE_JPEG_PROGRESSIVE, 1
+    data = cv2.imencode('.jpg', SCENE, options)[1].tobytes()
+    assert compressed_to_rgb(CompressedImage(data=data)).shape == SCENE.shape
+    last_scan = data[data.rfind(b'\xff\xda'):-2]
+    with pytest.raises(MessageError, match='scans, the limit is 100') as error:
+        compressed_to_rgb(CompressedImage(data=data[:-2] + last_scan * 200 + data[-2:]))
+    assert error.value.cause == 'too_large'
+
+
 def test_a_png_with_too_little_inside_is_refused():
     with pytest.raises(MessageError) as error:
         compressed_to_rgb(CompressedImage(data=png_claiming(200, 100)))
