@@ -77,8 +77,8 @@ _BT601_VIDEO = np.array([
 ], np.float32)
 
 _JPEG_SCAN, _JPEG_END = b'\xff\xda', b'\xff\xd9'
-# Progressive cameras send ten. Each goes over the whole image, and may take but thirty bytes of the
-# message: thousands of them would keep the decoder busy for minutes.
+# Progressive files have about ten. Each goes over the whole image, and may be thirty bytes short:
+# thousands of them would keep the decoder busy for minutes.
 _MOST_JPEG_SCANS = 100
 _PNG_SIGNATURE, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND\xaeB`\x82'
 
