@@ -11,7 +11,7 @@ export AMENT_PREFIX_PATH := $(VENV)
 export PATH := $(BIN):$(PATH)
 unexport PYTHONPATH VIRTUAL_ENV
 
-.PHONY: help demo train-demo test check lint types pytest fuzz soak format clean
+.PHONY: help demo docs train-demo test check lint types pytest bench fuzz soak format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -28,6 +28,9 @@ INPUT ?= $(wildcard ../shared/real/outdoor)
 
 demo: $(INSTALLED)  ## run camera and node, leave pictures in demo/ (INPUT=folder or video)
 	s2r demo $(if $(INPUT),'$(INPUT)')
+
+docs: $(INSTALLED)  ## build the documentation into site/; a warning is an error
+	sphinx-build -q -E -W --keep-going -c docs . site
 
 train-demo: $(INSTALLED)  ## render, train the three stages, evaluate; about 15 minutes
 	s2r_train demo --config config/training/demo.yaml
@@ -55,8 +58,12 @@ soak: $(INSTALLED)  ## 100,000 frames, 200 lifecycle rounds, 30 killed trainings
 	LONG=1 python -m pytest test/test_lifecycle_rounds.py test/training/test_crash_safety.py -s \
 		--timeout=0
 
+bench: $(INSTALLED)  ## the tables of docs/performance.md, for this machine; six minutes
+	s2r bench network node fresh --network-size 400x304
+	s2r bench around forms threads growth --plot growth.svg
+
 format: $(INSTALLED)  ## sort imports and mend what ruff can
 	ruff check --fix .
 
 clean:  ## remove what the targets made, but not the environment
-	rm -rf build install log demo train-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build install log demo site train-demo growth.svg .pytest_cache .mypy_cache .ruff_cache .hypothesis
