@@ -29,6 +29,7 @@ from s2r_depth_ros.messages import pixels_to_image
 FRAMES = Path(__file__).parents[1] / 's2r_depth_ros' / 'demo_frames'
 RUN_S2R = 'import sys; from s2r_depth_ros.cli import main; sys.exit(main())'
 PICTURES = {'image', 'depth/image_color', 'depth/structure', 'depth/attention'}
+COLORS = ('red', 'green', 'blue', 'alpha')
 PATIENCE_S = 60
 
 
@@ -104,6 +105,7 @@ def picture(jpeg):
 
 def test_the_page_shows_four_pictures_rate_and_latency_in_a_browser(view, browser):
     page = browser.new_page(viewport={'width': 1280, 'height': 560})
+    page.set_default_timeout(PATIENCE_S * 1000)
     faults = []
     page.on('pageerror', lambda fault: faults.append(fault))
     page.goto(view.page)
@@ -126,6 +128,7 @@ def test_the_page_shows_four_pictures_rate_and_latency_in_a_browser(view, browse
 def test_the_page_says_so_when_its_server_is_gone(browser, tmp_path):
     with Graph(tmp_path) as graph, View('--no-foxglove', domain_id=graph.domain_id) as own:
         page = browser.new_page()
+        page.set_default_timeout(PATIENCE_S * 1000)
         page.goto(own.page)
         own.process.kill()
         page.wait_for_function(
@@ -195,13 +198,14 @@ def test_foxglove_gets_the_pictures_the_cloud_and_its_frame(view):
         cloud = client.first('/depth/points')
         points = np.frombuffer(cloud.data, np.dtype({
             'names': [field.name for field in cloud.fields],
-            'formats': ['u1' if field.name in ('red', 'green', 'blue') else '<f4'
+            'formats': ['u1' if field.name in COLORS else '<f4'
                         for field in cloud.fields],
             'offsets': [field.offset for field in cloud.fields],
             'itemsize': cloud.point_stride}))
         assert len(points) > 10000
         assert (points['z'] > 0).all()
         assert points['red'].std() > 5
+        assert (points['alpha'] == 255).all()
         transform = client.first('/tf')
         assert transform.child_frame_id == cloud.frame_id
         # Forward, z of the optical frame, is x of the frame that stays: rotate (0, 0, 1).

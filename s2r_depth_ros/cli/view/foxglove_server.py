@@ -29,11 +29,14 @@ FIXED_FRAME = 'view'  # x forward, y left, z up, at the camera
 
 _POINT_BYTES = 16
 _FLOAT, _BYTE = PackedElementFieldNumericType.Float32, PackedElementFieldNumericType.Uint8
-# The clouds of depth_node: x, y, z, and a colour whose bytes are blue, green, red and nothing.
+_ALPHA_BYTE = 15
+# The clouds of depth_node: x, y, z, and a colour whose bytes are blue, green, red and nothing,
+# where viewers look for the opacity.
 _FIELDS = [
     PackedElementField(name=name, offset=offset, type=kind) for name, offset, kind in (
         ('x', 0, _FLOAT), ('y', 4, _FLOAT), ('z', 8, _FLOAT),
-        ('blue', 12, _BYTE), ('green', 13, _BYTE), ('red', 14, _BYTE))]
+        ('blue', 12, _BYTE), ('green', 13, _BYTE), ('red', 14, _BYTE),
+        ('alpha', _ALPHA_BYTE, _BYTE))]
 
 
 class FoxgloveServer:
@@ -91,9 +94,11 @@ class FoxgloveServer:
             rotation=Quaternion(x=-0.5, y=0.5, z=-0.5, w=0.5)))
         points = np.frombuffer(cloud.data, np.uint8).reshape(-1, _POINT_BYTES)
         depth_m = points[:, 8:12].copy().view(np.float32)[:, 0]
+        points = points[np.isfinite(depth_m)]
+        points[:, _ALPHA_BYTE] = 255
         self._cloud.log(PointCloud(
             timestamp=stamp, frame_id=frame_id, point_stride=_POINT_BYTES, fields=_FIELDS,
-            data=points[np.isfinite(depth_m)].tobytes()))
+            data=points.tobytes()))
 
 
 def _timestamp(message: Image | CompressedImage | PointCloud2) -> Timestamp:
