@@ -210,7 +210,8 @@ class DepthPredictor:
 
         pending: dict[int, list[torch.Tensor]] = {}
         for group in groups.values():
-            batch = torch.cat([self._to_input(images[i], fits[i]) for i in group])
+            inputs = [self._to_input(images[i], fits[i]) for i in group]
+            batch = torch.cat(inputs) if len(inputs) > 1 else inputs[0]
             maps = self._forward(batch)
             for row, index in enumerate(group):
                 scale = self.focal_scale(fits[index], matrices[index])
