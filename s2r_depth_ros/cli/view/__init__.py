@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
             stack.enter_context(foxglove)
         live = LiveView(
             node, arguments.camera, arguments.image or f'{arguments.camera}/image_raw',
-            foxglove.send if foxglove else lambda name, message: None)
+            foxglove.send if foxglove else None)
         page = stack.enter_context(WebPage(live, arguments.host, arguments.port))
         print(f'page      {page.url}')
         if foxglove:

@@ -70,12 +70,13 @@ class LiveView:
     :param node: of the caller, who spins it.
     :param camera: namespace of the depth's topics.
     :param image_topic: of the camera's images; compressed ones if it ends so.
-    :param on_message: called with each message and its name: those of a frame, and ``POINTS``.
+    :param on_message: called with each message and its name: those of a frame, and ``POINTS``;
+        without it there is no subscription to the cloud, and nothing need compute one.
     """
 
     def __init__(
         self, node: Node, camera: str, image_topic: str,
-        on_message: Callable[[str, Image | CompressedImage | PointCloud2], None],
+        on_message: Callable[[str, Image | CompressedImage | PointCloud2], None] | None,
     ) -> None:
         self._node = node
         self._camera = camera
@@ -94,8 +95,9 @@ class LiveView:
         for output in _COMPUTED:
             node.create_subscription(
                 Image, f'{camera}/{output}', partial(self._on_picture, output), **qos.reliable())
-        node.create_subscription(
-            PointCloud2, f'{camera}/{POINTS}', partial(on_message, POINTS), **qos.reliable())
+        if on_message is not None:
+            node.create_subscription(
+                PointCloud2, f'{camera}/{POINTS}', partial(on_message, POINTS), **qos.reliable())
         node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
         node.create_timer(_CHECK_S, self._check)
 
@@ -127,7 +129,8 @@ class LiveView:
             rate_hz, latency_ms, diagnosis.message, diagnosis.level == DiagnosticStatus.OK)
 
     def _on_picture(self, name: str, message: Image | CompressedImage) -> None:
-        self._on_message(name, message)
+        if self._on_message is not None:
+            self._on_message(name, message)
         stamp = message.header.stamp
         found = self._waiting.setdefault((stamp.sec, stamp.nanosec), {})
         found[name] = message
