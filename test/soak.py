@@ -235,6 +235,8 @@ def soak(frames: int, rate_hz: float, folder: Path, seed: int = 1) -> Report:
     with Graph(folder) as graph:
         process = graph.start('s2r_depth_ros.depth_node', *ros_arguments(
             weights=folder / 'tiny.safetensors', device='cpu', threads=1,
+            # PyTorch keeps prepared kernels for each size of the network's input: let it be one.
+            network_height=96, network_width=96,
             cameras=f'[{", ".join(CAMERAS)}]', stale_after=3600.0), *reliable)
         run = Soak(graph, process, seed)
         begun_s = time.monotonic()
