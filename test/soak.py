@@ -36,7 +36,7 @@ from s2r_depth_ros.network import Architecture, S2RDepthNet
 CAMERAS = ('a', 'b', 'c')
 ENCODINGS = {'rgb8': 3, 'bgra8': 4, 'mono8': 1, 'mono16': 2, 'yuv422': 2, 'bayer_rggb8': 1}
 SIZES_PX = ((32, 24), (24, 24), (48, 16))
-FRAMES_OF_A_SCENE = 250
+FRAMES_OF_A_SCENE = FRAMES_OF_A_SAMPLE = 250
 SCENES_TO_LAST_WORD = 5
 BAD_SHARE = 0.01
 WARM_UP_FRAMES = 5000
@@ -141,6 +141,9 @@ class Soak:
             self.report.sent[camera] += 1
             next_s += 1 / rate_hz
             self.graph.spin(next_s - time.monotonic())
+            sent = self.report.sent.total()
+            if sent >= WARM_UP_FRAMES and sent % FRAMES_OF_A_SAMPLE == 0:
+                self.sample_memory()
         for listener in listeners:
             node.destroy_subscription(listener)
         self._gone.extend((*images.values(), *infos.values()))
@@ -216,7 +219,10 @@ def _ignore(message: object) -> None:
     """Take a message, as a viewer would."""
 
 
-def soak(frames: int, rate_hz: float, folder: Path, seed: int = 1) -> Report:
+def soak(
+    frames: int, rate_hz: float, folder: Path, seed: int = 1,
+    frames_of_a_scene: int = FRAMES_OF_A_SCENE,
+) -> Report:
     """
     Run the node on so many frames and return the report.
 
@@ -224,6 +230,7 @@ def soak(frames: int, rate_hz: float, folder: Path, seed: int = 1) -> Report:
     :param rate_hz: frames a second, all cameras together.
     :param folder: for the weights of a tiny network and the node's log.
     :param seed: of everything that is random.
+    :param frames_of_a_scene: after which cameras and viewers change.
     """
     torch.manual_seed(seed)
     network = S2RDepthNet(Architecture(width=1 / 32, channel_multiple=2, light_decoders=True))
@@ -241,10 +248,9 @@ def soak(frames: int, rate_hz: float, folder: Path, seed: int = 1) -> Report:
         run = Soak(graph, process, seed)
         begun_s = time.monotonic()
         after_warm_up = None
-        for begin in range(0, frames, FRAMES_OF_A_SCENE):
-            run.scene(min(FRAMES_OF_A_SCENE, frames - begin), rate_hz)
-            if begin + FRAMES_OF_A_SCENE >= WARM_UP_FRAMES:
-                run.sample_memory()
+        for begin in range(0, frames, frames_of_a_scene):
+            run.scene(min(frames_of_a_scene, frames - begin), rate_hz)
+            if begin + frames_of_a_scene >= WARM_UP_FRAMES:
                 after_warm_up = after_warm_up or (run.open_files(), run.threads())
         run.wait_until_counted()
         report = run.finish(time.monotonic() - begun_s)
@@ -260,9 +266,13 @@ def main() -> int:
     parser.add_argument('--frames', type=int, default=100_000)
     parser.add_argument('--rate', type=float, default=400.0, help='frames a second')
     parser.add_argument('--seed', type=int, default=1)
+    parser.add_argument(
+        '--scene', type=int, default=FRAMES_OF_A_SCENE,
+        help='frames after which cameras and viewers change')
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        report = soak(arguments.frames, arguments.rate, Path(folder), arguments.seed)
+        report = soak(
+            arguments.frames, arguments.rate, Path(folder), arguments.seed, arguments.scene)
     print(report)
     return bool(report.faults())
 
