@@ -1,6 +1,7 @@
 """`s2r bag`: every topic is copied, every image gets the messages that the node would publish."""
 from array import array
 from pathlib import Path
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -211,6 +212,22 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
     assert topics.count('/left/depth/image') == topics.count('/rear/cam/depth/image') == 30
     assert main(command) == 1
     assert 'out exists: give another name' in capsys.readouterr().err
+
+
+def test_a_full_disk_is_told_and_the_work_goes_on_later(tmp_path):
+    def no_more_space():  # the limit on a file's size stands for the disk's
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
+
+    write_bag(tmp_path / 'in', 5)
+    command = ['bag', tmp_path / 'in', tmp_path / 'out', '--outputs', 'image']
+    done = run_without_ros(*command, preexec_fn=no_more_space)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert 'out.partial' in last
+    assert 'what is done is kept there, the same command goes on' in last
+    assert main([str(word) for word in command]) == 0
+    topics = [topic for topic, _, _ in read_bag(tmp_path / 'out')[0]]
+    assert topics.count('/left/depth/image') == 5
 
 
 def test_depth_files_of_a_bag_are_named_by_camera_and_stamp(tmp_path):

@@ -12,6 +12,7 @@ import yaml
 
 import s2r_depth_ros
 from s2r_depth_ros.cli import main
+from s2r_depth_ros.cli.offline import OfflineDepth
 from s2r_depth_ros.frames import FrameSource
 from s2r_depth_ros.predictor import DepthPredictor
 
@@ -35,6 +36,7 @@ class NoRos(importlib.abc.MetaPathFinder):
 
 sys.meta_path.insert(0, NoRos())
 from s2r_depth_ros.cli import main
+from s2r_depth_ros.cli.offline import OfflineDepth
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -227,3 +229,28 @@ def test_a_webcam_is_read_until_it_is_told_to_stop(tmp_path, film, monkeypatch):
     assert main(['depth', 'webcam', '--frames', '2', '--save', 'png', '--out',
                  str(tmp_path / 'out')]) == 0
     assert len(list((tmp_path / 'out/depth_mm').iterdir())) == 2
+
+
+def test_ctrl_c_keeps_what_is_done(tmp_path, monkeypatch, capsys):
+    finish = OfflineDepth.finish
+    calls = []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return finish(*arguments)
+
+    monkeypatch.setattr(OfflineDepth, 'finish', interrupted)
+    out = tmp_path / 'out'
+    assert main(['depth', str(FRAMES), '--save', 'png', 'mp4', '--out', str(out)]) == 130
+    assert 'stopped after 2 of 8 images' in capsys.readouterr().err
+    assert sorted(path.name for path in (out / 'depth_mm').iterdir()) == [
+        'street_0.png', 'street_1.png']
+    assert len(list(FrameSource(out / 'color.mp4', pytest.fail))) == 2
+
+
+def test_verbs_that_need_ros_say_so_where_it_is_missing():
+    done = run_without_ros('demo')
+    assert done.returncode == 1
+    assert done.stderr.startswith('s2r demo needs ROS 2, which is not installed here')

@@ -54,6 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f's2r {chosen.verb}: {error}', file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
+        if error.name == 'rclpy' or (error.name or '').endswith('_msgs'):
+            print(f's2r {chosen.verb} needs ROS 2, which is not installed here, or its setup.bash '
+                  'is not sourced', file=sys.stderr)
+            return 1
         if error.name not in _TOOL_PACKAGES:
             raise
         print(f's2r {chosen.verb} needs {error.name}, which is not installed: '
