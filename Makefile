@@ -50,7 +50,7 @@ types: $(INSTALLED)  ## mypy
 pytest: $(INSTALLED)  ## the tests, which run 90 % of the lines of node and core at least
 	python -m pytest --cov=$(CURDIR)/s2r_depth_ros
 
-fuzz: $(INSTALLED)  ## 100,000 hostile messages, and as many times more of everything else; 20 minutes
+fuzz: $(INSTALLED)  ## 100,000 hostile messages, and 56 times more of all else, too; an hour
 	FUZZ_FACTOR=56 python -m pytest test/test_fuzz_*.py --hypothesis-show-statistics --timeout=0
 
 soak: $(INSTALLED)  ## 100,000 frames, 200 lifecycle rounds, 30 killed trainings; 15 minutes
