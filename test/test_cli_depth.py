@@ -196,6 +196,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_done(tmp_path, film, capsy
     ([str(STREET), '--weights', 'nowhere'], 'no weights at nowhere'),
     ([str(STREET), '--calibration', 'nowhere'], 'cannot read the calibration nowhere'),
     ([str(STREET), '--min-depth', '9', '--max-depth', '8'], 'must be below max_depth'),
+    ([str(STREET), '--color-range', '9', '3'], 'is NEAR and FAR, got 9 and 3 m'),
     ([str(STREET), '--out', f'{__file__}/out'], 'Not a directory'),
 ])
 def test_what_cannot_be_is_one_sentence(arguments, said, tmp_path, monkeypatch, capsys):

@@ -47,6 +47,7 @@ from .offline import (
     DEPTH_PARAMETERS,
     Faults,
     NETWORK_PARAMETERS,
+    number_in,
     OfflineDepth,
     parameters_of,
     recorded_views,
@@ -94,19 +95,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '(default: png color sheet; of a video or webcam png mp4 sheet)')
     parser.add_argument(
         '--force', action='store_true', help='write over files that are there already')
-    parser.add_argument('--frames', type=int, metavar='N', help='stop after so many images')
     parser.add_argument(
-        '--color-range', type=float, nargs=2, default=(1.0, 80.0), metavar=('NEAR', 'FAR'),
+        '--frames', type=number_in(int, 1, 10**9), metavar='N', help='stop after so many images')
+    parser.add_argument(
+        '--color-range', type=number_in(float, 0.001, 10_000), nargs=2, default=(1.0, 80.0),
+        metavar=('NEAR', 'FAR'),
         help='metres of the reddest and of the bluest colour (default: 1 80)')
     lens = parser.add_argument_group('lens', 'the first that is given counts')
     lens.add_argument(
         '--calibration', type=Path, metavar='YAML',
         help='in the form of camera_info_manager; images are undistorted with it')
     lens.add_argument(
-        '--focal-px', type=float, default=0.0, metavar='F',
+        '--focal-px', type=number_in(float, 0, 1e6), default=0.0, metavar='F',
         help='focal length in pixels of the image')
     lens.add_argument(
-        '--hfov-deg', type=float, default=0.0, metavar='DEGREES',
+        '--hfov-deg', type=number_in(float, 0, 179), default=0.0, metavar='DEGREES',
         help='horizontal field of view, if there is no manifest.json either')
     lens.add_argument(
         '--rectified', action='store_true', help='the images are undistorted already')
@@ -122,7 +125,7 @@ def run(arguments: argparse.Namespace) -> int:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     parameters = parameters_of(arguments, rectify=not arguments.rectified)
     lens, faults = _lens(arguments), Faults('depth')
-    _check_folder(arguments.out, arguments.force)
+    _check(arguments)
     sources = [
         _bag(path, arguments.image, parameters, faults) if _is_bag(path) else
         _frames(path, lens, parameters, faults) for path in arguments.inputs]
@@ -224,8 +227,11 @@ def _lens(arguments: argparse.Namespace) -> Lens:
     return Lens(calibration, arguments.focal_px, arguments.hfov_deg)
 
 
-def _check_folder(out: Path, force: bool) -> None:
-    """:raises ToolError: if there is something in it that might be written over."""
+def _check(arguments: argparse.Namespace) -> None:
+    """:raises ToolError: if something might be written over, or the colours have no range."""
+    out, force, (near_m, far_m) = arguments.out, arguments.force, arguments.color_range
+    if not near_m < far_m:
+        raise ToolError(f'--color-range is NEAR and FAR, got {near_m:g} and {far_m:g} m')
     if out.is_dir() and not force and any(out.iterdir()):
         raise ToolError(f'{out} is not empty: give another --out, or --force to write over it')
 

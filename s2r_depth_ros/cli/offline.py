@@ -45,7 +45,7 @@ def add_parameters(parser: argparse.ArgumentParser, names: Iterable[str]) -> Non
         kind: dict[str, Any] = (
             {'action': argparse.BooleanOptionalAction} if isinstance(default, bool) else
             {'choices': metadata['choices']} if metadata['choices'] else
-            {'type': _number(type(default), metadata['limits']), 'metavar': 'N'}
+            {'type': number_in(type(default), *metadata['limits']), 'metavar': 'N'}
             if metadata['limits'] else {'metavar': name.upper()})
         group.add_argument(
             _option(name), default=default, **kind,
@@ -171,10 +171,8 @@ def _option(name: str) -> str:
     return '--' + name.replace('_', '-')
 
 
-def _number(kind: type, limits: tuple[float, float]):
-    """Return a reader of a number within limits for argparse."""
-    least, greatest = limits
-
+def number_in(kind: type, least: float, greatest: float) -> Callable[[str], Any]:
+    """Return a reader of a number of this type, ``int`` or ``float``, for argparse."""
     def number(text: str):
         value = kind(text)
         if not least <= value <= greatest:
