@@ -88,6 +88,7 @@ def test_many_rounds_while_images_arrive_leave_nothing_behind(graph, tiny):
             settled = held(process)
     assert state(graph) == State.PRIMARY_STATE_UNCONFIGURED
     threads, files, pages = held(process)
+    print(f'{threads} threads, {files} files, {pages / settled[2] - 1:+.2%} memory')
     assert [threads, files] == settled[:2]
     assert pages < 1.02 * settled[2]
     for transition in ROUND[:2]:
