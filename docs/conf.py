@@ -30,6 +30,7 @@ PAGES = {
 def setup(app):
     """Give the front page the list of pages, which would be clutter where git hosts show it."""
     app.connect('source-read', _add_contents)
+    app.connect('build-finished', _call_front_page_index)
 
 
 def _add_contents(app, page, source):
@@ -41,3 +42,9 @@ def _add_contents(app, page, source):
     source[0] += ''.join(
         f'\n```{{toctree}}\n:hidden:\n:caption: {part}\n\n' + '\n'.join(pages) + '\n```\n'
         for part, pages in listed.items())
+
+
+def _call_front_page_index(app, error):
+    if error is None:
+        front = Path(app.outdir, f'{root_doc}.html')
+        front.with_name('index.html').write_bytes(front.read_bytes())
