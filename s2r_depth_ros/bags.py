@@ -236,9 +236,11 @@ class Bag:
 
     def _has_colors(self, connection: Connection) -> bool:
         """Return whether the first message is an image for people, not depth."""
-        _, _, data = next(self._read([connection]))
+        first = next(self._read([connection]), None)
+        if first is None:  # a count that is not true
+            return False
         try:
-            message = deserialize_message(data, _IMAGE_TYPES[connection.msgtype])
+            message = deserialize_message(first[2], _IMAGE_TYPES[connection.msgtype])
             if isinstance(message, CompressedImage):
                 messages.compressed_to_rgb(message)
             else:
