@@ -240,10 +240,16 @@ class DepthPredictor:
         # On uint8 the resize is vectorised for channels last, and there is a quarter to move.
         pixels = F.interpolate(
             pixels, fit.inner_size_px, mode='bilinear', antialias=True, align_corners=False)
-        values = (pixels * (2 / 255)).sub_(1)
-        if any(fit.padding):
-            values = F.pad(values, fit.padding, mode='replicate')
-        return values.contiguous(memory_format=torch.channels_last)
+        values = torch.empty(
+            (1, 3, *fit.input_size_px), device=self.device, memory_format=torch.channels_last)
+        left, _, top, _ = fit.padding
+        bottom, right = top + fit.inner_size_px[0], left + fit.inner_size_px[1]
+        rows = values[:, :, top:bottom]
+        torch.mul(pixels, 2 / 255, out=rows[..., left:right]).sub_(1)
+        # Then the border repeats the outermost pixels.
+        rows[..., :left], rows[..., right:] = rows[..., left:left + 1], rows[..., right - 1:right]
+        values[:, :, :top], values[:, :, bottom:] = rows[:, :, :1], rows[:, :, -1:]
+        return values
 
     def _to_image_size(
         self, maps: DepthMaps, row: int, fit: Fit, scale: float, with_maps: bool,
