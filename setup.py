@@ -44,6 +44,7 @@ setup(
             'tqdm',
         ],
         'test': ['hypothesis', 'pytest'],
+        'docs': ['furo', 'myst-parser', 'sphinx'],
     },
     zip_safe=False,
     maintainer='s2r_depth_ros maintainers',
