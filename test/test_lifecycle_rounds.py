@@ -166,5 +166,6 @@ def test_a_signal_ends_it_from_every_state(graph, tiny):
         assert process.stop(number) == 0, name
         stop_s = time.monotonic() - begun_s
         print(f'{name}: {stop_s:.2f} s')
-        assert stop_s < MOST_STOP_S, name
+        # While it configures, the network is loaded first.
+        assert stop_s < MOST_STOP_S + (0.0 if walk else 2.0), name
         assert 'Traceback' not in process.output
