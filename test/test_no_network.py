@@ -76,7 +76,8 @@ def test_the_hook_sees_what_it_is_to_see(refused, tmp_path):
 
 
 @pytest.mark.parametrize('arguments', [
-    ('demo', 'images', '--frames', 2), ('depth', 'images', '--focal-px', 90, '--save', 'png', 'ply')])
+    ('demo', 'images', '--frames', 2),
+    ('depth', 'images', '--focal-px', 90, '--save', 'png', 'ply')])
 def test_player_node_and_tools_talk_to_the_middleware_alone(refused, tmp_path, arguments):
     (tmp_path / 'images').mkdir()
     cv2.imwrite(str(tmp_path / 'images' / '0.png'), np.zeros((96, 128, 3), np.uint8))
