@@ -1,6 +1,7 @@
 """What goes wrong on a robot sooner or later, provoked; nothing but the faulty frame is lost."""
 from array import array
 from collections import Counter
+from contextlib import contextmanager
 import os
 import resource
 import signal
@@ -332,17 +333,23 @@ def test_what_the_failed_batch_held_in_memory_is_free_before_the_halves_run(rig)
     assert alive == [0] * 7
 
 
-@pytest.fixture
+@contextmanager
 def full_disk():
-    """Let every write fail beyond a few bytes a file: no disk is filled here for real."""
+    """
+    Let every write fail beyond a few bytes a file: no disk is filled here for real.
+
+    It holds for this whole process, whose output may go to a file, too: keep it short.
+    """
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_a_disk_that_fills_while_the_demo_writes_is_said_and_leaves_nothing(tmp_path, full_disk):
-    with pytest.raises(ToolError, match='cannot write .*demo: File too large'):
+def test_a_disk_that_fills_while_the_demo_writes_is_said_and_leaves_nothing(tmp_path):
+    with pytest.raises(ToolError, match='cannot write .*demo: File too large'), full_disk():
         with demo._staging_folder(tmp_path / 'demo') as folder:
             (folder / 'cloud.ply').write_bytes(bytes(5000))
     assert list(tmp_path.iterdir()) == []
