@@ -209,15 +209,23 @@ class DepthPredictor:
             groups.setdefault(fit.input_size_px, []).append(index)
 
         pending: dict[int, list[torch.Tensor]] = {}
-        for group in groups.values():
-            inputs = [self._to_input(images[i], fits[i]) for i in group]
-            batch = torch.cat(inputs) if len(inputs) > 1 else inputs[0]
-            maps = self._forward(batch)
-            for row, index in enumerate(group):
-                scale = self.focal_scale(fits[index], matrices[index])
-                pending[index] = self._to_image_size(maps, row, fits[index], scale, with_maps)
-        self._synchronise()  # once, after all that was asked for is under way
+        with self._as_current_device():
+            for group in groups.values():
+                inputs = [self._to_input(images[i], fits[i]) for i in group]
+                batch = torch.cat(inputs) if len(inputs) > 1 else inputs[0]
+                maps = self._forward(batch)
+                for row, index in enumerate(group):
+                    scale = self.focal_scale(fits[index], matrices[index])
+                    pending[index] = self._to_image_size(
+                        maps, row, fits[index], scale, with_maps)
+            self._synchronise()  # once, after all that was asked for is under way
         return [[tensor.numpy() for tensor in pending[i]] for i in range(len(images))]
+
+    def _as_current_device(self) -> contextlib.AbstractContextManager:
+        """Return the context in which streams and graphs are those of the chosen GPU."""
+        if self.device.type == 'cuda':
+            return torch.cuda.device(self.device)
+        return contextlib.nullcontext()
 
     def _forward(self, batch: torch.Tensor) -> DepthMaps:
         if self.device.type == 'cuda':
@@ -237,7 +245,9 @@ class DepthPredictor:
         if self.device.type == 'cuda':
             pixels = pixels.pin_memory()
         pixels = pixels.to(self.device, non_blocking=True).permute(2, 0, 1)[None]
-        # On uint8 the resize is vectorised for channels last, and there is a quarter to move.
+        # On uint8 the resize is vectorised for channels last; PyTorch's resize for GPUs has none.
+        if self.device.type == 'cuda':
+            pixels = pixels.float()
         pixels = F.interpolate(
             pixels, fit.inner_size_px, mode='bilinear', antialias=True, align_corners=False)
         values = torch.empty(

@@ -106,6 +106,7 @@ def test_the_node_is_measured_over_dds(tmp_path, capfd):
 @pytest.mark.parametrize(('arguments', 'fault'), [
     (['--plot', 'x.png'], 'name it'),
     (['network', '--weights', 'nowhere'], 'nowhere'),
+    (['threads', '--weights', 'nowhere'], 'nowhere'),
     (['network', '--device', 'tpu'], 'device must be'),
     (['network', '--against', 'missing.json'], 'missing.json')])
 def test_what_cannot_be_is_told_in_one_sentence(arguments, fault, capsys, tmp_path, monkeypatch):

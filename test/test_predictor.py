@@ -220,3 +220,14 @@ def test_the_predictor_runs_where_ros_cannot_be_imported(tiny_file):
     done = subprocess.run(
         [sys.executable, '-c', code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == '(50, 60)', done.stderr
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU')
+@pytest.mark.parametrize('cuda_graphs', [False, True])
+def test_a_gpu_gives_the_depth_of_the_cpu(cuda_graphs):
+    image = np.random.default_rng(0).integers(0, 256, (100, 140, 3), np.uint8)
+    expected, = DepthPredictor('outdoor', 'cpu').predict([image])
+    predictor = DepthPredictor('outdoor', 'cuda', cuda_graphs=cuda_graphs)
+    for _ in range(2):
+        depth_m, = predictor.predict([image])
+        assert np.abs(depth_m - expected).mean() < 0.01 * expected.mean()

@@ -73,6 +73,16 @@ def test_each_shape_has_memory_of_its_own_that_stays(network):
 
 
 @torch.inference_mode()
+def test_a_camera_that_changes_its_size_for_ever_does_not_fill_the_memory(network):
+    recorder = Recorder()
+    recorded = RecordedNetwork(network, recorder)
+    for width in range(96, 96 + 16 * 10, 16):
+        recorded(images(96, width, 1)[0])
+    assert recorder.recordings == 10
+    assert len(recorded._recordings) < 10
+
+
+@torch.inference_mode()
 def test_the_predictor_is_done_with_the_maps_before_the_next_replay():
     info = weights.WeightsInfo(80.0, 100.0, 96, 128)
     torch.manual_seed(0)

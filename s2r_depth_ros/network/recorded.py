@@ -9,6 +9,8 @@ from torch import nn
 
 from .s2r_depthnet import DepthMaps
 
+# Each has memory of its own; a robot has a few shapes, a hostile publisher any number.
+_MOST_RECORDINGS = 8
 _WARM_UP_RUNS = 3  # in which libraries choose their kernels and take their memory
 
 # Runs a function, and returns its results and what runs it again into the same results.
@@ -42,6 +44,8 @@ class RecordedNetwork(nn.Module):
         """Return what the network makes of the image; see the class for how long it lasts."""
         shape = tuple(image.shape)
         if shape not in self._recordings:
+            if len(self._recordings) >= _MOST_RECORDINGS:
+                self._recordings.clear()
             given = image.clone(memory_format=torch.preserve_format)
             self._recordings[shape] = _Recording(
                 given, *self._record(lambda: self.network(given, return_maps=True)))

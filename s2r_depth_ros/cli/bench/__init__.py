@@ -36,6 +36,7 @@ from ... import weights
 from ...predictor import choose_device, DepthPredictor, PRECISIONS
 from ...session import keep_freed_memory
 from .. import ToolError
+from ..offline import number_in
 from .timing import OtherLoad, Row
 
 SECTIONS = ('network', 'around', 'node', 'fresh', 'forms', 'threads', 'growth', 'training')
@@ -60,7 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--precision', default='float32', choices=PRECISIONS, help='default: %(default)s')
     parser.add_argument(
-        '--threads', type=int, default=0, metavar='N', help='CPU threads, 0 lets PyTorch choose')
+        '--threads', type=number_in(int, 0, 1024), default=0, metavar='N',
+        help='CPU threads, 0 lets PyTorch choose')
     parser.add_argument(
         '--image-size', type=_size_px, default=(480, 640), metavar='WIDTHxHEIGHT',
         help='of the camera (default: 640x480)')
@@ -68,10 +70,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--network-size', type=_size_px, metavar='WIDTHxHEIGHT',
         help="of the network's input (default: what the weights were trained for)")
     parser.add_argument(
-        '--rate', type=float, default=10.0, metavar='HZ',
+        '--rate', type=number_in(float, 0.1, 1000), default=10.0, metavar='HZ',
         help='of the camera in the section node (default: %(default)g)')
     parser.add_argument(
-        '--seconds', type=float, default=5.0, metavar='S',
+        '--seconds', type=number_in(float, 0.01, 3600), default=5.0, metavar='S',
         help='of each measurement; at least five runs (default: %(default)g)')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures there')
     parser.add_argument(

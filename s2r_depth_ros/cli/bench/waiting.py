@@ -14,6 +14,7 @@ import sys
 import numpy as np
 
 from ... import DepthPredictor
+from .. import ToolError
 from .timing import Row, timed
 
 # By name; None leaves a variable unset.
@@ -49,7 +50,9 @@ def waiting_rows(
             for way, variables in WAYS.items():
                 done = subprocess.run(
                     [sys.executable, '-m', __name__, job], env={**inherited, **variables},
-                    capture_output=True, text=True, check=True)
+                    capture_output=True, text=True, check=False)
+                if done.returncode:
+                    raise ToolError(f'cannot measure: {done.stderr.strip().splitlines()[-1]}')
                 rows.append(Row.of(f'threads that wait, {place}', way, json.loads(done.stdout)))
         finally:
             if busy is not None:

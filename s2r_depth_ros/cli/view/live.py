@@ -22,7 +22,7 @@ IMAGE = 'image'
 
 _COMPUTED = (COLOR, STRUCTURE, ATTENTION)
 _COMPRESSED = '/compressed'
-_WAITING_STAMPS = 8
+_WAITING_STAMPS = 24  # images of the camera since the one that the node works on
 _MEASURED_FRAMES = 30
 _CHECK_S = 1.0
 # A stamp so far from now is of another clock: of a recording, or of a simulation.

@@ -65,7 +65,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer for the page, or for the newest frame."""
         url = urlsplit(self.path)
-        asked_host = urlsplit(f'//{self.headers.get("Host", "")}').hostname or ''
+        try:
+            asked_host = urlsplit(f'//{self.headers.get("Host", "")}').hostname or ''
+        except ValueError:  # no name or address at all
+            asked_host = ''
         # A page of elsewhere, whose own name was made to mean this machine, must not look.
         if self.server.is_private and not is_loopback(asked_host):
             self.send_error(HTTPStatus.FORBIDDEN, 'This page is for this machine alone')
@@ -74,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif url.path == '/frame':
             after = parse_qs(url.query).get('after', ['0'])[0]
             frame = self.server.live.wait_for_frame(
-                int(after) if after.isdecimal() else 0, _LONGEST_WAIT_S)
+                int(after) if after.isdecimal() and len(after) < 20 else 0, _LONGEST_WAIT_S)
             self._send('application/json', json.dumps({
                 'status': asdict(self.server.live.status()),
                 'number': frame and frame.number,
