@@ -5,7 +5,7 @@ import pytest
 from tiny_run import tiny_config, write_data, write_yaml
 import torch
 
-from s2r_depth_training.ablation import ablation, tables, VARIANTS
+from s2r_depth_training.ablation import ablation, measured, tables, TestSet, VARIANTS
 from s2r_depth_training.cli import main
 from s2r_depth_training.errors import TrainingError
 
@@ -45,6 +45,18 @@ def test_variants_differ_in_what_they_leave_out(run):
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not all(torch.equal(first[name], scratch[name]) for name in first)
     assert set(modules('rgb_baseline/result.pt')) == {'depth'}
+
+
+def test_a_test_set_that_changed_is_measured_anew(run, monkeypatch):
+    def stop(*_, **__):
+        raise InterruptedError
+
+    monkeypatch.setattr('s2r_depth_training.ablation.evaluate', stop)
+    weights, out = run / 'seed_1/weights.safetensors', run / 'seed_1/evaluation/streets/c'
+    scenes = run.parent / 'scenes'
+    assert measured(weights, TestSet('vkitti', scenes), out)['name'] == 'network'
+    with pytest.raises(InterruptedError):
+        measured(weights, TestSet('vkitti', scenes, 'kitti-50m'), out)
 
 
 def test_tables_hold_mean_and_deviation_of_the_seeds():

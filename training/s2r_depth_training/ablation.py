@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 import json
 from pathlib import Path
 from typing import Any, Literal, TYPE_CHECKING
@@ -107,13 +107,17 @@ def train_variants(config: Config, resume: bool) -> dict[str, Path]:
 
 
 def measured(weights: Path, frames: TestSet, out: Path) -> dict[str, Any]:
-    """Return the figures of one network on one test set, from its file if it is there already."""
-    if (out / RESULTS_FILE).exists():
-        results = json.loads((out / RESULTS_FILE).read_text('utf-8'))
+    """Return the figures of one network on one test set, from an earlier call if it was alike."""
+    file, key = out / RESULTS_FILE, out / 'measured.json'
+    asked = {'weights_time_ns': weights.stat().st_mtime_ns, **asdict(frames),
+             'root': str(frames.root)}
+    if file.exists() and key.exists() and json.loads(key.read_text('utf-8')) == asked:
+        results = json.loads(file.read_text('utf-8'))
     else:
         results = evaluate(
             str(weights), frames.dataset, frames.root, out, frames.protocol,
-            dataset_options=frames.options, pictures=4)
+            dataset_options=frames.options, pictures=4, overwrite=True)
+        write_json(key, asked)
     return results['methods'][0]
 
 
