@@ -87,9 +87,12 @@ def test_many_rounds_while_images_arrive_leave_nothing_behind(graph, tiny):
         if number == SETTLED:
             settled = held(process)
     assert state(graph) == State.PRIMARY_STATE_UNCONFIGURED
+    # A thread that is on its way out may still be there in either count.
+    graph.wait(
+        lambda: all(now <= then for now, then in zip(held(process)[:2], settled)),
+        f'end of threads and files beyond {settled[:2]}')
     threads, files, pages = held(process)
     print(f'{threads} threads, {files} files, {pages / settled[2] - 1:+.2%} memory')
-    assert [threads, files] == settled[:2]
     assert pages < 1.02 * settled[2]
     for transition in ROUND[:2]:
         assert change(graph, transition)
