@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--rate', type=number_in(float, 0.1, 1000), default=10.0, metavar='HZ',
         help='of the camera in the section node (default: %(default)g)')
     parser.add_argument(
-        '--seconds', type=number_in(float, 0.01, 3600), default=5.0, metavar='S',
+        '--seconds', type=number_in(float, 0, 3600), default=5.0, metavar='S',
         help='of each measurement; at least five runs (default: %(default)g)')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures there')
     parser.add_argument(
