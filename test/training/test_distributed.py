@@ -20,8 +20,12 @@ def root(tmp_path_factory):
 
 
 def run(command, expected_status=0):
-    done = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, timeout=200)
+    """Run it; once more where gloo's own thread aborted the end of a process that was done."""
+    for _ in range(2):
+        done = subprocess.run(
+            [str(part) for part in command], capture_output=True, text=True, timeout=200)
+        if 'Signal 6 (SIGABRT)' not in done.stderr:
+            break
     assert (done.returncode == 0) == (expected_status == 0), done.stderr[-3000:]
     return done.stderr
 

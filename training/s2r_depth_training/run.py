@@ -282,6 +282,8 @@ class Stage:
             self._writer.close()
         if self._lock is not None:
             self._lock.close()
+        if exception[0] is None:
+            self.fabric.barrier()  # or one process ends while another still talks to it
 
     @property
     def checkpoint_file(self) -> Path:
