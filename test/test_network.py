@@ -1,10 +1,16 @@
 """The network: shapes, ranges, presets, and blocks against values worked out by hand."""
 import pytest
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from s2r_depth_ros.network import Architecture, S2RDepthNet
-from s2r_depth_ros.network.layers import enlarge, LightUpProjection, UpProjection
+from s2r_depth_ros.network.layers import (
+    enlarge,
+    LightUpProjection,
+    SharedPReLU,
+    UpProjection,
+)
 
 
 @pytest.fixture(scope='module')
@@ -109,6 +115,21 @@ def test_an_up_projection_adds_its_branches(kind):
 def test_the_depth_net_shares_one_slope(compact):
     slopes = [name for name, p in compact.depth.named_parameters() if p.shape == (1,)]
     assert slopes == ['activation.weight']
+
+
+def test_the_shared_slope_has_the_gradients_of_prelu():
+    x = torch.tensor([[-2.0, -0.5, 0.0, 3.0]], dtype=torch.float64)
+    wanted = torch.tensor([[1.0, 10.0, 100.0, 1000.0]], dtype=torch.float64)
+    seen = []
+    for activation in (nn.PReLU(init=0.5), SharedPReLU(init=0.5)):
+        activation.double()
+        inputs = x.clone().requires_grad_()
+        out = activation(inputs)
+        out.backward(wanted)
+        seen.append((out.detach(), inputs.grad, activation.weight.grad))
+    for plain, shared in zip(*seen):
+        assert torch.equal(plain, shared)
+    assert seen[1][2].tolist() == [1.0 * -2.0 + 10.0 * -0.5]
 
 
 def test_an_image_of_one_colour_gives_the_encoder_no_structure(compact):

@@ -6,7 +6,7 @@ from torch import nn
 import torch.nn.functional as F
 
 from .architecture import Architecture
-from .layers import conv_norm, reflect_conv
+from .layers import conv_norm, reflect_conv, SharedPReLU
 
 Activation = Callable[[torch.Tensor], torch.Tensor]
 
@@ -73,7 +73,7 @@ class DepthNet(nn.Module):
         super().__init__()
         c32, c64, c128, c256, c512 = (architecture.channels(c) for c in (32, 64, 128, 256, 512))
         self._skip_scales = FAINT_SKIP_SCALES if architecture.faint_skips else (1.0, 1.0, 1.0)
-        self.activation = nn.PReLU()  # one slope, shared by the whole module
+        self.activation = SharedPReLU()  # one slope, shared by the whole module
 
         self.stem = reflect_conv(channels_in, c64, 7, padding=3, bias=False)
         self.stem_norm = nn.BatchNorm2d(c64)
