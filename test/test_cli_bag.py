@@ -1,7 +1,9 @@
 """`s2r bag`: every topic is copied, every image gets the messages that the node would publish."""
 from array import array
+import os
 from pathlib import Path
 import resource
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -10,6 +12,7 @@ import time
 
 import cv2
 import numpy as np
+from plyfile import PlyData
 import pytest
 from rclpy.serialization import deserialize_message, serialize_message
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
@@ -20,6 +23,7 @@ from test_cli_depth import run_without_ros
 
 import s2r_depth_ros
 from s2r_depth_ros.camera import CameraModel
+from s2r_depth_ros.cli import bag as bag_tool
 from s2r_depth_ros.cli import main
 from s2r_depth_ros.messages import camera_model_to_info, pixels_to_image
 from s2r_depth_ros.outputs import DEPTH, INFO, POINTS
@@ -41,7 +45,9 @@ def header(number, frame_id):
     return made
 
 
-def write_bag(path, images=2, storage=StoragePlugin.SQLITE3, mode=CompressionMode.NONE):
+def write_bag(
+        path, images=2, storage=StoragePlugin.SQLITE3, mode=CompressionMode.NONE,
+        is_calibrated=True):
     """Write a raw distorted camera, a compressed rectified one, and a type that nobody knows."""
     pixels = cv2.resize(cv2.imread(str(STREET)), (160, 120))
     distorted = CameraModel.from_calibration(
@@ -62,6 +68,8 @@ def write_bag(path, images=2, storage=StoragePlugin.SQLITE3, mode=CompressionMod
                 ('/spoon', 'kitchen_msgs/msg/Spoon'))}
 
         def write(topic, number, message):
+            if isinstance(message, CameraInfo) and not is_calibrated:
+                return
             received_ns = (100 + number) * SECOND_NS + 50_000_000
             data = message if isinstance(message, bytes) else serialize_message(message)
             writer.write(topics[topic], received_ns, data)
@@ -249,6 +257,103 @@ def test_depth_files_of_a_bag_are_named_by_camera_and_stamp(tmp_path):
                  '--save', 'npy', 'ply', '--out', str(tmp_path / 'one')]) == 0
     assert sorted(path.name for path in (tmp_path / 'one').rglob('*.*')) == [
         '100.000000007.npy', '100.000000007.ply', '101.000000007.npy', '101.000000007.ply']
+
+
+def test_without_camera_info_there_is_depth_alone_unless_the_lens_is_given(tmp_path, capsys):
+    bag = write_bag(tmp_path / 'in', 1, is_calibrated=False)
+
+    def added(name, *options):
+        assert main(['bag', str(bag), str(tmp_path / name), '--image', '/left/image_raw',
+                     *options]) == 0
+        messages, facts = read_bag(tmp_path / name)
+        return {topic: deserialize_message(data, KINDS[facts[topic][0].rpartition('/')[2]])
+                for topic, _, data in messages if '/depth/' in topic}, facts
+
+    plain, facts = added('plain')
+    said = capsys.readouterr()
+    assert said.out == f'{tmp_path / "plain"}: /left/depth/image\n'
+    assert ('the focal length of /left/image_raw is not known, its depth is right up to a factor, '
+            'without camera_info and points: give --calibration, --focal-px or --hfov-deg'
+            ) in said.err
+    assert set(plain) == {topic for topic in facts if '/depth/' in topic} == {'/left/depth/image'}
+
+    assert main(['bag', str(bag), str(tmp_path / 'none'), '--outputs', 'points']) == 1
+    assert 'gives points, so' in capsys.readouterr().err.splitlines()[-1]
+    assert not list(tmp_path.glob('none*'))
+
+    known, _ = added('known', '--focal-px', '100')
+    assert 'not known' not in capsys.readouterr().err
+    assert set(known) == {f'/left/{output}' for output in (DEPTH, INFO, POINTS)}
+    np.testing.assert_array_equal(
+        known['/left/depth/camera_info'].k, (100, 0, 79.5, 0, 100, 59.5, 0, 0, 1))
+    # Twice the focal length, twice as far, within what the threads add up in another order.
+    far, _ = added('far', '--focal-px', '200', '--max-depth', '10000')
+    near, _ = added('near', '--focal-px', '100', '--max-depth', '10000')
+    near_m, far_m = (np.frombuffer(each['/left/depth/image'].data, np.float32)
+                     for each in (near, far))
+    is_finite = np.isfinite(near_m) & np.isfinite(far_m)
+    assert is_finite.any()
+    np.testing.assert_allclose(far_m[is_finite] / near_m[is_finite], 2, rtol=1e-3)
+
+    assert main(['depth', str(bag), '--image', '/left/image_raw', '--focal-px', '100', '--save',
+                 'ply', '--out', str(tmp_path / 'files')]) == 0
+    cloud, = (tmp_path / 'files/cloud').iterdir()
+    assert len(PlyData.read(str(cloud))['vertex']) > 1000
+
+
+def test_a_focal_length_counts_before_camera_info_and_a_field_of_view_after_it(tmp_path):
+    bag = write_bag(tmp_path / 'in', 1)
+
+    def focal_px(*options):
+        out = tmp_path / '_'.join(('out', *options))
+        assert main(['bag', str(bag), str(out), '--outputs', 'camera_info', '--image',
+                     '/left/image_raw', *options]) == 0
+        data, = (data for topic, _, data in read_bag(out)[0] if topic.endswith(INFO))
+        return deserialize_message(data, CameraInfo).k[0]
+
+    assert focal_px() == focal_px('--hfov-deg', '50') == 100
+    assert focal_px('--focal-px', '300') == 300
+
+
+def test_a_calibration_of_another_shape_is_told_of_a_bag_too(tmp_path, capsys):
+    calibration = Path(__file__).parents[1] / 'config/camera_info.example.yaml'
+    assert main(['bag', str(write_bag(tmp_path / 'in', 1)), str(tmp_path / 'out'),
+                 '--calibration', str(calibration)]) == 1
+    said = capsys.readouterr().err
+    assert 'images of 160 x 120 have another shape' in said
+    assert 'Traceback' not in said
+
+
+def test_what_is_done_is_on_the_disk_before_it_counts(tmp_path, monkeypatch):
+    """A power cut must not find the work deleted and the new bag not yet written."""
+    synced, events = set(), []
+    fsync, rmtree = os.fsync, shutil.rmtree
+
+    def recorded_fsync(handle):
+        synced.add(Path(f'/proc/self/fd/{handle}').resolve())
+        fsync(handle)
+
+    def recorded_rmtree(path, **options):
+        if Path(path).name == 'out.partial':
+            events.append((set(synced), {*(tmp_path / 'out').iterdir(), tmp_path}))
+        rmtree(path, **options)
+
+    pragmas = []
+    add = bag_tool.DepthStore.add
+
+    def recorded_add(store, *arguments):
+        pragmas.append(store._connection.execute('PRAGMA synchronous').fetchone()[0])
+        add(store, *arguments)
+
+    monkeypatch.setattr(os, 'fsync', recorded_fsync)
+    monkeypatch.setattr(shutil, 'rmtree', recorded_rmtree)
+    monkeypatch.setattr(bag_tool.DepthStore, 'add', recorded_add)
+    write_bag(tmp_path / 'in', 1)
+    assert main(['bag', str(tmp_path / 'in'), str(tmp_path / 'out'), '--outputs', 'image']) == 0
+    assert pragmas == [2, 2]  # FULL: each image of the two cameras waits for the disk
+    (done, needed), = events
+    assert {path.name for path in needed} <= {path.name for path in done}
+    assert {'metadata.yaml', 'out.db3'} <= {path.name for path in needed}
 
 
 def test_bags_that_cannot_be_used_are_one_sentence(tmp_path, capsys):

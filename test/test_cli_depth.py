@@ -13,6 +13,7 @@ import yaml
 import s2r_depth_ros
 from s2r_depth_ros.cli import main
 from s2r_depth_ros.cli.offline import OfflineDepth
+from s2r_depth_ros.colors import color_depth
 from s2r_depth_ros.frames import FrameSource
 from s2r_depth_ros.predictor import DepthPredictor
 
@@ -132,6 +133,25 @@ def test_the_focal_length_scales_the_depth_and_is_asked_for_where_it_is_needed(t
     assert 'a cloud needs the focal length' in capsys.readouterr().err
 
 
+def test_a_run_that_wrote_nothing_leaves_no_folder_of_its_own(tmp_path, capsys):
+    mine = tmp_path / 'mine'
+    mine.mkdir()
+    for out in (tmp_path / 'a/b', mine):
+        assert main(['depth', str(STREET), '--save', 'ply', 'png', '--out', str(out)]) == 1
+        assert '(0 images are done)' in capsys.readouterr().err
+    assert list(tmp_path.rglob('*')) == [mine]
+
+
+def test_the_sheet_has_the_colours_of_the_images(tmp_path):
+    # All that is nearer than the range has the reddest colour.
+    reddest = color_depth(np.ones((1, 1), np.float32), 200, 300)[0, 0].astype(int)
+    assert main(['depth', str(STREET), '--hfov-deg', '80', '--save', 'color', 'sheet',
+                 '--color-range', '200', '300', '--out', str(tmp_path / 'out')]) == 0
+    for file, share in (('color/street_0.png', 0.5), ('contact_sheet.png', 0.05)):
+        bgr = cv2.imread(str(tmp_path / 'out' / file)).astype(int)
+        assert (np.abs(bgr - reddest).max(axis=-1) < 4).mean() > share, file
+
+
 def test_a_calibration_undistorts_unless_the_images_are_rectified(tmp_path, capsys):
     height_px, width_px = cv2.imread(str(STREET)).shape[:2]
 
@@ -220,6 +240,15 @@ def test_a_full_disk_is_told_and_what_is_done_is_whole(tmp_path):
     files = [path for path in out.rglob('*') if path.is_file()]
     assert files
     assert all(cv2.imread(str(path), cv2.IMREAD_UNCHANGED) is not None for path in files)
+
+
+def test_what_stops_it_is_told_with_what_is_done(tmp_path, capsys):
+    out = tmp_path / 'out'
+    (out / 'depth_mm/street_2.png').mkdir(parents=True)  # in the way of the third
+    assert main(['depth', str(FRAMES), '--save', 'png', '--force', '--out', str(out)]) == 1
+    assert f'(2 images are done in {out})' in capsys.readouterr().err
+    assert {path.name for path in (out / 'depth_mm').glob('*.png') if path.is_file()} == {
+        'street_0.png', 'street_1.png'}
 
 
 def test_a_webcam_is_read_until_it_is_told_to_stop(tmp_path, film, monkeypatch):

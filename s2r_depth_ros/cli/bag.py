@@ -6,15 +6,18 @@ All topics of IN are copied as they are. For each camera <namespace>/image_... t
 one for every image, none is dropped. IN is sqlite3 or MCAP, compressed or not, with raw or
 compressed images; OUT must not exist.
 
-Images are undistorted with <namespace>/camera_info, unless their topic is called rect.
+Images are undistorted with <namespace>/camera_info, unless their topic is called rect. Without
+camera_info, and without --calibration, --focal-px or --hfov-deg, the depth is right up to a factor
+and there is no depth/camera_info and no depth/points.
 
-Until it is finished, the work lies in OUT.partial. After an interruption, of whatever kind, the
-same command goes on from there.
+Until it is finished, the work lies in OUT.partial, image by image. After an interruption, a power
+cut too, the same command goes on from there.
 
 Examples:
   s2r bag my_bag my_bag_depth
   s2r bag my_bag my_bag_depth --storage mcap --compress --point-stride 4
   s2r bag my_bag my_bag_depth --image /front/image_raw --outputs image camera_info image_color
+  s2r bag my_bag my_bag_depth --hfov-deg 80
 """
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 import json
+import os
 from pathlib import Path
 import shutil
 import sqlite3
@@ -44,16 +48,20 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys import get_typestore, Stores
 from tqdm import tqdm
 
-from ..bags import Bag, BagError
+from ..bags import Bag, BagCamera, BagError
+from ..frames import Lens
 from ..message_types import serialize_message
 from ..outputs import ATTENTION, DEPTH, INFO, OUTPUTS, POINTS, SCALE, STRUCTURE
 from ..parameters import Parameters
 from ..pipeline import output_messages
 from . import ToolError
 from .offline import (
+    add_lens,
     add_parameters,
     DEPTH_PARAMETERS,
     Faults,
+    HOW_TO_KNOW_THE_LENS,
+    lens_of,
     NETWORK_PARAMETERS,
     OfflineDepth,
     parameters_of,
@@ -86,13 +94,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[output.removeprefix(_PREFIX) for output in (DEPTH, INFO, POINTS)],
         help=f'which of the depth topics: {", ".join(names)} (default: image camera_info points)')
     parser.add_argument(
-        '--rectified', action='store_true',
-        help='the images are undistorted already, whatever their topic is called')
-    parser.add_argument(
         '--storage', choices=_STORAGES, help='of the new bag (default: as in the old one)')
     parser.add_argument(
         '--compress', action='store_true',
         help='compress the new bag with zstd: the chunks of MCAP, the file of sqlite3')
+    add_lens(parser).add_argument(
+        '--rectified', action='store_true',
+        help='the images are undistorted already, whatever their topic is called')
     add_parameters(parser, (*NETWORK_PARAMETERS, *DEPTH_PARAMETERS, 'depth_encoding'))
 
 
@@ -100,6 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the new bag and return the exit code."""
     out: Path = arguments.out
     parameters = parameters_of(arguments, rectify=not arguments.rectified)
+    lens = lens_of(arguments)
     outputs = [_PREFIX + name for name in arguments.outputs]
     if out.exists():
         raise ToolError(f'{out} exists: give another name')
@@ -109,10 +118,20 @@ def run(arguments: argparse.Namespace) -> int:
         with Bag(arguments.bag, faults, arguments.image) as bag:
             _check_topics(bag, outputs)
             network = OfflineDepth(parameters)
-            with _open_store(partial, bag, outputs, parameters) as store:
-                _compute(bag, store, network, outputs, parameters, faults)
-                _write(bag, store, outputs, partial / out.name, arguments, faults)
-        (partial / out.name).rename(out)
+            with _open_store(partial, bag, outputs, parameters, lens) as store:
+                _compute(bag, store, network, outputs, parameters, lens, faults)
+                added = store.topics(bag, outputs)
+                if added:
+                    _write(bag, store, added, partial / out.name, arguments, faults)
+        if not added:
+            shutil.rmtree(partial)
+            raise ToolError(
+                f'no image of {bag.path} gives {" or ".join(arguments.outputs)}, so {out} is not '
+                'made')
+        finished = partial / out.name
+        _sync(*finished.iterdir(), finished)
+        finished.rename(out)
+        _sync(out.parent)
         shutil.rmtree(partial)
     except BagError as error:
         raise ToolError(str(error)) from error
@@ -124,8 +143,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f's2r bag: stopped; what is done is kept in {partial}, the same command goes on',
               file=sys.stderr)
         return 130
-    print(f'{out}: ' + ', '.join(f'{camera.namespace}/{output}' for camera in bag.cameras
-                                 for output in outputs))
+    print(f'{out}: ' + ', '.join(f'{camera.namespace}/{output}' for camera, output in added))
     if faults.count:
         print(f's2r bag: {faults.count} faults; the rest is in {out}', file=sys.stderr)
     return 1 if faults.count else 0
@@ -148,6 +166,12 @@ class DepthStore:
                 'INSERT INTO depth VALUES (?, ?, ?, ?)',
                 [(topic, number, output, data) for output, data in computed.items()])
 
+    def topics(self, bag: Bag, outputs: Sequence[str]) -> list[tuple[BagCamera, str]]:
+        """Return the cameras and outputs of which there is any message here."""
+        found = set(self._connection.execute('SELECT DISTINCT topic, output FROM depth'))
+        return [(camera, output) for camera in bag.cameras for output in outputs
+                if (camera.image_topic, output) in found]
+
     def outputs_of(self, topic: str, number: int) -> list[tuple[str, bytes]]:
         """Return the outputs of an image with their bytes."""
         return self._connection.execute(
@@ -157,16 +181,16 @@ class DepthStore:
 
 @contextmanager
 def _open_store(
-    partial: Path, bag: Bag, outputs: Sequence[str], parameters: Parameters,
+    partial: Path, bag: Bag, outputs: Sequence[str], parameters: Parameters, lens: Lens,
 ) -> Iterator[DepthStore]:
     """:raises ToolError: if it was begun for another bag or with other options."""
     settings = json.dumps({
         'bag': str(bag.path.resolve()), 'messages': bag.message_count,
         'images': [camera.image_topic for camera in bag.cameras], 'outputs': outputs,
-        'parameters': asdict(parameters)})
+        'parameters': asdict(parameters), 'lens': repr(lens)})
     partial.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(partial / 'depth.db')) as connection:
-        connection.execute('PRAGMA synchronous = OFF')  # a killed process loses nothing by it
+        connection.execute('PRAGMA synchronous = FULL')  # what is done outlives a power cut
         connection.execute('CREATE TABLE IF NOT EXISTS begun (settings TEXT)')
         connection.execute(
             'CREATE TABLE IF NOT EXISTS depth (topic TEXT, number INTEGER, output TEXT, '
@@ -184,7 +208,7 @@ def _open_store(
 
 def _compute(
     bag: Bag, store: DepthStore, network: OfflineDepth, outputs: Sequence[str],
-    parameters: Parameters, faults: Faults,
+    parameters: Parameters, lens: Lens, faults: Faults,
 ) -> None:
     """Put the depth of all images that are not there yet into the store."""
     done = store.done()
@@ -192,12 +216,16 @@ def _compute(
     with tqdm(total=bag.image_count, initial=len(done), unit='image', desc='depth') as bar:
         try:
             images = bag.images(done)
-            for recorded, view in recorded_views(bag, images, parameters, faults):
+            for recorded, view in recorded_views(bag, images, parameters, lens, faults):
                 camera = recorded.camera
                 finished, maps = network.finish(camera.namespace, view, with_maps)
-                for reason in (view.no_cloud_reason, finished.scale_fault):
-                    if reason:
-                        faults.note(f'{camera.image_topic}: {reason}')
+                if view.model is None:
+                    faults.note(
+                        f'the focal length of {camera.image_topic} is not known, its depth is '
+                        f'right up to a factor, without camera_info and points: '
+                        f'{HOW_TO_KNOW_THE_LENS}')
+                if finished.scale_fault:
+                    faults.note(f'{camera.image_topic}: {finished.scale_fault}')
                 made = output_messages(view, finished, maps, outputs, parameters)
                 store.add(camera.image_topic, recorded.number, {
                     output: serialize_message(message) for output, message in made.items()})
@@ -207,7 +235,7 @@ def _compute(
 
 
 def _write(
-    bag: Bag, store: DepthStore, outputs: Sequence[str], path: Path,
+    bag: Bag, store: DepthStore, topics: Sequence[tuple[BagCamera, str]], path: Path,
     arguments: argparse.Namespace, faults: Faults,
 ) -> None:
     """Write the bag anew, with the depth of each image after it."""
@@ -228,7 +256,7 @@ def _write(
             (camera, output): writer.add_connection(
                 f'{camera.namespace}/{output}', _TYPES[output], typestore=typestore,
                 offered_qos_profiles=[_QOS])
-            for camera in bag.cameras for output in outputs}
+            for camera, output in topics}
         try:
             for message in bag.messages():
                 writer.write(copies[message.connection.id], message.received_ns, message.data)
@@ -239,6 +267,16 @@ def _write(
                 bar.update()
         except BagError as error:
             faults(str(error))
+
+
+def _sync(*paths: Path) -> None:
+    """Wait until files and the names in folders are on the disk, not only on their way to it."""
+    for path in paths:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _description(connection: Connection, typestore: Any) -> dict[str, Any]:

@@ -35,15 +35,18 @@ class Maps(Protocol):
         """(H, W) float32 metres; NaN and infinite where there is none."""
 
 
-def contact_sheet(frames: Sequence[Maps], title: str) -> Figure:
+def contact_sheet(
+    frames: Sequence[Maps], title: str, range_m: tuple[float, float] | None = None,
+) -> Figure:
     """
     Draw a row for each frame; all depths have one scale of colours.
 
     :param frames: at least one.
     :param title: above the sheet.
+    :param range_m: depth of the reddest and the bluest colour; None suits these depths.
     :returns: a figure to save.
     """
-    near_m, far_m = depth_limits(frame.depth_m for frame in frames)
+    near_m, far_m = range_m or depth_limits(frame.depth_m for frame in frames)
     row_in = [_WIDTH_IN * 0.225 * frame.rgb.shape[0] / frame.rgb.shape[1] for frame in frames]
     height_in = sum(row_in) + 0.08 * len(frames) + 1.15
     figure = Figure(figsize=(_WIDTH_IN, height_in), dpi=120, facecolor='white')

@@ -5,13 +5,15 @@ What --save can name, and where it lies in the folder --out (NAME is that of the
 
   png    depth_mm/NAME.png  16 bits, millimetres; 0 where there is no depth
   npy    depth_m/NAME.npy   float32, metres; -inf is too near, inf too far, nan not seen
-  color  color/NAME.png     red is near, blue far, on a logarithmic scale; grey is too far
+  color  color/NAME.png     red is near, blue far, on a logarithmic scale, the same for all images
+                            (--color-range, 1 to 80 m); grey is too far
   mp4    color.mp4          the same as a video
   ply    cloud/NAME.ply     points in metres; x right, y down, z forward
-  sheet  contact_sheet.png  image, structure map, attention map and depth of a few images
+  sheet  contact_sheet.png  image, structure map, attention map and depth of a few images, in the
+                            same colours, with their scale
 
-Metres need the focal length: --calibration, --focal-px or --hfov-deg, or a manifest.json beside
-the images; a bag has its camera_info. Without it the depth is right up to a factor.
+Metres need the focal length: --calibration, --focal-px or --hfov-deg, a manifest.json beside the
+images, or the camera_info of a bag. Without it the depth is right up to a factor.
 
 Examples:
   s2r depth street.jpg --focal-px 720
@@ -35,7 +37,7 @@ import cv2
 from tqdm import tqdm
 
 from ..bags import Bag, BagError
-from ..camera import CameraError, read_calibration
+from ..camera import CameraError
 from ..frames import FrameError, FrameSource, Lens
 from ..message_types import Header
 from ..parameters import Parameters
@@ -43,9 +45,12 @@ from ..pipeline import CameraInput, View
 from . import ToolError
 from .depth_files import DepthFiles, PLACES
 from .offline import (
+    add_lens,
     add_parameters,
     DEPTH_PARAMETERS,
     Faults,
+    HOW_TO_KNOW_THE_LENS,
+    lens_of,
     NETWORK_PARAMETERS,
     number_in,
     OfflineDepth,
@@ -55,7 +60,6 @@ from .offline import (
 
 _BAG_SUFFIXES = ('.mcap', '.db3')
 _DEFAULT_RATE_HZ = 10.0
-_HOW_TO_KNOW_THE_LENS = 'give --calibration, --focal-px or --hfov-deg'
 
 
 class Shot(NamedTuple):
@@ -100,18 +104,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--color-range', type=number_in(float, 0.001, 10_000), nargs=2, default=(1.0, 80.0),
         metavar=('NEAR', 'FAR'),
-        help='metres of the reddest and of the bluest colour (default: 1 80)')
-    lens = parser.add_argument_group('lens', 'the first that is given counts')
-    lens.add_argument(
-        '--calibration', type=Path, metavar='YAML',
-        help='in the form of camera_info_manager; images are undistorted with it')
-    lens.add_argument(
-        '--focal-px', type=number_in(float, 0, 1e6), default=0.0, metavar='F',
-        help='focal length in pixels of the image')
-    lens.add_argument(
-        '--hfov-deg', type=number_in(float, 0, 179), default=0.0, metavar='DEGREES',
-        help='horizontal field of view, if there is no manifest.json either')
-    lens.add_argument(
+        help='metres of the reddest and of the bluest colour, of color, mp4 and sheet alike; '
+        '0.5 10 suits a room (default: 1 80)')
+    add_lens(parser).add_argument(
         '--rectified', action='store_true', help='the images are undistorted already')
     parser.add_argument_group('bags').add_argument(
         '--image', nargs='+', default=[], metavar='TOPIC',
@@ -124,10 +119,10 @@ def run(arguments: argparse.Namespace) -> int:
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')  # what it says, we say in one sentence
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     parameters = parameters_of(arguments, rectify=not arguments.rectified)
-    lens, faults = _lens(arguments), Faults('depth')
+    lens, faults = lens_of(arguments), Faults('depth')
     _check(arguments)
     sources = [
-        _bag(path, arguments.image, parameters, faults) if _is_bag(path) else
+        _bag(path, arguments.image, lens, parameters, faults) if _is_bag(path) else
         _frames(path, lens, parameters, faults) for path in arguments.inputs]
     is_live = any(source.is_live for source in sources)
     total = arguments.frames or (0 if is_live else sum(source.total for source in sources))
@@ -152,7 +147,8 @@ def run(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         is_stopped = True
     except ToolError as error:
-        raise ToolError(f'{error} ({files.done} images are done)') from error
+        where = f' in {arguments.out}' if files.done else ''
+        raise ToolError(f'{error} ({files.done} images are done{where})') from error
     seconds = time.monotonic() - begun_s
     if not files.done and not is_stopped:
         raise ToolError('there is no image that can be used')
@@ -191,7 +187,9 @@ def _frames(path: Path, lens: Lens, parameters: Parameters, faults: Faults) -> S
     return Source(len(source), rate_hz, source.is_film, source.is_live, shots())
 
 
-def _bag(path: Path, topics: list[str], parameters: Parameters, faults: Faults) -> Source:
+def _bag(
+    path: Path, topics: list[str], lens: Lens, parameters: Parameters, faults: Faults,
+) -> Source:
     """:raises ToolError: if there is nothing to read."""
     try:
         bag = Bag(path, faults, topics)
@@ -201,7 +199,8 @@ def _bag(path: Path, topics: list[str], parameters: Parameters, faults: Faults) 
 
     def shots() -> Iterator[Shot]:
         try:
-            for recorded, view in recorded_views(bag, bag.images(), parameters, faults):
+            for recorded, view in recorded_views(
+                    bag, bag.images(), parameters, lens, faults):
                 stamp, namespace = view.header.stamp, recorded.camera.namespace
                 name = f'{stamp.sec}.{stamp.nanosec:09d}'
                 prefix = namespace.strip('/').replace('/', '_')
@@ -218,15 +217,6 @@ def _is_bag(path: Path) -> bool:
     return path.suffix in _BAG_SUFFIXES or (path / 'metadata.yaml').is_file()
 
 
-def _lens(arguments: argparse.Namespace) -> Lens:
-    """:raises ToolError: if the calibration can not be used."""
-    try:
-        calibration = read_calibration(arguments.calibration) if arguments.calibration else None
-    except CameraError as error:
-        raise ToolError(str(error)) from error
-    return Lens(calibration, arguments.focal_px, arguments.hfov_deg)
-
-
 def _check(arguments: argparse.Namespace) -> None:
     """:raises ToolError: if something might be written over, or the colours have no range."""
     out, force, (near_m, far_m) = arguments.out, arguments.force, arguments.color_range
@@ -240,7 +230,7 @@ def _tell_of_unknown_lens(shot: Shot, kinds: Collection[str], faults: Faults) ->
     if 'ply' in kinds:
         raise ToolError(
             f'a cloud needs the focal length, and that of {shot.name} is not known: '
-            + _HOW_TO_KNOW_THE_LENS)
+            + HOW_TO_KNOW_THE_LENS)
     faults.note(
         'the focal length is not known, the depth is right up to a factor: '
-        f'{_HOW_TO_KNOW_THE_LENS}')
+        f'{HOW_TO_KNOW_THE_LENS}')

@@ -45,7 +45,8 @@ class DepthFiles:
     Writes what is wanted of each image, in a thread of its own; a context manager.
 
     Each file appears whole or not at all, except the video. At the end of the context the video
-    is closed and the sheet drawn, after an exception too.
+    is closed and the sheet drawn, after an exception too; a folder that was made for nothing is
+    removed.
 
     :param folder: is made if it is not there.
     :param kinds: of :data:`PLACES`.
@@ -79,10 +80,13 @@ class DepthFiles:
         self._video_images = 0
         self._thread = ThreadPoolExecutor(1)
         self._waiting: deque[Future] = deque()
+        self._made: list[Path] = []
         for kind in kinds:
             place = folder / PLACES[kind]
+            needed = place.parent if place.suffix else place
+            self._made += [path for path in (needed, *needed.parents) if not path.exists()]
             with _told(place):
-                (place.parent if place.suffix else place).mkdir(parents=True, exist_ok=True)
+                needed.mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> DepthFiles:
         return self
@@ -96,6 +100,9 @@ class DepthFiles:
                 self._thread.shutdown(cancel_futures=True)
                 self._close_video()
                 self._draw_sheet()
+                for path in sorted(self._made, reverse=True):  # what is inside comes first
+                    with suppress(OSError):  # it is not empty
+                        path.rmdir()
 
     @property
     def wants_maps(self) -> bool:
@@ -187,7 +194,7 @@ class DepthFiles:
     def _draw_sheet(self) -> None:
         if self._rows:
             with _whole(self._folder / PLACES['sheet']) as file:
-                contact_sheet(self._rows, self._title).savefig(file)
+                contact_sheet(self._rows, self._title, self._color_range_m).savefig(file)
 
 
 def _write_png(path: Path, pixels: np.ndarray) -> None:

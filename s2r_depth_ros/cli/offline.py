@@ -4,6 +4,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, replace
+from pathlib import Path
 import sys
 from typing import Any
 
@@ -11,7 +12,8 @@ from tqdm import tqdm
 
 from .. import weights
 from ..bags import Bag, BagImage
-from ..camera import CameraError
+from ..camera import CameraError, read_calibration
+from ..frames import Frame, Lens
 from ..messages import MessageError
 from ..parameters import Parameters
 from ..pipeline import CameraDepth, CameraInput, FinishedDepth, View
@@ -27,6 +29,8 @@ DEPTH_PARAMETERS = (
 # True distances from other sensors are for the node alone.
 _SCALE_SOURCES = ('fixed', 'ground_plane')
 _TOLD_FAULTS = 5
+
+HOW_TO_KNOW_THE_LENS = 'give --calibration, --focal-px or --hfov-deg'
 
 
 def add_parameters(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
@@ -71,6 +75,42 @@ def parameters_of(arguments: argparse.Namespace, **others: Any) -> Parameters:
         return Parameters(**{**given, **others})
     except ValueError as error:
         raise ToolError(str(error)) from error
+
+
+def add_lens(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """
+    Add the options that say what is known of the lens.
+
+    :param parser: of the command.
+    :returns: their group.
+    """
+    group = parser.add_argument_group(
+        'lens', 'of all cameras; the first that is given counts, and what comes with the images '
+        '(camera_info, manifest.json) counts before --hfov-deg')
+    group.add_argument(
+        '--calibration', type=Path, metavar='YAML',
+        help='in the form of camera_info_manager; images are undistorted with it')
+    group.add_argument(
+        '--focal-px', type=number_in(float, 0, 1e6), default=0.0, metavar='F',
+        help='focal length in pixels of the image')
+    group.add_argument(
+        '--hfov-deg', type=number_in(float, 0, 179), default=0.0, metavar='DEGREES',
+        help='horizontal field of view')
+    return group
+
+
+def lens_of(arguments: argparse.Namespace) -> Lens:
+    """
+    Return what the command line says of the lens.
+
+    :param arguments: with the options of :func:`add_lens`.
+    :raises ToolError: if the calibration can not be used.
+    """
+    try:
+        calibration = read_calibration(arguments.calibration) if arguments.calibration else None
+    except CameraError as error:
+        raise ToolError(str(error)) from error
+    return Lens(calibration, arguments.focal_px, arguments.hfov_deg)
 
 
 class Faults:
@@ -142,7 +182,7 @@ class OfflineDepth:
 
 
 def recorded_views(
-    bag: Bag, images: Iterable[BagImage], parameters: Parameters,
+    bag: Bag, images: Iterable[BagImage], parameters: Parameters, lens: Lens,
     on_fault: Callable[[str], None],
 ) -> Iterator[tuple[BagImage, View]]:
     """
@@ -151,6 +191,8 @@ def recorded_views(
     :param bag: the bag.
     :param images: of the bag.
     :param parameters: ``rectify`` and ``max_image_pixels``.
+    :param lens: its calibration or focal length counts before the camera_info of the bag, its
+        field of view where there is none.
     :param on_fault: called with a sentence for each image that cannot be used; it is left out.
     :raises s2r_depth_ros.bags.BagError: where the bag is broken.
     """
@@ -158,9 +200,16 @@ def recorded_views(
     as_it_is = replace(parameters, rectify=False)
     for recorded in images:
         camera = recorded.camera
+        info = None if lens.calibration or lens.focal_px else recorded.info
+        options = as_it_is if camera.is_rectified else parameters
         try:
-            view = inputs[camera].view(
-                recorded.image, recorded.info, as_it_is if camera.is_rectified else parameters)
+            view = inputs[camera].view(recorded.image, info, options)
+            if view.model is None:
+                frame = Frame('', view.rgb, None)
+                if lens.shape_fault(frame):
+                    raise CameraError(lens.shape_fault(frame))
+                view = inputs[camera].rectified(
+                    view.header, view.rgb, lens.camera_of(frame), options)
         except (MessageError, CameraError) as error:
             on_fault(f'{camera.image_topic}, image {recorded.number}: {error}')
             continue
