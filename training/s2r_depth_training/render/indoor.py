@@ -303,22 +303,48 @@ def _lamps(room: _Room) -> list[np.ndarray]:
 
 
 def _cameras(room: _Room, frames: int, width_px: int, height_px: int) -> list[cameras.Camera]:
-    """Walk a hand-held camera through free floor space, looking into the room."""
+    """Walk a hand-held camera through the room; it looks into it, or down at what is near."""
     rng = room.rng
     hfov = np.radians(rng.uniform(50, 75))
     intrinsics = cameras.pinhole(hfov, width_px, height_px, (
         rng.normal(0, 0.01) * width_px, rng.normal(0, 0.01) * height_px))
     views = []
     for _ in range(frames):
-        best = max((np.array([rng.uniform(-1, 1) * (room.length / 2 - 0.3),
-                              rng.uniform(-1, 1) * (room.width / 2 - 0.3)]) for _ in range(12)),
-                   key=lambda spot: min([np.hypot(spot[0] - x, spot[1] - y) - r
-                                         for x, y, r in room.taken], default=1.0)
-                   + rng.uniform(0, 0.5) + 0.15 * np.hypot(*spot))
-        goal = rng.uniform(-0.45, 0.45, 2) * (room.length, room.width)
-        yaw = np.arctan2(*(goal - best)[::-1]) + rng.normal(0, 0.25)
-        pitch = np.radians(np.clip(rng.normal(-14, 14), -45, 15))
-        height = min(rng.uniform(0.8, 1.8), room.height - 0.6)
-        views.append(cameras.look((*best, height), float(yaw), float(pitch), rng.normal(0, 0.05),
+        before = _before_a_thing(room) if rng.random() < 0.35 else None
+        if before is not None:
+            spot, goal = before
+            yaw = np.arctan2(*(goal - spot)[::-1]) + rng.normal(0, 0.2)
+            pitch, height = np.radians(rng.uniform(-45, -12)), rng.uniform(1.0, 1.7)
+        else:
+            spot = _free_spot(room)
+            goal = rng.uniform(-0.45, 0.45, 2) * (room.length, room.width)
+            yaw = np.arctan2(*(goal - spot)[::-1]) + rng.normal(0, 0.25)
+            pitch = np.radians(np.clip(rng.normal(-14, 14), -45, 15))
+            height = rng.uniform(0.8, 1.8)
+        height = min(height, room.height - 0.6)
+        views.append(cameras.look((*spot, height), float(yaw), float(pitch), rng.normal(0, 0.05),
                                   intrinsics, width_px, height_px))
     return views
+
+
+def _free_spot(room: _Room) -> np.ndarray:
+    """Choose a place (x, y) to stand at, rather far from furniture and from the middle."""
+    rng = room.rng
+    return max((np.array([rng.uniform(-1, 1) * (room.length / 2 - 0.3),
+                          rng.uniform(-1, 1) * (room.width / 2 - 0.3)]) for _ in range(12)),
+               key=lambda spot: min([np.hypot(spot[0] - x, spot[1] - y) - r
+                                     for x, y, r in room.taken], default=1.0)
+               + rng.uniform(0, 0.5) + 0.15 * np.hypot(*spot))
+
+
+def _before_a_thing(room: _Room) -> tuple[np.ndarray, np.ndarray] | None:
+    """Choose a place (x, y) close to a table or another thing, and its middle, if there is one."""
+    rng = room.rng
+    for _ in range(8 if room.taken else 0):
+        x, y, radius = room.taken[rng.integers(len(room.taken))]
+        angle, away = rng.uniform(0, 2 * np.pi), radius + rng.uniform(0.1, 0.7)
+        spot = np.array([x + away * np.cos(angle), y + away * np.sin(angle)])
+        inside = max(abs(spot[0]) - room.length / 2, abs(spot[1]) - room.width / 2) < -0.25
+        if inside and room.is_free(*spot, 0.05):
+            return spot, np.array([x, y])
+    return None
