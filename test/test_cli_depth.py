@@ -1,5 +1,6 @@
 """`s2r depth`: what it reads, what it writes, what it refuses; also where ROS is not installed."""
 from pathlib import Path
+import re
 import resource
 import subprocess
 import sys
@@ -246,9 +247,10 @@ def test_what_stops_it_is_told_with_what_is_done(tmp_path, capsys):
     out = tmp_path / 'out'
     (out / 'depth_mm/street_2.png').mkdir(parents=True)  # in the way of the third
     assert main(['depth', str(FRAMES), '--save', 'png', '--force', '--out', str(out)]) == 1
-    assert f'(2 images are done in {out})' in capsys.readouterr().err
-    assert {path.name for path in (out / 'depth_mm').glob('*.png') if path.is_file()} == {
-        'street_0.png', 'street_1.png'}
+    told = re.search(rf'street_2.png: .* \((\d) images are done in {out}\)', capsys.readouterr().err)
+    assert told
+    whole = [path for path in (out / 'depth_mm').iterdir() if path.is_file()]
+    assert 2 <= int(told[1]) <= len(whole)
 
 
 def test_a_webcam_is_read_until_it_is_told_to_stop(tmp_path, film, monkeypatch):
