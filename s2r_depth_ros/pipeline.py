@@ -172,8 +172,8 @@ class CameraDepth:
             except (NoScaleError, MessageError) as error:
                 fault = str(error)
             stamp = view.header.stamp
-            scale = self._scale.update(
-                measured, stamp.sec + stamp.nanosec * 1e-9, parameters.scale_smoothing)
+            stamp_s = stamp.sec + stamp.nanosec * 1e-9
+            scale = self._scale.update(measured, stamp_s or None, parameters.scale_smoothing)
         is_doubtful = scale.confidence < _DOUBTFUL_CONFIDENCE
         return FinishedDepth(
             limit_depth(depth_m, view, far_m, scale.factor, parameters), scale,

@@ -30,6 +30,8 @@ _LEAST_GROUND = 0.25
 _LEAST_SHARED_PX = 20
 _AGREEING_RATIO = 1.25
 
+_UNSTAMPED_S = 0.1  # from image to image, where no stamp says it
+
 
 class NoScaleError(ValueError):
     """The scale cannot be told from this image; the text says why."""
@@ -164,24 +166,28 @@ class SmoothedScale:
         self._weight = 0.0
         self._looks = 0.0
         self._stamp_s: float | None = None
+        self._is_first = True
 
-    def update(self, measured: Scale | None, stamp_s: float, smoothing_s: float) -> Scale:
+    def update(self, measured: Scale | None, stamp_s: float | None, smoothing_s: float) -> Scale:
         """
         Take in what an image says.
 
         :param measured: of this image, None if the scale cannot be told from it.
-        :param stamp_s: time of the image.
+        :param stamp_s: time of the image; None if nothing says it, which counts as a tenth of a
+            second after the image before.
         :param smoothing_s: after so long a measurement counts a third (1 / e); 0 for the newest
             alone.
         :returns: the smoothed factor; confidence is the mean of the measurements', where an image
             without counts 0.
         """
-        if self._stamp_s is not None:
-            passed_s = max(0.0, stamp_s - self._stamp_s)  # a bag that loops: no time has passed
+        if not self._is_first:
+            passed_s = (
+                _UNSTAMPED_S if stamp_s is None or self._stamp_s is None else
+                max(0.0, stamp_s - self._stamp_s))  # a bag that loops: no time has passed
             kept = math.exp(-passed_s / smoothing_s) if smoothing_s > 0 else 0.0
             self._weight *= kept
             self._looks *= kept
-        self._stamp_s = stamp_s
+        self._stamp_s, self._is_first = stamp_s, False
         self._looks += 1
         if measured is not None and measured.confidence > 0:
             self._weight += measured.confidence

@@ -247,7 +247,8 @@ def test_what_stops_it_is_told_with_what_is_done(tmp_path, capsys):
     out = tmp_path / 'out'
     (out / 'depth_mm/street_2.png').mkdir(parents=True)  # in the way of the third
     assert main(['depth', str(FRAMES), '--save', 'png', '--force', '--out', str(out)]) == 1
-    told = re.search(rf'street_2.png: .* \((\d) images are done in {out}\)', capsys.readouterr().err)
+    said = capsys.readouterr().err
+    told = re.search(rf'street_2.png: .* \((\d) images are done in {out}\)', said)
     assert told
     whole = [path for path in (out / 'depth_mm').iterdir() if path.is_file()]
     assert 2 <= int(told[1]) <= len(whole)

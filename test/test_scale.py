@@ -177,6 +177,15 @@ def test_the_scale_is_held_while_nothing_is_measured_and_its_confidence_falls():
     assert scale.update(Scale(3.0, 0.5), 3000.0, 2.0).factor == pytest.approx(3.0)
 
 
+def test_images_without_a_stamp_are_a_tenth_of_a_second_apart():
+    unstamped, stamped = SmoothedScale(first=1.0), SmoothedScale(first=1.0)
+    for number in range(1, 30):
+        measured = Scale(2.0 if number < 15 else 3.0, 0.9)
+        found = unstamped.update(measured, None, 0.5)
+        assert found == pytest.approx(stamped.update(measured, number / 10, 0.5))
+    assert found.factor == pytest.approx(3.0, rel=0.03)
+
+
 def test_without_smoothing_the_newest_counts_alone_and_a_clock_may_go_back():
     scale = SmoothedScale(first=1.0)
     scale.update(Scale(2.0, 0.9), 10.0, 0.0)

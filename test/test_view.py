@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 
 import cv2
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 import numpy as np
 import pytest
@@ -252,6 +253,17 @@ def test_a_running_node_is_shown_and_its_absence_explained(tmp_path):
         assert picture(news['pictures']['image']).shape == grey.shape
         assert news['status']['latency_ms'] is None
         view.wait_for(lambda news: news['status']['text'] == 'waiting for the node')
+        # What another node says, of a camera of the same name even, does not count.
+        diagnostics = graph.publisher(DiagnosticArray, '/diagnostics')
+        diagnostics.publish(DiagnosticArray(status=[
+            DiagnosticStatus(name=f'{node}: {about}', level=level, message=message)
+            for node, level, message in (
+                ('/other', DiagnosticStatus.ERROR, 'broken'),
+                ('/test', DiagnosticStatus.OK, 'running'))
+            for about in ('network', 'front')]))
+        news = view.wait_for(
+            lambda news: news['status']['text'] not in ('waiting for the node', 'broken'))
+        assert (news['status']['text'], news['status']['is_good']) == ('running', True)
         view.process.send_signal(signal.SIGINT)
         assert view.process.wait(PATIENCE_S) == 0
 

@@ -82,7 +82,7 @@ class LiveView:
         self._camera = camera
         self._on_message = on_message
         self._depth_topic = node.resolve_topic_name(f'{camera}/{COLOR}')
-        self._is_published = False
+        self._depth_nodes: set[str] = set()
         self._changed = threading.Condition()
         self._frame: LiveFrame | None = None
         self._diagnosis: DiagnosticStatus | None = None
@@ -119,7 +119,7 @@ class LiveView:
             rate_hz = (len(arrivals_s) - 1) / max(time.monotonic() - arrivals_s[0], 1e-9)
         if latencies_s and 0 <= statistics.median(latencies_s) < _OTHER_CLOCK_S:
             latency_ms = statistics.median(latencies_s) * 1e3
-        if not self._is_published:
+        if not self._depth_nodes:
             return Status(
                 rate_hz, latency_ms, f'nobody publishes {self._depth_topic}: start depth_node, or '
                 'name its camera with --camera', False)
@@ -145,16 +145,19 @@ class LiveView:
             del self._waiting[next(iter(self._waiting))]
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        """Keep the worse of what the node says of the network and of this camera."""
-        told = [status for status in message.status
-                if status.name.endswith((': network', f': {self._camera}'))]
+        """Keep the worse of what the depth's node says of the network and of this camera."""
+        names = {f'{node}: {about}' for node in self._depth_nodes
+                 for about in ('network', self._camera)}
+        told = [status for status in message.status if status.name in names]
         if told:
             with self._changed:
                 self._diagnosis = max(
                     told, key=lambda status: (status.level, status.hardware_id == self._camera))
 
     def _check(self) -> None:
-        self._is_published = self._node.count_publishers(self._depth_topic) > 0
+        self._depth_nodes = {
+            f'{publisher.node_namespace.rstrip("/")}/{publisher.node_name}'
+            for publisher in self._node.get_publishers_info_by_topic(self._depth_topic)}
 
 
 def to_jpeg(message: Image | CompressedImage) -> bytes:
