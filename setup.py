@@ -35,8 +35,8 @@ setup(
     ],
     extras_require={
         'train': [
-            'embreex', 'h5py', 'jinja2', 'jsonargparse[signatures]', 'lightning-fabric',
-            'matplotlib', 'moderngl', 'onnx', 'onnxruntime', 'onnxscript', 'scipy',
+            'embreex', 'h5py', 'jinja2', 'jsonargparse[signatures]>=4.53', 'lightning-fabric',
+            'matplotlib', 'moderngl', 'onnx', 'onnxruntime', 'onnxscript', 'scipy', 'shtab',
             'tensorboard', 'tqdm',
         ],
         'tools': [

@@ -64,13 +64,18 @@ def test_every_executable_has_a_help_page(name):
     assert len(text.splitlines()) > 10, text
 
 
-def test_the_shell_completes_verbs_and_options(tmp_path):
-    s2r = Path(sys.executable).parent / 's2r'
-    (tmp_path / 's2r').write_text(run([s2r, 'completion', 'bash']))
-    for words, wanted in (('s2r ""', 'depth'), ('s2r depth --sa', '--save'),
-                          ('s2r bag a b --storage ""', 'mcap')):
-        said = run(['bash', '-c', f'. {tmp_path}/s2r; COMP_WORDS=({words}); COMP_CWORD=$(('
-                    '${#COMP_WORDS[@]} - 1)); _shtab_s2r; echo ${COMPREPLY[@]}'])
+@pytest.mark.parametrize(('name', 'examples'), [
+    ('s2r', [('s2r ""', 'depth'), ('s2r depth --sa', '--save'),
+             ('s2r bag a b --storage ""', 'mcap')]),
+    ('s2r_train', [('s2r_train ""', 'evaluate'), ('s2r_train dsa --res', '--resume'),
+                   ('s2r_train evaluate --data', '--dataset'),
+                   ('s2r_train completion z', 'zsh')])])
+def test_the_shell_completes_verbs_and_options(tmp_path, name, examples):
+    script = tmp_path / name
+    script.write_text(run([Path(sys.executable).parent / name, 'completion', 'bash']))
+    for words, wanted in examples:
+        said = run(['bash', '-c', f'. {script}; COMP_WORDS=({words}); COMP_CWORD=$(('
+                    f'${{#COMP_WORDS[@]}} - 1)); _shtab_{name}; echo ${{COMPREPLY[@]}}'])
         assert wanted in said.split(), (words, said)
 
 

@@ -28,6 +28,7 @@ TOOLS = {
     'evaluate': ('.evaluate', 'evaluate', 'published protocols, tables, an HTML page'),
     'bench': ('.bench', 'bench', 'samples per second of renderer, loader and stages'),
     'export-onnx': ('.export_onnx', 'export_onnx', 'write the network for ONNX Runtime'),
+    'completion': ('.completion', 'completion', 'print what a shell needs to complete these'),
 }
 VERBS = {**STAGES, **TOOLS}
 
@@ -73,16 +74,38 @@ def parse(verb: str, arguments: list[str]) -> tuple[Callable[..., Any], dict[str
     :raises SystemExit: with status 2 if an argument or the config is wrong, which is then said on
         the standard error; with 0 after ``--help``.
     """
+    parser, function = parser_of(verb)
+    values = _values(parser, arguments)
+    if verb in TOOLS:
+        return function, values
+
+    from .config import Config
+
+    try:
+        config = Config(**{field.name: values.pop(field.name) for field in fields(Config)})
+    except ValueError as error:  # a setting out of its range
+        parser.error(str(error))
+    del values['config']
+    return function, {**values, 'config': config}
+
+
+def parser_of(verb: str) -> tuple[ArgumentParser, Callable[..., Any]]:
+    """
+    Return the parser of a verb, and its function.
+
+    :param verb: one of :data:`VERBS`.
+    """
     from jsonargparse import ArgumentParser
 
     module, name, summary = VERBS[verb]
     function = getattr(import_module(module, __package__), name)
+    setting = 'SHELL' if verb == 'completion' else '[--SETTING VALUE ...]'
     parser = ArgumentParser(
         prog=f's2r_train {verb}', description=f'{summary[0].upper()}{summary[1:]}.',
-        usage=f's2r_train {verb} [--SETTING VALUE ...]')
+        usage=f's2r_train {verb} {setting}')
     if verb in TOOLS:
-        parser.add_function_arguments(function)
-        return function, _values(parser, arguments)
+        parser.add_function_arguments(function, as_positional=verb == 'completion')
+        return parser, function
 
     from .config import Config
 
@@ -92,13 +115,7 @@ def parse(verb: str, arguments: list[str]) -> tuple[Callable[..., Any], dict[str
         '--resume', action='store_true', help='go on where this run was interrupted')
     parser.add_function_arguments(function, as_group=False, skip={'config', 'resume'})
     parser.add_class_arguments(Config)
-    values = _values(parser, arguments)
-    try:
-        config = Config(**{field.name: values.pop(field.name) for field in fields(Config)})
-    except ValueError as error:  # a setting out of its range
-        parser.error(str(error))
-    del values['config']
-    return function, {**values, 'config': config}
+    return parser, function
 
 
 def _values(parser: ArgumentParser, arguments: list[str]) -> dict[str, Any]:
