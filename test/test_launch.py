@@ -190,8 +190,14 @@ def test_rviz_shows_published_topics_with_the_published_reliability():
     assert cloud['Color Image Topic'] == '/camera/depth/image_color'
 
 
-def test_every_argument_that_the_readme_gives_is_declared(monkeypatch):
-    text = (ROOT / 'README.md').read_text().replace('\\\n', ' ')
+def pages():
+    """Return the text of the README and of all pages, commands in one line."""
+    files = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+    return '\n'.join(re.sub(r'\\\n\s*', ' ', file.read_text()) for file in files)
+
+
+def test_every_argument_that_the_pages_give_is_declared(monkeypatch):
+    text = pages()
     commands = re.findall(r'ros2 launch s2r_depth_ros (\S+) ([^\n`]*)', text)
     assert sum(':=' in line for _, line in commands) >= 3
     for file, line in commands:
@@ -200,3 +206,11 @@ def test_every_argument_that_the_readme_gives_is_declared(monkeypatch):
             if isinstance(action, stand_in.DeclareLaunchArgument)}
         given = re.findall(r'(\w+):=', line)
         assert set(given) <= declared, (file, line)
+
+
+def test_every_parameter_that_the_pages_give_is_one_of_the_node():
+    commands = re.findall(r'ros2 run s2r_depth_ros depth_node ([^\n`]*)', pages())
+    given = {name for line in commands for name in re.findall(r'-p (\w+):=', line)}
+    given |= set(re.findall(r'ros2 param set /depth_node (\w+)', pages()))
+    assert {'scale_source', 'weights', 'steadiness'} <= given
+    assert given <= {item.name for item in fields(Parameters)}

@@ -38,8 +38,8 @@ def test_every_verb_explains_its_settings(verb, capsys):
     assert cli.main([verb, '--help']) == 0
     shown = capsys.readouterr().out
     assert f's2r_train {verb}' in shown
-    own = '--config' if verb in cli.STAGES else '--steps' if verb == 'bench' else '--out'
-    assert own in shown
+    special = {'bench': '--steps', 'completion': 'bash'}
+    assert ('--config' if verb in cli.STAGES else special.get(verb, '--out')) in shown
 
 
 @pytest.mark.parametrize('config', CONFIGS, ids=lambda path: path.stem)
