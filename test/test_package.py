@@ -45,6 +45,17 @@ def test_the_manifest_is_valid():
     assert [str(licence) for licence in package.licenses] == ['Apache-2.0']
 
 
+@pytest.mark.parametrize(('distribution', 'has_package'), [
+    ('jazzy', False), ('kilted', False), ('rolling', True)])
+def test_torch_is_a_key_where_ubuntu_has_the_package(distribution, has_package):
+    """Ubuntu 24.04 has none, and rosdep gave up there."""
+    package = parse_package(str(ROOT))
+    package.evaluate_conditions({'ROS_DISTRO': distribution})
+    keys = {each.name for each in package.exec_depends if each.evaluated_condition}
+    assert ('python3-torch' in keys) is has_package
+    assert {'rclpy', 'python3-numpy'} <= keys
+
+
 def test_the_changelog_is_well_formed_and_of_this_version():
     text = (ROOT / 'CHANGELOG.rst').read_text()
     publish_doctree(text, settings_overrides={'halt_level': 2, 'report_level': 5})
