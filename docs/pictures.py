@@ -1,11 +1,13 @@
-"""Draw the pictures of method.md from a frame of the package: `python docs/pictures.py`."""
+"""Draw the pictures of method.md and files.md: `python docs/pictures.py`."""
 from pathlib import Path
+import tempfile
 
 import cv2
 from matplotlib import colormaps
 import numpy as np
 
 from s2r_depth_ros import DepthPredictor
+from s2r_depth_ros.cli import main as s2r
 from s2r_depth_ros.cli.cloud_view import cloud_picture
 from s2r_depth_ros.colors import color_depth
 from s2r_depth_ros.depth_range import mark_out_of_range
@@ -17,7 +19,8 @@ IMAGES = Path(__file__).parent / 'images'
 
 
 def main() -> None:
-    """Write docs/images/method_*.jpg."""
+    """Write docs/images/files.jpg and docs/images/method_*.jpg."""
+    _contact_sheet()
     frame = list(FrameSource(FRAMES, print))[2]
     predictor = DepthPredictor()
     maps, = predictor.predict_maps([frame.rgb], [frame.intrinsics])
@@ -35,6 +38,15 @@ def main() -> None:
         cv2.imwrite(str(file), bgr, [cv2.IMWRITE_JPEG_QUALITY, 88])
     cloud_picture(back_project(depth_m, frame.intrinsics), frame.rgb).savefig(
         IMAGES / 'method_cloud.jpg', dpi=50, pil_kwargs={'quality': 85})
+
+
+def _contact_sheet() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        s2r(['depth', str(FRAMES), '--frames', '3', '--save', 'sheet', '--out', folder])
+        sheet = cv2.imread(f'{folder}/contact_sheet.png')
+    scale = 0.6
+    sheet = cv2.resize(sheet, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(IMAGES / 'files.jpg'), sheet, [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
 def _painted(values: np.ndarray, palette: str) -> np.ndarray:

@@ -3,80 +3,28 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from pathlib import Path
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 import numpy as np
 import pytest
 from ros_graph import Graph
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
-from websockets.sync.client import connect
+from view_process import Foxglove, PATIENCE_S, points_of, RUN_S2R, View
 
 from s2r_depth_ros.cli import main
 from s2r_depth_ros.messages import pixels_to_image
 
 FRAMES = Path(__file__).parents[1] / 's2r_depth_ros' / 'demo_frames'
-RUN_S2R = 'import sys; from s2r_depth_ros.cli import main; sys.exit(main())'
 PICTURES = {'image', 'depth/image_color', 'depth/structure', 'depth/attention'}
-COLORS = ('red', 'green', 'blue', 'alpha')
-PATIENCE_S = 60
-
-
-class View:
-    """`s2r view` as a process on free ports, with the addresses that it prints."""
-
-    def __init__(self, *arguments, domain_id=None):
-        environment = {**os.environ}
-        if domain_id is not None:
-            environment['ROS_DOMAIN_ID'] = str(domain_id)
-        self.process = subprocess.Popen(
-            [sys.executable, '-c', RUN_S2R, 'view', '--port', '0', '--foxglove-port', '0',
-             *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=environment, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
-        self.page = self._address()
-        self.socket = None if '--no-foxglove' in arguments else self._address()
-
-    def _address(self):
-        line = self.process.stdout.readline()
-        assert line, self.process.stderr.read()
-        return line.split()[1]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.communicate()
-
-    def news(self, after=0):
-        with urllib.request.urlopen(f'{self.page}/frame?after={after}', timeout=30) as answer:
-            return json.load(answer)
-
-    def wait_for(self, condition):
-        end_s = time.monotonic() + PATIENCE_S
-        while time.monotonic() < end_s:
-            news = self.news()
-            if condition(news):
-                return news
-            time.sleep(0.05)
-        raise AssertionError(news['status'])
-
-    def refusal(self, path, **headers):
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(urllib.request.Request(self.page + path, headers=headers))
-        return refused.value.code
 
 
 @pytest.fixture(scope='module')
@@ -157,39 +105,8 @@ def test_other_hosts_and_paths_are_refused(view):
         assert b'<title>s2r view' in answer.read()
 
 
-class Foxglove:
-    """A client of the web socket, as the viewers are."""
-
-    def __init__(self, socket_):
-        self._socket = socket_
-        self.channels = {}
-
-    def wait_for_channels(self, topics):
-        while not topics <= set(self.channels):
-            message = json.loads(self._socket.recv(PATIENCE_S))
-            for channel in message.get('channels', ()):
-                self.channels[channel['topic']] = channel
-
-    def first(self, topic):
-        """Subscribe to a topic and return its first message, decoded by the channel's schema."""
-        channel = self.channels[topic]
-        self._socket.send(json.dumps({'op': 'subscribe', 'subscriptions': [
-            {'id': channel['id'], 'channelId': channel['id']}]}))
-        data = self._socket.recv(PATIENCE_S)
-        while not (isinstance(data, bytes) and data[0] == 1
-                   and int.from_bytes(data[1:5], 'little') == channel['id']):
-            data = self._socket.recv(PATIENCE_S)
-        files = descriptor_pb2.FileDescriptorSet.FromString(base64.b64decode(channel['schema']))
-        pool = descriptor_pool.DescriptorPool()
-        for file in files.file:
-            pool.Add(file)
-        kind = message_factory.GetMessageClass(pool.FindMessageTypeByName(channel['schemaName']))
-        return kind.FromString(data[13:])
-
-
 def test_foxglove_gets_the_pictures_the_cloud_and_its_frame(view):
-    with connect(view.socket, subprotocols=['foxglove.sdk.v1'], max_size=2**26) as socket_:
-        client = Foxglove(socket_)
+    with Foxglove(view.socket) as client:
         client.wait_for_channels({
             '/camera/image', '/depth/image_color', '/depth/structure', '/depth/attention',
             '/depth/points', '/tf'})
@@ -197,12 +114,7 @@ def test_foxglove_gets_the_pictures_the_cloud_and_its_frame(view):
         assert image.format == 'jpeg'
         assert cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_COLOR).shape[1] == 640
         cloud = client.first('/depth/points')
-        points = np.frombuffer(cloud.data, np.dtype({
-            'names': [field.name for field in cloud.fields],
-            'formats': ['u1' if field.name in COLORS else '<f4'
-                        for field in cloud.fields],
-            'offsets': [field.offset for field in cloud.fields],
-            'itemsize': cloud.point_stride}))
+        points = points_of(cloud)
         assert len(points) > 10000
         assert (points['z'] > 0).all()
         assert points['red'].std() > 5
@@ -212,6 +124,14 @@ def test_foxglove_gets_the_pictures_the_cloud_and_its_frame(view):
         # Forward, z of the optical frame, is x of the frame that stays: rotate (0, 0, 1).
         q = transform.rotation
         assert (2 * (q.x * q.z + q.w * q.y), 2 * (q.y * q.z - q.w * q.x)) == (1, 0)
+
+
+def test_the_field_of_view_of_an_input_can_be_given(tmp_path):
+    with View(FRAMES / 'street_0.jpg', '--hfov-deg', '90') as view, Foxglove(
+            view.socket) as client:
+        client.wait_for_channels({'/depth/points'})
+        points = points_of(client.first('/depth/points'))
+    assert np.abs(points['x'] / points['z']).max() == pytest.approx(1, abs=0.05)  # tan 45 degrees
 
 
 def test_the_layout_shows_what_is_sent():
@@ -288,11 +208,14 @@ def test_an_input_that_is_not_there_is_told_in_one_sentence(capsys):
         's2r view: no/such/folder is neither a folder nor a file\n')
 
 
-def test_what_is_no_port_is_refused(capsys):
+@pytest.mark.parametrize(('option', 'value', 'said'), [
+    ('--port', '70000', '70000 is no port'), ('--rate', '0', '0 is not in 0.01 to 1000'),
+    ('--hfov-deg', '180', '180 is not in 1 to 179')])
+def test_what_cannot_be_is_refused_before_anything_starts(option, value, said, capsys):
     with pytest.raises(SystemExit) as stopped:
-        main(['view', '--port', '70000'])
+        main(['view', str(FRAMES), option, value])
     assert stopped.value.code == 2
-    assert '70000 is no port' in capsys.readouterr().err
+    assert said in capsys.readouterr().err
 
 
 def test_a_signal_ends_it_and_what_it_started(view):  # the last test: it ends the view of all

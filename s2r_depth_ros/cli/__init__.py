@@ -8,9 +8,10 @@ the help of one does not wait for the libraries of another.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import importlib
 import sys
+from typing import Any
 
 VERBS = {
     'depth': 'write the depth of images, videos, a webcam or a bag to files',
@@ -25,6 +26,17 @@ _TOOL_PACKAGES = ('matplotlib', 'plyfile', 'rosbags', 'shtab', 'tqdm')
 
 class ToolError(Exception):
     """What the user can mend, in one sentence."""
+
+
+def number_in(kind: type, least: float, greatest: float) -> Callable[[str], Any]:
+    """Return a reader of a number of this type, ``int`` or ``float``, for argparse."""
+    def number(text: str):
+        value = kind(text)
+        if not least <= value <= greatest:
+            raise argparse.ArgumentTypeError(f'{text} is not in {least:g} to {greatest:g}')
+        return value
+    number.__name__ = kind.__name__
+    return number
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

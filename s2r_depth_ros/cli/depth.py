@@ -42,7 +42,7 @@ from ..frames import FrameError, FrameSource, Lens
 from ..message_types import Header
 from ..parameters import Parameters
 from ..pipeline import CameraInput, View
-from . import ToolError
+from . import number_in, ToolError
 from .depth_files import DepthFiles, PLACES
 from .offline import (
     add_lens,
@@ -52,7 +52,6 @@ from .offline import (
     HOW_TO_KNOW_THE_LENS,
     lens_of,
     NETWORK_PARAMETERS,
-    number_in,
     OfflineDepth,
     parameters_of,
     recorded_views,

@@ -18,7 +18,7 @@ from ..messages import MessageError
 from ..parameters import Parameters
 from ..pipeline import CameraDepth, CameraInput, FinishedDepth, View
 from ..predictor import DepthPredictor, PredictedMaps
-from . import ToolError
+from . import number_in, ToolError
 
 NETWORK_PARAMETERS = (
     'weights', 'published_max_depth', 'device', 'precision', 'threads', 'network_height',
@@ -218,14 +218,3 @@ def recorded_views(
 
 def _option(name: str) -> str:
     return '--' + name.replace('_', '-')
-
-
-def number_in(kind: type, least: float, greatest: float) -> Callable[[str], Any]:
-    """Return a reader of a number of this type, ``int`` or ``float``, for argparse."""
-    def number(text: str):
-        value = kind(text)
-        if not least <= value <= greatest:
-            raise argparse.ArgumentTypeError(f'{text} is not in {least:g} to {greatest:g}')
-        return value
-    number.__name__ = kind.__name__
-    return number

@@ -35,8 +35,7 @@ import torch
 from ... import weights
 from ...predictor import choose_device, DepthPredictor, PRECISIONS
 from ...session import keep_freed_memory
-from .. import ToolError
-from ..offline import number_in
+from .. import number_in, ToolError
 from .timing import OtherLoad, Row
 
 SECTIONS = ('network', 'around', 'node', 'fresh', 'forms', 'threads', 'growth', 'training')

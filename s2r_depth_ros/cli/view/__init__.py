@@ -30,7 +30,7 @@ import rclpy
 from ... import weights
 from ...frames import FrameError, FrameSource
 from ...session import Session
-from .. import ToolError
+from .. import number_in, ToolError
 from ..node_process import NodeProcess, ros_environment
 from .live import LiveView
 from .web import is_loopback, WebPage
@@ -63,8 +63,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--weights', default='outdoor', help='with INPUT: as for the node (default: %(default)s)')
     parser.add_argument(
-        '--rate', type=float, default=5.0, metavar='HZ',
+        '--rate', type=number_in(float, 0.01, 1000), default=5.0, metavar='HZ',
         help='with INPUT: images a second (default: %(default)g)')
+    parser.add_argument(
+        '--hfov-deg', type=number_in(float, 1, 179), default=60.0, metavar='DEGREES',
+        help='with INPUT: horizontal field of view, where no manifest.json beside the images says '
+        'more (default: %(default)g)')
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -135,7 +139,8 @@ def _play(
             'depth_node', {'cameras': [camera], 'weights': chosen},
             ['-r', f'{camera}/image:={camera}/image_raw'], os.environ, scratch),
         NodeProcess(
-            'camera_player', {'path': path, 'rate_hz': arguments.rate},
+            'camera_player',
+            {'path': path, 'rate_hz': arguments.rate, 'hfov_deg': arguments.hfov_deg},
             ['-r', f'__ns:=/{camera}'], os.environ, scratch))]
 
 
