@@ -3,7 +3,7 @@ Draw what viewers get, from the wire: `python docs/viewers.py`, in the environme
 
 bag.jpg: a bag is made of frames of the package, `s2r bag` adds the depth, a process plays it into
 a ROS graph, and here the topics arrive as in rviz. foxglove.jpg: `s2r view` runs, and a client of
-its web socket subscribes as Foxglove does.
+its web socket subscribes as Foxglove does. view.jpg: its page in Chromium, without a display.
 """
 import json
 import os
@@ -15,6 +15,7 @@ import tempfile
 import cv2
 from matplotlib.figure import Figure
 import numpy as np
+from playwright.sync_api import sync_playwright
 from rosbags.rosbag2 import Writer
 from rosbags.typesys import get_typestore, Stores
 from sensor_msgs.msg import Image, PointCloud2
@@ -48,9 +49,23 @@ CLOUD_PX = (200, 320)
 
 
 def main() -> None:
-    """Write docs/images/bag.jpg and docs/images/foxglove.jpg."""
+    """Write bag.jpg, foxglove.jpg and view.jpg into docs/images."""
+    _photograph_page()
     _draw(_played_bag(), ('/front/image_raw', f'/front/{COLOR}', f'/front/{POINTS}'), 'bag')
     _draw(_foxglove(), ('/camera/image', f'/{COLOR}', f'/{POINTS}'), 'foxglove')
+
+
+def _photograph_page() -> None:
+    with View(FRAMES) as view, sync_playwright() as run:
+        browser = run.chromium.launch(
+            executable_path=shutil.which('chromium'), args=['--no-sandbox'])
+        page = browser.new_page(viewport={'width': 1280, 'height': 490})
+        page.goto(view.page)
+        page.wait_for_function(
+            'Array.from(document.images).every(image => image.naturalWidth === 640)')
+        page.wait_for_function("document.getElementById('status').className === 'good'")
+        page.wait_for_timeout(5000)  # until the node has warmed up
+        page.screenshot(path=IMAGES / 'view.jpg', type='jpeg', quality=85)
 
 
 def _played_bag() -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:

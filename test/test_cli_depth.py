@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import s2r_depth_ros
-from s2r_depth_ros.cli import main
+from s2r_depth_ros.cli import main, VERBS
 from s2r_depth_ros.cli.offline import OfflineDepth
 from s2r_depth_ros.colors import color_depth
 from s2r_depth_ros.frames import FrameSource
@@ -281,6 +281,12 @@ def test_ctrl_c_keeps_what_is_done(tmp_path, monkeypatch, capsys):
     assert sorted(path.name for path in (out / 'depth_mm').iterdir()) == [
         'street_0.png', 'street_1.png']
     assert len(list(FrameSource(out / 'color.mp4', pytest.fail))) == 2
+
+
+def test_without_a_verb_all_are_explained(capsys):
+    assert main([]) == 2
+    said = capsys.readouterr().err
+    assert all(f'\n  {verb} ' in said for verb in VERBS)
 
 
 def test_verbs_that_need_ros_say_so_where_it_is_missing():

@@ -199,13 +199,16 @@ def test_a_port_in_use_is_told_in_one_sentence(option, what):
     assert done.returncode == 1
     said, = done.stderr.splitlines()
     assert f'cannot serve {what} {port} of 127.0.0.1' in said
-    assert f'give another {option}' in said
+    assert f'give another {option} or --host' in said
 
 
-def test_an_input_that_is_not_there_is_told_in_one_sentence(capsys):
-    assert main(['view', 'no/such/folder']) == 1
-    assert capsys.readouterr().err == (
-        's2r view: no/such/folder is neither a folder nor a file\n')
+def test_an_input_without_images_is_told_in_one_sentence(tmp_path, capsys):
+    text = tmp_path / 'text.jpg'
+    text.write_text('no image')
+    for path, said in (('no/such/folder', 'is neither a folder nor a file'),
+                       (text, 'is not an image that OpenCV can read')):
+        assert main(['view', str(path)]) == 1
+        assert capsys.readouterr().err == f's2r view: {path} {said}\n'
 
 
 @pytest.mark.parametrize(('option', 'value', 'said'), [

@@ -44,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Run a verb.
 
     :param arguments: the command line after ``s2r``; None takes that of the process.
-    :returns: the exit code: 0, 1 for an error that was told in one sentence, 130 for Ctrl-C.
+    :returns: the exit code: 0, 1 for an error that was told in one sentence, 2 without a verb, 130
+        for Ctrl-C.
     """
     parser = argparse.ArgumentParser(
         prog='s2r', description='Tools of s2r_depth_ros that run the depth network.',
@@ -54,7 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('verb', choices=VERBS, metavar='VERB', help='one of the verbs below')
     parser.add_argument(
         'rest', nargs=argparse.REMAINDER, metavar='...', help='arguments of the verb')
-    chosen = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    if not words:
+        parser.print_help(sys.stderr)
+        return 2
+    chosen = parser.parse_args(words)
     try:
         module = importlib.import_module(f'.{chosen.verb}', __name__)
         verb_parser = argparse.ArgumentParser(

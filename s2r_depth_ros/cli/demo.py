@@ -33,12 +33,11 @@ from rclpy.signals import SignalHandlerOptions
 from tqdm import tqdm
 
 from .. import weights
-from ..frames import FrameError, FrameSource
 from ..outputs import DEPTH, OUTPUTS
 from . import ToolError
 from .cloud_view import cloud_picture, write_ply
 from .contact_sheet import contact_sheet, watermark
-from .node_process import NodeProcess, ros_environment
+from .node_process import check_input, NodeProcess, ros_environment
 from .recorder import Recorder, Recording
 
 RESULTS = ('contact_sheet.png', 'cloud.png', 'cloud.ply', 'table.txt')
@@ -79,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo and return the exit code."""
     source = arguments.input or DEMO_FRAMES
-    _check_input(source)
+    check_input(source)
     chosen_weights = _choose_weights(arguments.weights)
     with _staging_folder(arguments.out) as folder:
         recording = _record(arguments, source, chosen_weights)
@@ -221,13 +220,6 @@ def _table(recording: Recording) -> str:
 
 def _rate_hz(times_s: list[float]) -> float:
     return (len(times_s) - 1) / max(times_s[-1] - times_s[0], 1e-9)
-
-
-def _check_input(source: Path) -> None:
-    try:
-        FrameSource(source, on_skipped=lambda reason: None)
-    except FrameError as error:
-        raise ToolError(str(error)) from error
 
 
 def _choose_weights(wanted: str | None) -> str:

@@ -11,10 +11,27 @@ from typing import Any
 
 import yaml
 
+from ..frames import FrameError, FrameSource
 from . import ToolError
 
 _STOP_PATIENCE_S = 15.0
 _TAIL_LINES = 15
+
+
+def check_input(source: Path) -> None:
+    """
+    Find out whether camera_player can play something, before it is started.
+
+    :param source: folder, image or video.
+    :raises ToolError: if no image is there that can be read.
+    """
+    skipped: list[str] = []
+    try:
+        first = next(iter(FrameSource(source, skipped.append)), None)
+    except FrameError as error:
+        raise ToolError(str(error)) from error
+    if first is None:
+        raise ToolError('; '.join(skipped[:1]) or f'{source} has no image')
 
 
 class NodeProcess:

@@ -28,10 +28,9 @@ import tempfile
 import rclpy
 
 from ... import weights
-from ...frames import FrameError, FrameSource
 from ...session import Session
-from .. import number_in, ToolError
-from ..node_process import NodeProcess, ros_environment
+from .. import number_in
+from ..node_process import check_input, NodeProcess, ros_environment
 from .live import LiveView
 from .web import is_loopback, WebPage
 
@@ -76,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix='s2r-view-')))
         if arguments.input:
-            _check_input(arguments.input)
+            check_input(arguments.input)
             os.environ.update(ros_environment(1 + os.getpid() % 100, scratch))
         session = stack.enter_context(Session([]))
         node = rclpy.create_node('s2r_view')
@@ -117,13 +116,6 @@ def _foxglove(arguments: argparse.Namespace):
         print('without Foxglove, whose library is not installed: pip install foxglove-sdk')
         return None
     return FoxgloveServer(arguments.host, arguments.foxglove_port)
-
-
-def _check_input(source: Path) -> None:
-    try:
-        FrameSource(source, on_skipped=lambda reason: None)
-    except FrameError as error:
-        raise ToolError(str(error)) from error
 
 
 def _play(

@@ -60,7 +60,7 @@ class FoxgloveServer:
         except RuntimeError as error:
             raise ToolError(
                 f'cannot serve Foxglove on port {port} of {host}: {error}; give another '
-                '--foxglove-port') from error
+                '--foxglove-port or --host') from error
         self.url = f'ws://{host}:{self._server.port}'
 
     def __enter__(self) -> FoxgloveServer:

@@ -38,7 +38,7 @@ class WebPage:
         except OSError as error:
             raise ToolError(
                 f'cannot serve the page on port {port} of {host}: {error.strerror}; give another '
-                '--port') from error
+                '--port or --host') from error
         self._server.live = live
         self._server.is_private = is_loopback(host)
         self.url = f'http://{host}:{self._server.server_port}'
