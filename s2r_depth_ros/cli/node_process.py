@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+import ctypes
 import os
 from pathlib import Path
 import signal
@@ -16,6 +17,8 @@ from . import ToolError
 
 _STOP_PATIENCE_S = 15.0
 _TAIL_LINES = 15
+_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl.h
+_LIBC = ctypes.CDLL(None)
 
 
 def check_input(source: Path) -> None:
@@ -37,6 +40,8 @@ def check_input(source: Path) -> None:
 class NodeProcess:
     """
     Starts ``python -m s2r_depth_ros.NAME``; as a context manager it leaves no process behind.
+
+    Nor does it on Linux where this process is killed and can clean up nothing.
 
     :param name: module of the node.
     :param parameters: of the node, by name.
@@ -61,7 +66,7 @@ class NodeProcess:
                  '--params-file', str(parameters_file)],
                 stdout=log, stderr=subprocess.STDOUT, env=dict(environment),
                 start_new_session=True,  # Ctrl-C comes to us alone, and we stop it in order
-                preexec_fn=_restore_sigint)
+                preexec_fn=_before_start)
 
     def __enter__(self) -> NodeProcess:
         return self
@@ -129,6 +134,8 @@ def ros_environment(domain_id: int, folder: Path) -> dict[str, str]:
     }
 
 
-def _restore_sigint() -> None:
-    """Undo that the jobs which a shell runs in the background ignore SIGINT."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def _before_start() -> None:
+    """Let the new process heed SIGINT, and end when this one does."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # jobs that a shell runs in the background do not
+    if hasattr(_LIBC, 'prctl'):
+        _LIBC.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
