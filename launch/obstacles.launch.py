@@ -2,13 +2,11 @@
 Start the depth node for Nav2: a sparse, near cloud in metres, and the camera's place on the robot.
 
     ros2 launch s2r_depth_ros obstacles.launch.py image_topic:=/front/image_raw \
-        camera_info_topic:=/front/camera_info camera_x:=0.2 camera_z:=0.5 camera_pitch_deg:=10
+        camera_info_topic:=/front/camera_info camera_x:=0.2 camera_z:=0.5 camera_pitch_rad:=0.17
 
 The voxel layer that takes the cloud is config/nav2_voxel_layer.yaml; docs/nav2.md explains both.
 """
-import math
-
-from launch import LaunchContext, LaunchDescription, Substitution
+from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
 from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
@@ -21,22 +19,6 @@ PACKAGE = 's2r_depth_ros'
 PASSED_ON = (
     'camera', 'image_topic', 'camera_info_topic', 'rectify', 'weights', 'device', 'params_file',
     'use_sim_time', 'rviz')
-
-
-class Radians(Substitution):
-    """
-    An angle as static_transform_publisher wants it.
-
-    :param degrees: the argument that has it in degrees.
-    """
-
-    def __init__(self, degrees: LaunchConfiguration) -> None:
-        super().__init__()
-        self._degrees = degrees
-
-    def perform(self, context: LaunchContext) -> str:
-        """Return the number as text."""
-        return str(math.radians(float(self._degrees.perform(context))))
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -95,11 +77,12 @@ def generate_launch_description() -> LaunchDescription:
             description='Metres of the camera above base_frame; camera_height of params_file is '
             'the same above the ground.'),
         DeclareLaunchArgument(
-            'camera_pitch_deg', default_value='0.0',
-            description='Degrees by which the camera looks down, as camera_pitch of params_file.'),
+            'camera_pitch_rad', default_value='0.0',
+            description='Radians by which the camera looks down; camera_pitch of params_file is '
+            'the same in degrees.'),
         DeclareLaunchArgument(
-            'camera_yaw_deg', default_value='0.0',
-            description='Degrees by which the camera is turned to the left.'),
+            'camera_yaw_rad', default_value='0.0',
+            description='Radians by which the camera is turned to the left.'),
         IncludeLaunchDescription(
             PythonLaunchDescriptionSource(
                 PathJoinSubstitution([share, 'launch', 'depth.launch.py'])),
@@ -111,8 +94,8 @@ def generate_launch_description() -> LaunchDescription:
             arguments=[
                 '--x', LaunchConfiguration('camera_x'), '--y', LaunchConfiguration('camera_y'),
                 '--z', LaunchConfiguration('camera_z'), '--roll', '0',
-                '--pitch', Radians(LaunchConfiguration('camera_pitch_deg')),
-                '--yaw', Radians(LaunchConfiguration('camera_yaw_deg')),
+                '--pitch', LaunchConfiguration('camera_pitch_rad'),
+                '--yaw', LaunchConfiguration('camera_yaw_rad'),
                 '--frame-id', LaunchConfiguration('base_frame'),
                 '--child-frame-id', camera_frame]),
         Node(

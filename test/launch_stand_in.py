@@ -52,19 +52,8 @@ class LifecycleNode(Node):
         super().__init__(name=name, namespace=namespace, **named)
 
 
-class LaunchContext:
-    """What launch hands to a substitution; here the values of the arguments."""
-
-
-class Substitution:
-    """The base of a launch file's own substitutions."""
-
-
 class LaunchConfiguration(Recorded):
     """The value of an argument."""
-
-    def perform(self, context):
-        return resolve(self, context)
 
 
 class PathJoinSubstitution(Recorded):
@@ -88,7 +77,7 @@ class ParameterValue(Recorded):
 
 
 _MODULES = {
-    'launch': [LaunchContext, LaunchDescription, Substitution],
+    'launch': [LaunchDescription],
     'launch.actions': [DeclareLaunchArgument, IncludeLaunchDescription, SetEnvironmentVariable],
     'launch.conditions': [IfCondition],
     'launch.launch_description_sources': [PythonLaunchDescriptionSource],
@@ -120,8 +109,6 @@ def resolve(value, arguments: Mapping[str, str]) -> str:
         return f'share({value.positional[0]})'
     if isinstance(value, (ParameterValue, IfCondition)):
         return resolve(value.positional[0], arguments)
-    if isinstance(value, Substitution):
-        return value.perform(arguments)
     if isinstance(value, (list, tuple)):
         return ''.join(resolve(part, arguments) for part in value)
     assert isinstance(value, str), value
@@ -145,8 +132,6 @@ def used_arguments(value) -> set[str]:
         return {value.positional[0]}
     if isinstance(value, Recorded):
         return used_arguments(value.positional) | used_arguments(value.named)
-    if isinstance(value, Substitution):
-        return used_arguments(vars(value))
     if isinstance(value, Mapping):
         return used_arguments(list(value.items()))
     if isinstance(value, Iterable) and not isinstance(value, str):

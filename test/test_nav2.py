@@ -22,8 +22,7 @@ from s2r_depth_training.render.scene import Scene
 from s2r_depth_training.render.textures import Library
 
 ROOT = Path(__file__).parents[1]
-HEIGHT_M, PITCH_DEG = 0.5, 12.0
-PITCH_RAD = math.radians(PITCH_DEG)
+HEIGHT_M, PITCH_RAD = 0.5, 0.2
 GREY = Material(0)
 
 
@@ -44,7 +43,7 @@ def optical_to_base(monkeypatch):
     actions = stand_in.load(ROOT / 'launch/obstacles.launch.py', monkeypatch)
     arguments = stand_in.defaults(
         actions, camera_x='0.2', camera_y='-0.1', camera_z=str(HEIGHT_M),
-        camera_pitch_deg=str(PITCH_DEG))
+        camera_pitch_rad=str(PITCH_RAD))
     nodes = [each for each in actions if isinstance(each, stand_in.Node)]
     (base, link, first), (link_again, optical, second) = (
         transform_of(node, arguments) for node in nodes)
@@ -68,20 +67,6 @@ def test_the_optical_axis_is_ahead_and_down(optical_to_base):
     right = optical_to_base[:3, :3] @ (1, 0, 0)
     assert right == pytest.approx([0, -1, 0])
     assert optical_to_base[:3, 3] == pytest.approx([0.2, -0.1, HEIGHT_M])
-
-
-def test_angles_are_in_degrees_as_for_the_node(monkeypatch):
-    actions = stand_in.load(ROOT / 'launch/obstacles.launch.py', monkeypatch)
-    arguments = stand_in.defaults(actions, camera_pitch_deg='90', camera_yaw_deg='-45.0')
-    node = next(each for each in actions if isinstance(each, stand_in.Node))
-    words = [stand_in.resolve(each, arguments) for each in node.named['arguments']]
-    pitch, yaw = (float(words[words.index(name) + 1]) for name in ('--pitch', '--yaw'))
-    assert (pitch, yaw) == pytest.approx((math.pi / 2, -math.pi / 4))
-    described = {action.positional[0]: action.named['description'] for action in actions
-                 if isinstance(action, stand_in.DeclareLaunchArgument)}
-    assert described['camera_pitch_deg'].startswith('Degrees')
-    node_parameter, = (item for item in fields(Parameters) if item.name == 'camera_pitch')
-    assert node_parameter.metadata['description'].startswith('Degrees')
 
 
 def test_transforms_are_left_to_the_robot_description_if_asked_for(monkeypatch):
