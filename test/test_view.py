@@ -188,6 +188,17 @@ def test_a_running_node_is_shown_and_its_absence_explained(tmp_path):
         assert view.process.wait(PATIENCE_S) == 0
 
 
+def test_weights_that_cannot_be_used_are_told(tmp_path, capsys):
+    street = str(FRAMES / 'street_0.jpg')
+    assert main(['view', street, '--port', '0', '--no-foxglove', '--weights', 'nowhere']) == 1
+    assert capsys.readouterr().err == 's2r view: no weights at nowhere\n'
+    broken = tmp_path / 'broken.safetensors'
+    broken.write_text('no weights')
+    with View(street, '--no-foxglove', '--weights', broken) as view:
+        news = view.wait_for(lambda news: 'broken.safetensors' in news['status']['text'])
+        assert not news['status']['is_good']
+
+
 @pytest.mark.parametrize(('option', 'what'), [
     ('--port', 'the page on port'), ('--foxglove-port', 'Foxglove on port')])
 def test_a_port_in_use_is_told_in_one_sentence(option, what):

@@ -29,7 +29,7 @@ import rclpy
 
 from ... import weights
 from ...session import Session
-from .. import number_in
+from .. import number_in, ToolError
 from ..node_process import check_input, NodeProcess, ros_environment
 from .live import LiveView
 from .web import is_loopback, WebPage
@@ -124,7 +124,10 @@ def _play(
     """Start a node, and a camera that plays the input."""
     camera, chosen = arguments.camera, arguments.weights
     if chosen not in (weights.RANDOM, *weights.BUNDLED):
-        chosen = str(Path(chosen).expanduser().resolve())
+        file = Path(chosen).expanduser().resolve()
+        if not file.exists():
+            raise ToolError(f'no weights at {chosen}')
+        chosen = str(file)
     path = str(arguments.input.expanduser().resolve())
     return [stack.enter_context(process) for process in (
         NodeProcess(

@@ -119,7 +119,8 @@ class LiveView:
             rate_hz = (len(arrivals_s) - 1) / max(time.monotonic() - arrivals_s[0], 1e-9)
         if latencies_s and 0 <= statistics.median(latencies_s) < _OTHER_CLOCK_S:
             latency_ms = statistics.median(latencies_s) * 1e3
-        if not self._depth_nodes:
+        has_failed = diagnosis is not None and diagnosis.level == DiagnosticStatus.ERROR
+        if not self._depth_nodes and not has_failed:
             return Status(
                 rate_hz, latency_ms, f'nobody publishes {self._depth_topic}: start depth_node, or '
                 'name its camera with --camera', False)
@@ -145,10 +146,16 @@ class LiveView:
             del self._waiting[next(iter(self._waiting))]
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        """Keep the worse of what the depth's node says of the network and of this camera."""
+        """
+        Keep the worse of what the depth's node says of the network and of this camera.
+
+        While nobody publishes depth, keep why a node can not.
+        """
         names = {f'{node}: {about}' for node in self._depth_nodes
                  for about in ('network', self._camera)}
-        told = [status for status in message.status if status.name in names]
+        told = [status for status in message.status if status.name in names or (
+            not self._depth_nodes and status.name.endswith(': network')
+            and status.level == DiagnosticStatus.ERROR)]
         if told:
             with self._changed:
                 self._diagnosis = max(
