@@ -1,5 +1,6 @@
 """`s2r bag`: every topic is copied, every image gets the messages that the node would publish."""
 from array import array
+import errno
 import os
 from pathlib import Path
 import resource
@@ -354,6 +355,20 @@ def test_what_is_done_is_on_the_disk_before_it_counts(tmp_path, monkeypatch):
     (done, needed), = events
     assert {path.name for path in needed} <= {path.name for path in done}
     assert {'metadata.yaml', 'out.db3'} <= {path.name for path in needed}
+
+
+def test_a_file_system_that_cannot_sync_folders_will_do(tmp_path, monkeypatch):
+    fsync = os.fsync
+
+    def files_alone(handle):
+        if Path(f'/proc/self/fd/{handle}').resolve().is_dir():
+            raise OSError(errno.EINVAL, 'Invalid argument')
+        fsync(handle)
+
+    monkeypatch.setattr(os, 'fsync', files_alone)
+    write_bag(tmp_path / 'in', 1)
+    assert main(['bag', str(tmp_path / 'in'), str(tmp_path / 'out'), '--outputs', 'image']) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['in', 'out']
 
 
 def test_bags_that_cannot_be_used_are_one_sentence(tmp_path, capsys):

@@ -275,6 +275,9 @@ def _sync(*paths: Path) -> None:
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
+        except OSError:
+            if not path.is_dir():  # for folders some network file systems cannot
+                raise
         finally:
             os.close(handle)
 
