@@ -345,6 +345,6 @@ def _before_a_thing(room: _Room) -> tuple[np.ndarray, np.ndarray] | None:
         angle, away = rng.uniform(0, 2 * np.pi), radius + rng.uniform(0.1, 0.7)
         spot = np.array([x + away * np.cos(angle), y + away * np.sin(angle)])
         inside = max(abs(spot[0]) - room.length / 2, abs(spot[1]) - room.width / 2) < -0.25
-        if inside and room.is_free(*spot, 0.05):
+        if inside and room.is_free(spot[0], spot[1], 0.05):
             return spot, np.array([x, y])
     return None
