@@ -1,6 +1,7 @@
 """The lifecycle node: what arrives, what leaves, and when; the work is done elsewhere."""
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 import sys
@@ -91,14 +92,12 @@ class DepthNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the network and run it once."""
-        parameters = self.parameters
         try:
-            self._predictor = DepthPredictor(
-                parameters.weights or None, parameters.device, parameters.precision,
-                parameters.network_size_px,
-                replace(weights.PUBLISHED, max_depth_m=parameters.published_max_depth),
-                parameters.threads, parameters.cuda_graphs)
-            self._predictor.warm_up()
+            # Every thread that has run the network keeps a team of OpenMP threads of its own while
+            # it lives. With two teams there are more threads than cores, and libgomp then has them
+            # sleep at every turn: the worker's network would take half as long again.
+            with ThreadPoolExecutor(1, 'loader') as loader:
+                self._predictor = loader.submit(_load_predictor, self.parameters).result()
         except Exception as error:  # rclpy would swallow it without a word
             self._predictor = None
             return self._refuse(f'cannot configure: {error}')
@@ -338,6 +337,17 @@ class DepthNode(LifecycleNode):
         if self._predictor is not None and self.parameters.weights == weights.RANDOM:
             return 'the weights are random: the network is untrained, its depth means nothing'
         return ''
+
+
+def _load_predictor(parameters: Parameters) -> DepthPredictor:
+    """Return the predictor that the parameters describe, after its first run."""
+    predictor = DepthPredictor(
+        parameters.weights or None, parameters.device, parameters.precision,
+        parameters.network_size_px,
+        replace(weights.PUBLISHED, max_depth_m=parameters.published_max_depth),
+        parameters.threads, parameters.cuda_graphs)
+    predictor.warm_up()
+    return predictor
 
 
 def _one_line(text: str) -> str:

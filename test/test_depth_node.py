@@ -524,8 +524,10 @@ def test_threads_hold_for_the_thread_that_runs_the_network(tmp_path, tiny):
             camera = Camera(own)
             camera.wait_for('image', camera.shoot(picture()))
             counts.append(threads_of(process))
-    # Four more beside the executor's thread, which warms up, and four beside the worker's.
-    assert counts[1] - counts[0] >= 8
+    # Four more in a pool that PyTorch keeps, and four beside the worker. Those beside the thread
+    # that loaded and warmed up have ended: with two teams libgomp has more threads than cores, and
+    # lets none of them spin.
+    assert 8 <= counts[1] - counts[0] < 12
 
 
 def test_max_rate_holds_the_network_back(graph, tiny):

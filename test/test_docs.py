@@ -84,7 +84,8 @@ def folder(tmp_path_factory):
     (made / 'pictures').mkdir()
     for frame in frames:
         shutil.copy(frame, made / 'pictures')
-    shutil.copy(frames[0], made / 'street.jpg')
+    for name in ('street.jpg', 'room.jpg'):  # what is to be seen does not matter
+        shutil.copy(frames[0], made / name)
     bgr = cv2.imread(str(frames[0]))
     height_px, width_px = bgr.shape[:2]
     film = cv2.VideoWriter(
