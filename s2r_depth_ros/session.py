@@ -19,6 +19,7 @@ _SIGNAL_CHECK_S = 0.2
 # Of glibc's malloc.h, and what they are set to here.
 _M_TRIM_THRESHOLD, _KEPT_BYTES = -1, 256 * 2**20
 _M_MMAP_THRESHOLD, _LARGEST_BLOCK_BYTES = -3, 32 * 2**20
+_M_ARENA_MAX, _ARENAS = -8, 1
 _COMPLAINT_PERIOD_S = 1.0
 
 
@@ -81,6 +82,8 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _LARGEST_BLOCK_BYTES)
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+        # One memory for all threads: what a thread leaves behind when it ends serves the next.
+        mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def check_command_line(program: str, description: str, args: list[str] | None) -> None:
