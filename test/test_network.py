@@ -5,6 +5,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from s2r_depth_ros.network import Architecture, S2RDepthNet
+from s2r_depth_ros.network.depth import DepthNet
 from s2r_depth_ros.network.layers import (
     enlarge,
     LightUpProjection,
@@ -67,6 +68,19 @@ def test_operations_at_the_training_size(preset, least, most):
         with counter:
             network(torch.empty(1, 3, 192, 640))
     assert least <= counter.get_total_flops() / 1e9 <= most
+
+
+def test_weights_begin_as_published_and_wider_where_channels_are_fewer():
+    stem, merge = (
+        {preset: torch.cat([module(DepthNet(Architecture.preset(preset))).weight.flatten()
+                            for _ in range(3)]).std().item()
+         for preset in ('paper', 'compact')}
+        for module in (lambda net: net.encoder3.layer1.conv, lambda net: net.centre[0].merge))
+    assert stem['paper'] == pytest.approx(0.02, rel=0.05)
+    assert merge['paper'] == pytest.approx(0.02, rel=0.05)
+    # He: the root of 2 over the products in one sum, of 16 and of 3 * 64 channels.
+    assert stem['compact'] == pytest.approx((2 / (16 * 9)) ** 0.5, rel=0.05)
+    assert merge['compact'] == pytest.approx((2 / (192 * 9)) ** 0.5, rel=0.05)
 
 
 def test_channels_are_scaled_and_rounded_up():

@@ -5,7 +5,14 @@ import pytest
 from tiny_run import tiny_config, write_data, write_yaml
 import torch
 
-from s2r_depth_training.ablation import ablation, measured, tables, TestSet, VARIANTS
+from s2r_depth_training.ablation import (
+    ablation,
+    measured,
+    scene_tables,
+    tables,
+    TestSet,
+    VARIANTS,
+)
 from s2r_depth_training.cli import main
 from s2r_depth_training.errors import TrainingError
 
@@ -15,8 +22,9 @@ def run(tmp_path_factory):
     """Two processes that share the seeds, and a last call that makes the tables."""
     root = tmp_path_factory.mktemp('ablation')
     write_data(root)
-    tests = {'streets': {'dataset': 'vkitti', 'root': str(root / 'scenes')}}
-    config = write_yaml(root / 'config.yaml', root, tests=tests)
+    tests = {'streets': {'dataset': 'vkitti', 'root': str(root / 'scenes'), 'by_scene': True}}
+    config = write_yaml(
+        root / 'config.yaml', root, tests=tests, dsa={'nearness_first': True})
     for seeds in ('[1]', '[2]', '[1,2]'):
         assert main(['ablation', '--config', str(config), '--seeds', seeds]) == 0
     return root / 'run'
@@ -45,6 +53,12 @@ def test_variants_differ_in_what_they_leave_out(run):
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not all(torch.equal(first[name], scratch[name]) for name in first)
     assert set(modules('rgb_baseline/result.pt')) == {'depth'}
+    # Both that have an attention begin with the same one.
+    assert not (run / 'seed_1/without_stage_1/attention').exists()
+    begun = json.loads(torch.load(
+        run / 'seed_1/without_stage_1/dsa/result.pt',
+        weights_only=True)['provenance']['settings'])['dsa']['init_attention_from']
+    assert begun.endswith('seed_1/attention/result.pt')
 
 
 def test_a_test_set_that_changed_is_measured_anew(run, monkeypatch):
@@ -54,7 +68,8 @@ def test_a_test_set_that_changed_is_measured_anew(run, monkeypatch):
     monkeypatch.setattr('s2r_depth_training.ablation.evaluate', stop)
     weights, out = run / 'seed_1/weights.safetensors', run / 'seed_1/evaluation/streets/c'
     scenes = run.parent / 'scenes'
-    assert measured(weights, TestSet('vkitti', scenes), out)['name'] == 'network'
+    same = TestSet('vkitti', scenes, by_scene=True)
+    assert measured(weights, same, out)['name'] == 'network'
     with pytest.raises(InterruptedError):
         measured(weights, TestSet('vkitti', scenes, 'kitti-50m'), out)
 
@@ -67,6 +82,17 @@ def test_tables_hold_mean_and_deviation_of_the_seeds():
     page = tables({'streets': {variant: seeds(0.1, 0.3) for variant in VARIANTS}})
     # The sample deviation of 0.1 and 0.3 is 0.2 / sqrt(2).
     assert '| (a) depth straight from RGB | 0.200 ± 0.141 | 0.500 ± 0.000 |' in page
+
+
+def test_scenes_that_stand_for_something_get_a_row_each():
+    page = scene_tables({'cases': {
+        'a': [{'truck/clone': 0.1}, {'truck/clone': 0.3}], 'b': [{'truck/clone': 0.2}] * 2}})
+    assert '| | (a) | (b) |' in page
+    assert '| truck/clone | 0.200 ± 0.141 | 0.200 ± 0.000 |' in page
+
+
+def test_the_page_names_the_scenes(run):
+    assert '| 0001/clone | ' in (run / 'ablation.md').read_text('utf-8')
 
 
 def test_nothing_to_do_is_an_error(tmp_path):

@@ -7,6 +7,8 @@ import torch
 from s2r_depth_training.losses import (
     depth_error,
     judged_as,
+    nearness_error,
+    nearness_map,
     reconstruction_error,
     structure_penalty,
 )
@@ -46,6 +48,21 @@ def test_nearness_makes_the_errors_relative():
     # 16 / ln(17) / (1 + 16 * 0.05) * 0.1 over two pixels, and with 0.9 in place of 0.05
     assert at_near == pytest.approx(0.1 / 2 * 16 / math.log(17) / 1.8, rel=1e-5)
     assert at_far == pytest.approx(0.1 / 2 * 16 / math.log(17) / 15.4, rel=1e-5)
+
+
+def test_nearness_is_1_at_the_camera_and_falls_with_depth():
+    # Of 80 m: 0, 10 and 80 m, so 1 / (1 + 8 * 0), 1 / (1 + 8 / 8), 1 / (1 + 8).
+    shown = nearness_map(torch.tensor([-1.0, -0.75, 1.0]), 8.0)
+    torch.testing.assert_close(shown, torch.tensor([1.0, 0.5, 1 / 9]))
+
+
+def test_nearness_error_is_the_mean_over_known_pixels_and_over_images():
+    depth = torch.full((2, 1, 2, 2), -0.75)  # a nearness of 0.5
+    valid = torch.ones(2, 1, 2, 2, dtype=torch.bool)
+    depth[0, 0, 0], valid[0, 0, 0] = float('nan'), False
+    shown = torch.stack([torch.full((1, 2, 2), 0.6), torch.full((1, 2, 2), 0.2)])
+    assert nearness_error(shown, depth, valid, 8.0).item() == pytest.approx((0.1 + 0.3) / 2)
+    assert nearness_error(shown, depth, valid & False, 8.0).item() == 0.0
 
 
 def test_every_image_of_a_batch_counts_the_same():

@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 from safetensors.torch import load_file
-from tiny_run import tiny_config, with_stage, write_data
+from tiny_run import logged, tiny_config, with_stage, write_data
 import torch
 from torch import nn
 
@@ -19,6 +19,7 @@ from s2r_depth_training.errors import TrainingError
 from s2r_depth_training.evaluate import evaluate
 from s2r_depth_training.run import Stage
 from s2r_depth_training.stages import (
+    attention,
     dsa,
     fine_tune,
     rgb_baseline,
@@ -26,7 +27,7 @@ from s2r_depth_training.stages import (
     ste_encoder,
     train_all,
 )
-from s2r_depth_training.stages.depth_loop import fit
+from s2r_depth_training.stages.depth_loop import fit, parameter_groups
 
 PARTS = ('structure_encoder', 'structure_decoder', 'attention', 'depth')
 
@@ -81,6 +82,7 @@ def test_stage_3_trains_a_new_depth_net(trained):
 @pytest.mark.parametrize(('module', 'parts'), [
     (ste_encoder, ['structure_encoder']),
     (ste_decoder, ['structure_decoder', 'depth']),
+    (attention, ['attention']),
     (dsa, ['attention', 'depth']),
     (rgb_baseline, ['depth'])])
 def test_every_trained_part_moves(trained, root, module, parts):
@@ -170,6 +172,46 @@ def test_a_warm_start_takes_a_weights_file_and_another_depth_net(trained, root):
     assert same(weights.load(trained.weights_file).attention.state_dict(), begun['attention'])
     assert same(modules_of(trained.result_of('ste_decoder'))['depth'], begun['depth'])
     assert not same(modules_of(trained.result_of('dsa'))['depth'], begun['depth'])
+
+
+def test_stage_3_begins_with_an_attention_that_shows_what_is_near(root, trained):
+    config = tiny_config(root, 'near')
+    shutil.copytree(trained.run_dir, config.run_dir)
+    shutil.rmtree(config.run_dir / 'dsa')
+    config = with_stage(config, 'dsa', nearness_first=True, max_minutes=0.0)
+    train_all(config)  # both: what stage 3 begins with is trained when it is asked for
+    begun = modules_of(config.result_of('dsa'))['attention']
+    assert same(modules_of(config.result_of('attention'))['attention'], begun)
+    assert not same(modules_of(trained.result_of('dsa'))['attention'], begun)
+
+
+def test_stage_3_says_when_the_attention_to_begin_with_is_missing(root, trained):
+    config = with_stage(
+        tiny_config(root, 'not_near'), 'dsa', nearness_first=True,
+        structure=trained.result_of('ste_decoder'))
+    with pytest.raises(TrainingError, match='train that stage first .s2r_train attention'):
+        dsa.train(config)
+
+
+def test_the_attention_learns_what_is_near(root):
+    config = with_stage(
+        tiny_config(root, 'learns_near'), 'attention', epochs=15, learning_rate=3e-3,
+        halve_every_epochs=10)
+    attention.train(config)
+    losses = logged(config.run_dir / 'attention', 'loss/nearness')
+    first, last = min(losses), max(losses)
+    assert losses[last] < 0.6 * losses[first]
+
+
+def test_a_part_can_learn_more_slowly():
+    network = S2RDepthNet(Architecture.preset('compact'))
+    network.structure_encoder.requires_grad_(False)
+    groups = parameter_groups(network, 1e-3, {'attention': 0.1})
+    rate_of = {id(parameter): group['lr'] for group in groups for parameter in group['params']}
+    for part, rate in (('structure_decoder', 1e-3), ('attention', 1e-4), ('depth', 1e-3)):
+        parameters = list(getattr(network, part).parameters())
+        assert {rate_of.pop(id(parameter)) for parameter in parameters} == {rate}
+    assert not rate_of  # the frozen part is in no group
 
 
 def test_fine_tuning_moves_only_what_is_not_frozen(trained, root):

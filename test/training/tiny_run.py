@@ -11,6 +11,7 @@ from s2r_depth_training.config import Config
 from s2r_depth_training.data import Augmentation
 from s2r_depth_training.inputs import DataSettings, SourceSettings, StyleSettings
 from s2r_depth_training.run import FabricSettings
+from s2r_depth_training.stages.attention import AttentionSettings
 from s2r_depth_training.stages.dsa import DsaSettings
 from s2r_depth_training.stages.fine_tune import FineTuneSettings
 from s2r_depth_training.stages.rgb_baseline import RgbBaselineSettings
@@ -55,6 +56,7 @@ def tiny_config(root: Path, run: str = 'run') -> Config:
         ste_encoder=SteEncoderSettings(
             **{**loop, 'batch_size': 2}, steps=2, crop_px=64, discriminator_scales=2),
         ste_decoder=SteDecoderSettings(**loop, epochs=1),
+        attention=AttentionSettings(**loop, epochs=1),
         dsa=DsaSettings(**loop, epochs=1),
         rgb_baseline=RgbBaselineSettings(**loop, epochs=1),
         fine_tune=FineTuneSettings(
@@ -78,6 +80,7 @@ def write_yaml(path: Path, root: Path, run: str = 'run', **sections) -> Path:
         'ste_encoder': {
             **loop, 'batch_size': 2, 'steps': 2, 'crop_px': 64, 'discriminator_scales': 2},
         'ste_decoder': {**loop, 'epochs': 1}, 'dsa': {**loop, 'epochs': 1},
+        'attention': {**loop, 'epochs': 1},
         'rgb_baseline': {**loop, 'epochs': 1}}
     for name, section in sections.items():
         content[name] = {**content.get(name, {}), **section} if isinstance(

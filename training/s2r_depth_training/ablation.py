@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 import json
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal, TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from .checkpoints import write_json
 from .errors import TrainingError
 from .evaluate import evaluate, RESULTS_FILE
-from .stages import dsa, rgb_baseline, ste_decoder, ste_encoder
+from .stages import attention, dsa, needs_attention, rgb_baseline, ste_decoder, ste_encoder
 
 if TYPE_CHECKING:
     from .config import Config
@@ -37,6 +37,7 @@ class TestSet:
     :param root: its folder.
     :param protocol: what counts.
     :param options: further options of that reader.
+    :param by_scene: also show each scene by itself: for a few scenes that stand for something.
     """
 
     __test__ = False  # or pytest takes it for a test
@@ -45,6 +46,7 @@ class TestSet:
     root: Path
     protocol: Literal['kitti', 'kitti-50m', 'nyu'] = 'kitti'
     options: dict[str, Any] = field(default_factory=dict)
+    by_scene: bool = False
 
 
 def ablation(
@@ -69,6 +71,9 @@ def ablation(
         raise TrainingError('an ablation needs at least one seed and one test set')
     found: dict[str, dict[str, list[dict[str, float | None]]]] = {
         test: {variant: [] for variant in VARIANTS} for test in tests}
+    scenes: dict[str, dict[str, list[dict[str, float]]]] = {
+        test: {variant: [] for variant in VARIANTS}
+        for test, frames in tests.items() if frames.by_scene}
     for seed in seeds:
         run_dir = config.run_dir / f'seed_{seed}'
         trained = train_variants(replace(config, seed=seed, run_dir=run_dir), resume)
@@ -77,9 +82,15 @@ def ablation(
                 method = measured(weights, frames, run_dir / 'evaluation' / test / variant)
                 found[test][variant].append(
                     {figure: get(method) for figure, get in FIGURES.items()})
-    write_json(config.run_dir / 'ablation.json', {'seeds': list(seeds), 'tests': found})
+                if frames.by_scene:
+                    scenes[test][variant].append(
+                        {short_name(scene): mean['median_scaled']['abs_rel']
+                         for scene, mean in method['scenes'].items()})
+    write_json(
+        config.run_dir / 'ablation.json',
+        {'seeds': list(seeds), 'tests': found, 'scenes': scenes})
     page = config.run_dir / 'ablation.md'
-    page.write_text(tables(found), encoding='utf-8')
+    page.write_text('\n'.join((tables(found), scene_tables(scenes))), encoding='utf-8')
     print(page.read_text('utf-8'))
     return page
 
@@ -91,11 +102,16 @@ def train_variants(config: Config, resume: bool) -> dict[str, Path]:
     :param config: of one seed.
     :param resume: go on with the stage that was interrupted.
     """
+    first = [attention] if needs_attention(config) else []
+    dsa_settings = config.dsa
+    if first:  # with the same attention to begin with
+        dsa_settings = replace(config.dsa, init_attention_from=config.result_of(attention.NAME))
     without_stage_1 = replace(
-        config, run_dir=config.run_dir / 'without_stage_1',
+        config, run_dir=config.run_dir / 'without_stage_1', dsa=dsa_settings,
         ste_decoder=replace(config.ste_decoder, train_encoder=True))
+    method = [(stage, config) for stage in (ste_encoder, ste_decoder, *first, dsa)]
     for stage, its_config in (
-            (rgb_baseline, config), (ste_encoder, config), (ste_decoder, config), (dsa, config),
+            (rgb_baseline, config), *method,
             (ste_decoder, without_stage_1), (dsa, without_stage_1)):
         if not its_config.result_of(stage.NAME).exists():
             stage.train(its_config, resume)
@@ -135,11 +151,38 @@ def tables(found: Mapping[str, Mapping[str, Sequence[Mapping[str, float | None]]
         lines += [
             f'**{test}**', '', f'| | {" | ".join(figures)} |', '|---' * (len(figures) + 1) + '|']
         for variant, seeds in variants.items():
-            cells = []
-            for figure in figures:
-                values = np.array([seed[figure] for seed in seeds], float)
-                spread = f' ± {values.std(ddof=1):.3f}' if len(seeds) > 1 else ''
-                cells.append(f'{values.mean():.3f}{spread}')
+            cells = [mean_and_deviation([seed[figure] for seed in seeds]) for figure in figures]
             lines.append(f'| ({variant}) {VARIANTS[variant]} | {" | ".join(cells)} |')
         lines.append('')
     return '\n'.join(lines)
+
+
+def scene_tables(scenes: Mapping[str, Mapping[str, Sequence[Mapping[str, float]]]]) -> str:
+    """
+    Return one Markdown table per test set: the median-scaled Abs Rel of each scene and variant.
+
+    :param scenes: by test set and variant, Abs Rel by scene for each seed.
+    """
+    lines = []
+    for test, variants in scenes.items():
+        lines += [
+            f'**{test}, Abs Rel by scene**', '', f'| | ({") | (".join(variants)}) |',
+            '|---' * (len(variants) + 1) + '|']
+        first, *_ = variants.values()
+        for scene in first[0]:
+            cells = [mean_and_deviation([seed[scene] for seed in seeds])
+                     for seeds in variants.values()]
+            lines.append(f'| {scene} | {" | ".join(cells)} |')
+        lines.append('')
+    return '\n'.join(lines)
+
+
+def mean_and_deviation(values: Sequence[float | None]) -> str:
+    """Return the mean and, of two or more values, the sample deviation."""
+    spread = f' ± {np.std(np.array(values, float), ddof=1):.3f}' if len(values) > 1 else ''
+    return f'{np.mean(np.array(values, float)):.3f}{spread}'
+
+
+def short_name(scene: str) -> str:
+    """Return what tells a scene from the others of its data set: world and variation."""
+    return '/'.join(PurePath(scene).parts[-2:])

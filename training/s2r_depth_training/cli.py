@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 STAGES = {
     'ste-encoder': ('.stages.ste_encoder', 'train', 'stage 1: structure encoder'),
     'ste-decoder': ('.stages.ste_decoder', 'train', 'stage 2: structure decoder'),
+    'attention': ('.stages.attention', 'train', 'before stage 3: attention to what is near'),
     'dsa': ('.stages.dsa', 'train', 'stage 3: attention and depth; writes the weights'),
     'rgb-baseline': ('.stages.rgb_baseline', 'train', 'depth straight from RGB, to compare'),
     'fine-tune': ('.stages.fine_tune', 'train', 'go on with labelled real images'),

@@ -8,6 +8,7 @@ from typing import Literal
 from .inputs import DataSettings, StyleSettings
 from .ranges import check_ranges
 from .run import FabricSettings
+from .stages.attention import AttentionSettings
 from .stages.dsa import DsaSettings
 from .stages.fine_tune import FineTuneSettings
 from .stages.rgb_baseline import RgbBaselineSettings
@@ -28,6 +29,7 @@ class Config:
     :param styles: the style images of stage 1.
     :param ste_encoder: stage 1.
     :param ste_decoder: stage 2.
+    :param attention: what the attention learns before stage 3, where that asks for it.
     :param dsa: stage 3.
     :param rgb_baseline: the baseline straight from RGB.
     :param fine_tune: fine-tuning on real images.
@@ -41,6 +43,7 @@ class Config:
     styles: StyleSettings = field(default_factory=StyleSettings)
     ste_encoder: SteEncoderSettings = field(default_factory=SteEncoderSettings)
     ste_decoder: SteDecoderSettings = field(default_factory=SteDecoderSettings)
+    attention: AttentionSettings = field(default_factory=AttentionSettings)
     dsa: DsaSettings = field(default_factory=DsaSettings)
     rgb_baseline: RgbBaselineSettings = field(default_factory=RgbBaselineSettings)
     fine_tune: FineTuneSettings = field(default_factory=FineTuneSettings)

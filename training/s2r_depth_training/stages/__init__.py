@@ -11,17 +11,18 @@ if TYPE_CHECKING:
 
 def train_all(config: Config, resume: bool = False) -> Path:
     """
-    Train the three stages one after the other, skipping those that are finished.
+    Train the stages one after the other, skipping those that are finished.
 
     :param config: of the run.
     :param resume: go on with the stage that was interrupted.
     :returns: the weights file of the whole network.
     :raises TrainingError: if a stage cannot start or go on.
     """
-    from . import dsa, ste_decoder, ste_encoder
+    from . import attention, dsa, ste_decoder, ste_encoder
 
     first_process = os.environ.get('RANK', '0') == '0'  # as torchrun numbers them
-    for stage in (ste_encoder, ste_decoder, dsa):
+    before_3 = (attention,) if needs_attention(config) else ()
+    for stage in (ste_encoder, ste_decoder, *before_3, dsa):
         done = config.result_of(stage.NAME).exists() and (
             stage is not dsa or config.weights_file.exists())
         if not done:
@@ -31,3 +32,8 @@ def train_all(config: Config, resume: bool = False) -> Path:
     if first_process:
         print(f'weights: {config.weights_file}')
     return config.weights_file
+
+
+def needs_attention(config: Config) -> bool:
+    """Tell whether stage 3 begins with an attention that this run has to train."""
+    return config.dsa.nearness_first and not config.dsa.init_attention_from

@@ -1,9 +1,9 @@
 """The loop that the stages with a depth loss share: epochs of Adam, a halving rate, an average."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import cast, TypeVar
+from typing import Any, cast, TypeVar
 
 import torch
 from torch import nn, Tensor
@@ -42,7 +42,7 @@ class EpochSettings(LoopSettings):
 
 def fit(
     stage: Stage, settings: EpochSettings, loader: EpochLoader[Batch], model: ModuleT,
-    step: Step,
+    step: Step, rates: Mapping[str, float] | None = None,
 ) -> ModuleT:
     """
     Train those parameters of ``model`` that require gradients.
@@ -53,14 +53,17 @@ def fit(
     :param model: frozen parts are in evaluation mode, the others in training mode.
     :param step: given the model and a batch, returns the losses, whose sum is lowered, and the
         maps to show in pictures; both by name.
+    :param rates: by the names of the model's children, what their learning rate is multiplied by;
+        1 for what is not named.
     :returns: the moving average of the model.
     :raises TrainingError: if no image of a batch has any depth, or the stage cannot go on.
     """
     fabric = stage.fabric
     # Twice as fast, on CPUs too.
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = Adam(trained, settings.learning_rate, betas=(0.9, 0.999))
+    optimizer = Adam(
+        parameter_groups(model, settings.learning_rate, rates or {}), settings.learning_rate,
+        betas=(0.9, 0.999))
     schedule = StepLR(
         optimizer, max(1, round(settings.halve_every_epochs * len(loader))), gamma=0.5)
     wrapped, optimizer = fabric.setup(model, optimizer)
@@ -77,7 +80,7 @@ def fit(
         batch = fabric.to_device(batch)
         losses, maps = step(wrapped, batch)
         stage.report(losses, batch.names)
-        stage.log(learning_rate=float(schedule.get_last_lr()[0]))
+        stage.log(learning_rate=max(map(float, schedule.get_last_lr())))
         if stage.picture_due():
             stage.show(**maps)
 
@@ -87,6 +90,24 @@ def fit(
         schedule.step()
         average.update_parameters(model)
     return cast(ModuleT, average.module)
+
+
+def parameter_groups(
+    model: nn.Module, learning_rate: float, rates: Mapping[str, float],
+) -> list[dict[str, Any]]:
+    """
+    Return the parameters that require gradients, as an optimizer takes them.
+
+    :param model: whose parameters.
+    :param learning_rate: of all that ``rates`` does not name.
+    :param rates: by the names of the model's children, what it is multiplied by.
+    """
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault(rates.get(name.split('.')[0], 1.0), []).append(parameter)
+    return [{'params': parameters, 'lr': learning_rate * rate}
+            for rate, parameters in groups.items()]
 
 
 def unit_range(depth: Tensor) -> Tensor:

@@ -19,7 +19,9 @@ from ..data import Batch
 from ..errors import TrainingError
 from ..inputs import depth_loader
 from ..losses import depth_error
+from ..ranges import check_ranges
 from ..run import frozen, Stage
+from .attention import NAME as ATTENTION
 from .depth_loop import EpochSettings, fit, unit_range
 from .ste_decoder import NAME as STE_DECODER
 
@@ -39,6 +41,12 @@ class DsaSettings(EpochSettings):
         the attention; paper architecture only. Null starts it at random.
     :param init_from: a ``result.pt`` of this stage, or a weights file, to begin with; null for a
         random start.
+    :param attention_rate: what the learning rate is multiplied by for the attention. A fast one
+        disturbs the depth net more than it helps it.
+    :param nearness_first: begin with what the stage ``attention`` learnt in this run, in place of
+        a random start.
+    :param init_attention_from: a ``result.pt`` to begin with in the attention alone, in place of
+        this run's stage ``attention``.
     :param init_depth_from: a ``result.pt`` to begin with in the depth net alone. That of stage 2
         shortens this stage; null is as published, a new depth net.
     """
@@ -46,7 +54,14 @@ class DsaSettings(EpochSettings):
     structure: Path | None = None
     trunk: Path | None = None
     init_from: Path | None = None
+    attention_rate: float = 1.0
+    nearness_first: bool = False
+    init_attention_from: Path | None = None
     init_depth_from: Path | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_ranges(self, 'attention_rate', above=0)
 
 
 def train(config: Config, resume: bool = False) -> Path:
@@ -73,6 +88,10 @@ def train(config: Config, resume: bool = False) -> Path:
             load_result(
                 settings.init_from, config.architecture, attention=network.attention,
                 depth=network.depth)
+        if settings.init_attention_from or settings.nearness_first:
+            load_result(
+                settings.init_attention_from or config.result_of(ATTENTION),
+                config.architecture, attention=network.attention)
         if settings.init_depth_from:
             load_result(
                 settings.init_depth_from, config.architecture, depth=network.depth)
@@ -84,7 +103,9 @@ def train(config: Config, resume: bool = False) -> Path:
         frozen(network.structure_decoder)
 
         # Loop
-        trained = fit(stage, settings, loader, network, partial(whole_network_step, settings))
+        trained = fit(
+            stage, settings, loader, network, partial(whole_network_step, settings),
+            {'attention': settings.attention_rate})
 
         # Hand-over
         if stage.fabric.is_global_zero:
