@@ -53,6 +53,10 @@ def test_variants_differ_in_what_they_leave_out(run):
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not all(torch.equal(first[name], scratch[name]) for name in first)
     assert set(modules('rgb_baseline/result.pt')) == {'depth'}
+    longer = modules('without_attention/dsa/result.pt')
+    assert not longer['attention']['head.conv.weight'].any()  # still 1 everywhere
+    assert not torch.equal(
+        longer['depth']['stem.weight'], modules('ste_decoder/result.pt')['depth']['stem.weight'])
     # Both that have an attention begin with the same one.
     assert not (run / 'seed_1/without_stage_1/attention').exists()
     begun = json.loads(torch.load(

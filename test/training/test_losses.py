@@ -7,7 +7,7 @@ import torch
 from s2r_depth_training.losses import (
     depth_error,
     judged_as,
-    nearness_error,
+    map_error,
     nearness_map,
     reconstruction_error,
     structure_penalty,
@@ -56,13 +56,18 @@ def test_nearness_is_1_at_the_camera_and_falls_with_depth():
     torch.testing.assert_close(shown, torch.tensor([1.0, 0.5, 1 / 9]))
 
 
-def test_nearness_error_is_the_mean_over_known_pixels_and_over_images():
-    depth = torch.full((2, 1, 2, 2), -0.75)  # a nearness of 0.5
+def test_nearness_falls_to_the_least():
+    shown = nearness_map(torch.tensor([-1.0, -0.75]), 8.0, least=0.6)
+    torch.testing.assert_close(shown, torch.tensor([1.0, 0.8]))
+
+
+def test_map_error_is_the_mean_over_known_pixels_and_over_images():
+    wanted = torch.full((2, 1, 2, 2), 0.5)
     valid = torch.ones(2, 1, 2, 2, dtype=torch.bool)
-    depth[0, 0, 0], valid[0, 0, 0] = float('nan'), False
+    wanted[0, 0, 0], valid[0, 0, 0] = float('nan'), False
     shown = torch.stack([torch.full((1, 2, 2), 0.6), torch.full((1, 2, 2), 0.2)])
-    assert nearness_error(shown, depth, valid, 8.0).item() == pytest.approx((0.1 + 0.3) / 2)
-    assert nearness_error(shown, depth, valid & False, 8.0).item() == 0.0
+    assert map_error(shown, wanted, valid).item() == pytest.approx((0.1 + 0.3) / 2)
+    assert map_error(shown, wanted, valid & False).item() == 0.0
 
 
 def test_every_image_of_a_batch_counts_the_same():

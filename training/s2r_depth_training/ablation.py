@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 import json
 from pathlib import Path, PurePath
+from types import ModuleType
 from typing import Any, Literal, TYPE_CHECKING
 
 import numpy as np
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from .config import Config
 
 VARIANTS = {
-    'a': 'depth straight from RGB', 'b': 'STE + DP', 'c': 'STE + DSA + DP',
-    'd': 'c without stage 1'}
+    'a': 'depth straight from RGB', 'b': 'STE + DP', 'b+': 'b, trained for as long as c',
+    'c': 'STE + DSA + DP', 'd': 'c without stage 1'}
 FIGURES = {
     'Abs Rel': lambda method: method['mean']['median_scaled']['abs_rel'],
     'delta < 1.25': lambda method: method['mean']['median_scaled']['delta_1'],
@@ -51,10 +52,10 @@ class TestSet:
 
 def ablation(
     config: Config, tests: dict[str, TestSet], seeds: Sequence[int] = (1, 2, 3),
-    resume: bool = False,
+    new_depth_net: bool = False, resume: bool = False,
 ) -> Path:
     """
-    Train four variants of the method with each seed, alike in data, schedule and size; measure.
+    Train variants of the method with each seed, alike in data, schedule and size; measure.
 
     What is done already is not done again, so an interrupted run goes on, and several processes
     may each take some of the seeds; a last call with all of them writes the tables.
@@ -62,6 +63,7 @@ def ablation(
     :param config: of the runs, which go to ``run_dir/seed_N``; its own seed is not used.
     :param tests: by name, what to measure on.
     :param seeds: one run of each variant for each.
+    :param new_depth_net: begin stage 3 with a new depth net, as published, in place of stage 2's.
     :param resume: go on with the stage that was interrupted.
     :returns: the page with the tables, ``run_dir/ablation.md``; ``ablation.json`` is beside it.
     :raises TrainingError: if a stage cannot start or go on, or there is nothing to do.
@@ -76,7 +78,8 @@ def ablation(
         for test, frames in tests.items() if frames.by_scene}
     for seed in seeds:
         run_dir = config.run_dir / f'seed_{seed}'
-        trained = train_variants(replace(config, seed=seed, run_dir=run_dir), resume)
+        trained = train_variants(
+            replace(config, seed=seed, run_dir=run_dir), new_depth_net, resume)
         for test, frames in tests.items():
             for variant, weights in trained.items():
                 method = measured(weights, frames, run_dir / 'evaluation' / test / variant)
@@ -95,31 +98,60 @@ def ablation(
     return page
 
 
-def train_variants(config: Config, resume: bool) -> dict[str, Path]:
+def train_variants(config: Config, new_depth_net: bool, resume: bool) -> dict[str, Path]:
     """
     Train what is not trained yet and return the weights of each variant.
 
     :param config: of one seed.
+    :param new_depth_net: begin stage 3 with a new depth net.
     :param resume: go on with the stage that was interrupted.
     """
-    first = [attention] if needs_attention(config) else []
-    dsa_settings = config.dsa
-    if first:  # with the same attention to begin with
-        dsa_settings = replace(config.dsa, init_attention_from=config.result_of(attention.NAME))
-    without_stage_1 = replace(
-        config, run_dir=config.run_dir / 'without_stage_1', dsa=dsa_settings,
+    # (a), (b)
+    train_once(rgb_baseline, config, resume)
+    train_once(ste_encoder, config, resume)
+    train_once(ste_decoder, config, resume)
+    after_stage_2 = config.result_of(ste_decoder.NAME).with_name('weights.safetensors')
+
+    # (b+): stage 3 with an attention of 1
+    longer = stage_3(config, config.run_dir / 'without_attention', new_depth_net)
+    longer = replace(longer, dsa=replace(
+        longer.dsa, init_attention_from=after_stage_2, attention_rate=0.0))
+    train_once(dsa, longer, resume)
+
+    # (c)
+    if needs_attention(config):
+        train_once(attention, config, resume)
+    whole = stage_3(config, config.run_dir, new_depth_net)
+    train_once(dsa, whole, resume)
+
+    # (d)
+    scratch = replace(
+        config, run_dir=config.run_dir / 'without_stage_1',
         ste_decoder=replace(config.ste_decoder, train_encoder=True))
-    method = [(stage, config) for stage in (ste_encoder, ste_decoder, *first, dsa)]
-    for stage, its_config in (
-            (rgb_baseline, config), *method,
-            (ste_decoder, without_stage_1), (dsa, without_stage_1)):
-        if not its_config.result_of(stage.NAME).exists():
-            stage.train(its_config, resume)
+    train_once(ste_decoder, scratch, resume)
+    scratch = replace(scratch, dsa=replace(
+        whole.dsa, structure=scratch.result_of(ste_decoder.NAME),
+        init_depth_from=None if new_depth_net else scratch.result_of(ste_decoder.NAME)))
+    train_once(dsa, scratch, resume)
     return {
-        'a': config.result_of(rgb_baseline.NAME),
-        'b': config.result_of(ste_decoder.NAME).with_name('weights.safetensors'),
-        'c': config.weights_file,
-        'd': without_stage_1.weights_file}
+        'a': config.result_of(rgb_baseline.NAME), 'b': after_stage_2, 'b+': longer.weights_file,
+        'c': whole.weights_file, 'd': scratch.weights_file}
+
+
+def train_once(stage: ModuleType, config: Config, resume: bool) -> None:
+    """Train a stage unless its result is there."""
+    if not config.result_of(stage.NAME).exists():
+        stage.train(config, resume)
+
+
+def stage_3(config: Config, run_dir: Path, new_depth_net: bool) -> Config:
+    """Return the settings of a stage 3 in ``run_dir`` that takes what ``config``'s run has."""
+    structure = config.result_of(ste_decoder.NAME)
+    first = config.result_of(attention.NAME) if needs_attention(config) else None
+    return replace(config, run_dir=run_dir, dsa=replace(
+        config.dsa, structure=structure,
+        init_attention_from=first or config.dsa.init_attention_from,
+        init_depth_from=None if new_depth_net else structure))
 
 
 def measured(weights: Path, frames: TestSet, out: Path) -> dict[str, Any]:

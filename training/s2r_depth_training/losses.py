@@ -51,30 +51,28 @@ def near_weight(depth: Tensor, nearness: float) -> Tensor:
     return nearness / math.log1p(nearness) * nearness_map(depth, nearness)
 
 
-def nearness_map(depth: Tensor, nearness: float) -> Tensor:
+def nearness_map(depth: Tensor, nearness: float, least: float = 0.0) -> Tensor:
     """
-    Return ``1 / (1 + n f)``, f being the depth as a part of the range: 1 at the camera.
+    Return ``l + (1 - l) / (1 + n f)``, f being the depth as a part of the range: 1 at the camera.
 
     :param depth: any shape, in [-1, 1].
     :param nearness: n, above 0.
+    :param least: l, what it falls to.
     """
-    return 1 / (1 + nearness * (depth + 1) / 2)
+    return least + (1 - least) / (1 + nearness * (depth + 1) / 2)
 
 
-def nearness_error(
-    shown: Tensor, depth: Tensor, valid: Tensor, nearness: float,
-) -> Tensor:
+def map_error(shown: Tensor, wanted: Tensor, valid: Tensor) -> Tensor:
     """
-    Return the mean absolute distance of a map from :func:`nearness_map`, each image alike.
+    Return the mean absolute difference of two maps where it is known, each image alike.
 
-    :param shown: the map, (B, 1, H, W) in [0, 1].
-    :param depth: (B, 1, H, W) in [-1, 1]; its value where not valid is never looked at.
-    :param valid: (B, 1, H, W) bool, where ``depth`` is known.
-    :param nearness: n, above 0.
+    :param shown: (B, 1, H, W).
+    :param wanted: (B, 1, H, W); its value where not valid is never looked at.
+    :param valid: (B, 1, H, W) bool.
     :returns: a scalar; 0 where nothing is valid.
     """
-    wanted = nearness_map(torch.where(valid, depth, 0.0), nearness)
-    difference = torch.where(valid, (shown.float() - wanted).abs(), 0.0)
+    difference = torch.where(
+        valid, (shown.float() - torch.where(valid, wanted, 0.0)).abs(), 0.0)
     per_image = difference.sum(dim=(1, 2, 3)) / valid.sum(dim=(1, 2, 3)).clamp(min=1)
     return per_image.mean()
 

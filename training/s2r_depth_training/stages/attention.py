@@ -13,7 +13,7 @@ from s2r_depth_ros.network import Architecture, S2RDepthNet
 from ..checkpoints import load_result
 from ..data import Batch
 from ..inputs import depth_loader
-from ..losses import nearness_error, nearness_map
+from ..losses import map_error, nearness_map
 from ..ranges import check_ranges
 from ..run import Stage
 from .depth_loop import EpochSettings, fit
@@ -29,7 +29,9 @@ class AttentionSettings(EpochSettings):
     """
     Before stage 3, where ``dsa.nearness_first`` asks for it.
 
-    :param nearness: n of the map 1 / (1 + n f) to learn, f being depth as a part of its range.
+    :param nearness: n of the map l + (1 - l) / (1 + n f) to learn, f being depth as a part of its
+        range.
+    :param least: l of that map. Times a map that falls to 0, the structure far away would be lost.
     :param init_from: a ``result.pt`` with an attention, or a weights file, to begin with; null
         for a random start.
     """
@@ -37,11 +39,13 @@ class AttentionSettings(EpochSettings):
     epochs: float = 1.0
     halve_every_epochs: float = 0.25
     nearness: float = 8.0
+    least: float = 0.5
     init_from: Path | None = None
 
     def __post_init__(self):
         super().__post_init__()
         check_ranges(self, 'nearness', above=0)
+        check_ranges(self, 'least', least=0, below=1)
 
 
 def train(config: Config, resume: bool = False) -> Path:
@@ -85,7 +89,6 @@ def nearness_step(
     :param batch: images with depth.
     """
     shown = attention(batch.image)
-    error = nearness_error(shown, batch.depth, batch.valid, settings.nearness)
-    return {'loss/nearness': error}, {
-        'image': batch.image, 'attention': shown,
-        'true_nearness': nearness_map(batch.depth, settings.nearness)}
+    wanted = nearness_map(batch.depth, settings.nearness, settings.least)
+    return {'loss/nearness': map_error(shown, wanted, batch.valid)}, {
+        'image': batch.image, 'attention': shown, 'wanted': wanted}

@@ -42,7 +42,7 @@ class DsaSettings(EpochSettings):
     :param init_from: a ``result.pt`` of this stage, or a weights file, to begin with; null for a
         random start.
     :param attention_rate: what the learning rate is multiplied by for the attention. A fast one
-        disturbs the depth net more than it helps it.
+        disturbs the depth net more than it helps it; 0 leaves the attention as it is.
     :param nearness_first: begin with what the stage ``attention`` learnt in this run, in place of
         a random start.
     :param init_attention_from: a ``result.pt`` to begin with in the attention alone, in place of
@@ -61,7 +61,7 @@ class DsaSettings(EpochSettings):
 
     def __post_init__(self):
         super().__post_init__()
-        check_ranges(self, 'attention_rate', above=0)
+        check_ranges(self, 'attention_rate', least=0)
 
 
 def train(config: Config, resume: bool = False) -> Path:
@@ -101,6 +101,8 @@ def train(config: Config, resume: bool = False) -> Path:
             structure_decoder=network.structure_decoder)
         frozen(network.structure_encoder)
         frozen(network.structure_decoder)
+        if not settings.attention_rate:
+            frozen(network.attention)
 
         # Loop
         trained = fit(
