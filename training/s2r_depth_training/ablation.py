@@ -112,16 +112,18 @@ def train_variants(config: Config, new_depth_net: bool, resume: bool) -> dict[st
     train_once(ste_decoder, config, resume)
     after_stage_2 = config.result_of(ste_decoder.NAME).with_name('weights.safetensors')
 
-    # (b+): stage 3 with an attention of 1
-    longer = stage_3(config, config.run_dir / 'without_attention', new_depth_net)
-    longer = replace(longer, dsa=replace(
-        longer.dsa, init_attention_from=after_stage_2, attention_rate=0.0))
+    # (b+): stage 3 with an attention that is and stays 1
+    longer = stage_3(
+        config, config.run_dir / 'without_attention', new_depth_net, after_stage_2)
+    longer = replace(longer, dsa=replace(longer.dsa, attention_rate=0.0))
     train_once(dsa, longer, resume)
 
     # (c)
+    begun = config.dsa.init_attention_from
     if needs_attention(config):
         train_once(attention, config, resume)
-    whole = stage_3(config, config.run_dir, new_depth_net)
+        begun = config.result_of(attention.NAME)
+    whole = stage_3(config, config.run_dir, new_depth_net, begun)
     train_once(dsa, whole, resume)
 
     # (d)
@@ -129,9 +131,7 @@ def train_variants(config: Config, new_depth_net: bool, resume: bool) -> dict[st
         config, run_dir=config.run_dir / 'without_stage_1',
         ste_decoder=replace(config.ste_decoder, train_encoder=True))
     train_once(ste_decoder, scratch, resume)
-    scratch = replace(scratch, dsa=replace(
-        whole.dsa, structure=scratch.result_of(ste_decoder.NAME),
-        init_depth_from=None if new_depth_net else scratch.result_of(ste_decoder.NAME)))
+    scratch = stage_3(scratch, scratch.run_dir, new_depth_net, begun)
     train_once(dsa, scratch, resume)
     return {
         'a': config.result_of(rgb_baseline.NAME), 'b': after_stage_2, 'b+': longer.weights_file,
@@ -144,14 +144,21 @@ def train_once(stage: ModuleType, config: Config, resume: bool) -> None:
         stage.train(config, resume)
 
 
-def stage_3(config: Config, run_dir: Path, new_depth_net: bool) -> Config:
-    """Return the settings of a stage 3 in ``run_dir`` that takes what ``config``'s run has."""
-    structure = config.result_of(ste_decoder.NAME)
-    first = config.result_of(attention.NAME) if needs_attention(config) else None
+def stage_3(
+    config: Config, run_dir: Path, new_depth_net: bool, attention_from: Path | None,
+) -> Config:
+    """
+    Return the settings of a stage 3 on the structure of ``config``'s stage 2.
+
+    :param config: of the run that has a stage 2.
+    :param run_dir: where stage 3 goes.
+    :param new_depth_net: begin with a new depth net in place of stage 2's.
+    :param attention_from: what to begin with in the attention; None for a random start.
+    """
+    after_stage_2 = config.result_of(ste_decoder.NAME)
     return replace(config, run_dir=run_dir, dsa=replace(
-        config.dsa, structure=structure,
-        init_attention_from=first or config.dsa.init_attention_from,
-        init_depth_from=None if new_depth_net else structure))
+        config.dsa, structure=after_stage_2, init_attention_from=attention_from,
+        init_depth_from=None if new_depth_net else after_stage_2))
 
 
 def measured(weights: Path, frames: TestSet, out: Path) -> dict[str, Any]:
