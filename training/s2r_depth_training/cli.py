@@ -26,6 +26,7 @@ STAGES = {
 TOOLS = {
     'render-scenes': ('.render', 'render_scenes', 'make synthetic images with exact depth'),
     'render-styles': ('.render', 'render_styles', 'make style images for stage 1'),
+    'restyle': ('.render', 'restyle', 'repaint a test set in looks that no training has'),
     'evaluate': ('.evaluate', 'evaluate', 'published protocols, tables, an HTML page'),
     'bench': ('.bench', 'bench', 'samples per second of renderer, loader and stages'),
     'export-onnx': ('.export_onnx', 'export_onnx', 'write the network for ONNX Runtime'),
