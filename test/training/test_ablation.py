@@ -53,6 +53,9 @@ def test_variants_differ_in_what_they_leave_out(run):
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not all(torch.equal(first[name], scratch[name]) for name in first)
     assert set(modules('rgb_baseline/result.pt')) == {'depth'}
+    assert not torch.equal(*(
+        modules(f'{folder}rgb_baseline/result.pt')['depth']['stem.weight']
+        for folder in ('', 'longer_baseline/')))
     longer = modules('without_attention/dsa/result.pt')
     assert not longer['attention']['head.conv.weight'].any()  # still 1 everywhere
     assert not torch.equal(

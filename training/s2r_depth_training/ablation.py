@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from .config import Config
 
 VARIANTS = {
-    'a': 'depth straight from RGB', 'b': 'STE + DP', 'b+': 'b, trained for as long as c',
+    'a': 'depth straight from RGB', 'a+': 'a, trained for as long as c',
+    'b': 'STE + DP', 'b+': 'b, trained for as long as c',
     'c': 'STE + DSA + DP', 'd': 'c without stage 1'}
 FIGURES = {
     'Abs Rel': lambda method: method['mean']['median_scaled']['abs_rel'],
@@ -106,8 +107,16 @@ def train_variants(config: Config, new_depth_net: bool, resume: bool) -> dict[st
     :param new_depth_net: begin stage 3 with a new depth net.
     :param resume: go on with the stage that was interrupted.
     """
-    # (a), (b)
+    # (a), (a+)
     train_once(rgb_baseline, config, resume)
+    more_rgb = replace(
+        config, run_dir=config.run_dir / 'longer_baseline', rgb_baseline=replace(
+            config.rgb_baseline, init_from=config.result_of(rgb_baseline.NAME),
+            learning_rate=config.dsa.learning_rate, epochs=config.dsa.epochs,
+            halve_every_epochs=config.dsa.halve_every_epochs))
+    train_once(rgb_baseline, more_rgb, resume)
+
+    # (b)
     train_once(ste_encoder, config, resume)
     train_once(ste_decoder, config, resume)
     after_stage_2 = config.result_of(ste_decoder.NAME).with_name('weights.safetensors')
@@ -134,8 +143,9 @@ def train_variants(config: Config, new_depth_net: bool, resume: bool) -> dict[st
     scratch = stage_3(scratch, scratch.run_dir, new_depth_net, begun)
     train_once(dsa, scratch, resume)
     return {
-        'a': config.result_of(rgb_baseline.NAME), 'b': after_stage_2, 'b+': longer.weights_file,
-        'c': whole.weights_file, 'd': scratch.weights_file}
+        'a': config.result_of(rgb_baseline.NAME), 'a+': more_rgb.result_of(rgb_baseline.NAME),
+        'b': after_stage_2, 'b+': longer.weights_file, 'c': whole.weights_file,
+        'd': scratch.weights_file}
 
 
 def train_once(stage: ModuleType, config: Config, resume: bool) -> None:
