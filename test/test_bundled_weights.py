@@ -1,5 +1,6 @@
 """The bundled weights on the frames of the demo: what they give must stay depth of a street."""
 import json
+import re
 
 import cv2
 import numpy as np
@@ -37,3 +38,10 @@ def test_the_road_recedes(depths_m, index):
     # A camera 1.1 to 2.4 m above a road sees it at height * focal length / rows below the horizon.
     rows = 0.975 * height - cy
     assert 0.5 * 1.1 * fy / rows < near_m < 2.0 * 2.4 * fy / rows
+
+
+@pytest.mark.parametrize('name', ['outdoor', 'indoor'])
+def test_what_they_say_of_themselves_names_no_folder_of_a_machine(name):
+    _, info = weights.load_with_info(name)
+    assert info.provenance['command'].startswith('s2r_train ')
+    assert not re.findall(r'(?<![\w.\]])/\w+/\S+', ' '.join(info.provenance.values()))
