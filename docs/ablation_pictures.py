@@ -75,4 +75,6 @@ def _write(picture: np.ndarray, text: str, x_px: int, bgr: tuple[int, int, int])
 
 
 if __name__ == '__main__':
+    if len(sys.argv) != 3:
+        sys.exit('usage: python docs/ablation_pictures.py ABLATION/seed_1 FAILURE_CASES')
     main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -9,10 +9,12 @@ from s2r_depth_training.ablation import (
     ablation,
     measured,
     scene_tables,
+    stage_3,
     tables,
     TestSet,
     VARIANTS,
 )
+from s2r_depth_training.checkpoints import read_result
 from s2r_depth_training.cli import main
 from s2r_depth_training.errors import TrainingError
 
@@ -44,7 +46,7 @@ def test_the_tables_hold_all_seeds(run):
 
 def test_variants_differ_in_what_they_leave_out(run):
     def modules(result):
-        return torch.load(run / 'seed_1' / result, weights_only=True)['modules']
+        return read_result(run / 'seed_1' / result)['modules']
 
     first, second, scratch = (
         modules(result)['structure_encoder'] for result in (
@@ -62,10 +64,18 @@ def test_variants_differ_in_what_they_leave_out(run):
         longer['depth']['stem.weight'], modules('ste_decoder/result.pt')['depth']['stem.weight'])
     # Both that have an attention begin with the same one.
     assert not (run / 'seed_1/without_stage_1/attention').exists()
-    begun = json.loads(torch.load(
-        run / 'seed_1/without_stage_1/dsa/result.pt',
-        weights_only=True)['provenance']['settings'])['dsa']['init_attention_from']
+    provenance = read_result(run / 'seed_1/without_stage_1/dsa/result.pt')['provenance']
+    begun = json.loads(provenance['settings'])['dsa']['init_attention_from']
     assert begun.endswith('seed_1/attention/result.pt')
+
+
+@pytest.mark.parametrize('new', [False, True])
+def test_stage_3_begins_with_the_depth_net_of_stage_2_or_a_new_one(tmp_path, new):
+    config = tiny_config(tmp_path)
+    after = stage_3(config, tmp_path / 'elsewhere', new, None)
+    assert after.dsa.structure == config.result_of('ste_decoder')
+    assert after.dsa.init_depth_from == (None if new else config.result_of('ste_decoder'))
+    assert after.run_dir == tmp_path / 'elsewhere'
 
 
 def test_a_test_set_that_changed_is_measured_anew(run, monkeypatch):

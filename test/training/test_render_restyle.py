@@ -50,7 +50,7 @@ def test_depth_and_camera_are_kept(restyled):
 def test_what_is_there_is_not_written_over(restyled, capsys):
     call = ['restyle', '--root', str(restyled / 'scenes'), '--out', str(restyled / 'looks')]
     assert main(call) == 1
-    assert 'looks' in capsys.readouterr().err
+    assert 'looks is there already: give a folder that is not' in capsys.readouterr().err
 
 
 def test_an_unknown_variation_is_named(restyled):

@@ -228,8 +228,9 @@ def scene_tables(scenes: Mapping[str, Mapping[str, Sequence[Mapping[str, float]]
 
 def mean_and_deviation(values: Sequence[float | None]) -> str:
     """Return the mean and, of two or more values, the sample deviation."""
-    spread = f' ± {np.std(np.array(values, float), ddof=1):.3f}' if len(values) > 1 else ''
-    return f'{np.mean(np.array(values, float)):.3f}{spread}'
+    numbers = np.array(values, float)
+    spread = f' ± {numbers.std(ddof=1):.3f}' if len(numbers) > 1 else ''
+    return f'{numbers.mean():.3f}{spread}'
 
 
 def short_name(scene: str) -> str:

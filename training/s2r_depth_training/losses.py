@@ -33,8 +33,7 @@ def depth_error(
         difference = torch.where(known, (depth.float() - wanted).abs(), 0.0)
         if nearness:
             difference = difference * near_weight(wanted, nearness)
-        per_image = difference.sum(dim=(1, 2, 3)) / known.sum(dim=(1, 2, 3)).clamp(min=1)
-        error = error + per_image.mean()
+        error = error + _mean_of_images(difference, known)
     return error
 
 
@@ -73,8 +72,7 @@ def map_error(shown: Tensor, wanted: Tensor, valid: Tensor) -> Tensor:
     """
     difference = torch.where(
         valid, (shown.float() - torch.where(valid, wanted, 0.0)).abs(), 0.0)
-    per_image = difference.sum(dim=(1, 2, 3)) / valid.sum(dim=(1, 2, 3)).clamp(min=1)
-    return per_image.mean()
+    return _mean_of_images(difference, valid)
 
 
 def structure_penalty(structure: Tensor, depth: Tensor, valid: Tensor, beta: float) -> Tensor:
@@ -114,6 +112,12 @@ def judged_as(judgements: Sequence[Tensor], real: bool) -> Tensor:
     wanted = 1.0 if real else 0.0
     return torch.stack(
         [(judgement.float() - wanted).square().mean() for judgement in judgements]).sum()
+
+
+def _mean_of_images(difference: Tensor, known: Tensor) -> Tensor:
+    """Average over the known pixels of each image, then over images; elsewhere it must be 0."""
+    per_image = difference.sum(dim=(1, 2, 3)) / known.sum(dim=(1, 2, 3)).clamp(min=1)
+    return per_image.mean()
 
 
 def _sampled(tensor: Tensor, size: torch.Size) -> Tensor:

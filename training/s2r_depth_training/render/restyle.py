@@ -58,7 +58,8 @@ def restyle(root: Path, out: Path, variation: str = 'clone') -> None:
     :raises FileExistsError: OUT is there already.
     """
     reader = VKitti(root, variations=[variation])
-    out.mkdir(parents=True)
+    if out.exists():
+        raise FileExistsError(f'{out} is there already: give a folder that is not')
     matrices: dict[str, list[np.ndarray]] = defaultdict(list)
     for index, frame in enumerate(tqdm(reader.frames, unit='frame', disable=None)):
         sample, number = reader[index], len(matrices[frame.world])
