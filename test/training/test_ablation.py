@@ -1,4 +1,4 @@
-"""The ablation: four variants, each seed its own run; tables with mean and deviation."""
+"""The ablation: the variants, each seed its own run; tables with mean and deviation."""
 import json
 
 import pytest
@@ -16,6 +16,7 @@ from s2r_depth_training.ablation import (
 )
 from s2r_depth_training.checkpoints import read_result
 from s2r_depth_training.cli import main
+from s2r_depth_training.data import DataError
 from s2r_depth_training.errors import TrainingError
 
 
@@ -116,3 +117,11 @@ def test_nothing_to_do_is_an_error(tmp_path):
     config = tiny_config(tmp_path)
     with pytest.raises(TrainingError, match='at least one seed and one test set'):
         ablation(config, {}, seeds=[1])
+
+
+def test_a_test_set_that_is_not_there_is_an_error_before_any_training(tmp_path):
+    config = tiny_config(tmp_path)
+    write_data(tmp_path)
+    with pytest.raises(DataError, match='gone'):
+        ablation(config, {'streets': TestSet('vkitti', tmp_path / 'gone')})
+    assert not config.run_dir.exists()

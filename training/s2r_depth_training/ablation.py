@@ -11,6 +11,7 @@ from typing import Any, Literal, TYPE_CHECKING
 import numpy as np
 
 from .checkpoints import write_json
+from .data import open_dataset
 from .errors import TrainingError
 from .evaluate import evaluate, RESULTS_FILE
 from .stages import attention, dsa, needs_attention, rgb_baseline, ste_decoder, ste_encoder
@@ -72,6 +73,8 @@ def ablation(
     """
     if not seeds or not tests:
         raise TrainingError('an ablation needs at least one seed and one test set')
+    for frames in tests.values():  # what is wrong with them is said before hours of training
+        open_dataset(frames.dataset, frames.root, **frames.options)
     found: dict[str, dict[str, list[dict[str, float | None]]]] = {
         test: {variant: [] for variant in VARIANTS} for test in tests}
     scenes: dict[str, dict[str, list[dict[str, float]]]] = {
