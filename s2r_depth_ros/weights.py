@@ -230,10 +230,10 @@ def _read_pth(path: Path) -> dict[str, Tensor]:
     try:
         content: Any = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # what damaged or hostile pickles raise is not bounded
+        # Not PyTorch's own text, which advises to load the file by running its code.
         raise WeightsError(
-            f'{path} is not a readable PyTorch weight file: '
-            f'{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ""}'
-        ) from error
+            f'{path} is not a readable PyTorch weight file ({type(error).__name__}): it is '
+            'damaged, or holds more than tensors') from error
     if not isinstance(content, Mapping) or not all(
             isinstance(name, str) and isinstance(tensor, Tensor)
             for name, tensor in content.items()):

@@ -9,6 +9,7 @@ from s2r_depth_training.losses import (
     judged_as,
     map_error,
     nearness_map,
+    proportion_error,
     reconstruction_error,
     structure_penalty,
 )
@@ -48,6 +49,40 @@ def test_nearness_makes_the_errors_relative():
     # 16 / ln(17) / (1 + 16 * 0.05) * 0.1 over two pixels, and with 0.9 in place of 0.05
     assert at_near == pytest.approx(0.1 / 2 * 16 / math.log(17) / 1.8, rel=1e-5)
     assert at_far == pytest.approx(0.1 / 2 * 16 / math.log(17) / 15.4, rel=1e-5)
+
+
+def of_metres(*depth_m):
+    """Depths of one row of an image whose range is 80 m, as the network has them."""
+    return (torch.tensor(depth_m) / 40 - 1).view(1, 1, 1, -1)
+
+
+def test_proportions_are_right_at_any_scale():
+    target, valid = of_metres(4.0, 9.0, 19.0), torch.ones(1, 1, 1, 3, dtype=torch.bool)
+    # The offset is 1 m of 80, so this is twice as far in all three.
+    assert proportion_error([of_metres(9.0, 19.0, 39.0)], target, valid).item() == pytest.approx(
+        0.0, abs=1e-6)
+
+
+def test_proportion_error_is_the_mean_distance_from_the_mean_of_the_ratios():
+    target = of_metres(4.0, 9.0, 19.0, 5.0).repeat(2, 1, 1, 1)
+    valid = torch.tensor([True, True, True, False]).expand(2, 1, 1, 4)
+    target[..., 3] = float('nan')
+    depth = torch.cat([of_metres(9.0, 9.0, 19.0, 70.0), of_metres(4.0, 9.0, 19.0, 70.0)])
+    # Ratios ln 2, 0, 0 about their mean ln 2 / 3, in one of two images; and the same twice.
+    one_scale = math.log(2) * (2 / 3 + 1 / 3 + 1 / 3) / 3 / 2
+    assert proportion_error([depth], target, valid).item() == pytest.approx(one_scale, rel=1e-5)
+    assert proportion_error([depth, depth], target, valid).item() == pytest.approx(
+        2 * one_scale, rel=1e-5)
+
+
+def test_proportions_of_unknown_or_extreme_depth_give_no_endless_gradient():
+    depth = torch.tensor([[[[-1.0, 1.0, 0.3]]]], requires_grad=True)
+    target = torch.tensor([[[[0.5, -1.0, float('nan')]]]])
+    valid = torch.tensor([[[[True, True, False]]]])
+    proportion_error([depth], target, valid).backward()
+    assert torch.isfinite(depth.grad).all()
+    assert depth.grad[..., 2] == 0
+    assert proportion_error([depth], target, valid & False).item() == 0.0
 
 
 def test_nearness_is_1_at_the_camera_and_falls_with_depth():

@@ -14,6 +14,7 @@ from render_scene import (
 )
 
 from s2r_depth_training.render.driving import driving_scene
+from s2r_depth_training.render.embree import EmbreeRenderer
 from s2r_depth_training.render.indoor import indoor_scene
 from s2r_depth_training.render.meshes import box, Material
 from s2r_depth_training.render.textures import make_library
@@ -90,6 +91,17 @@ def test_fog_brings_far_things_towards_the_colour_of_the_horizon(backend):
     picture = renderer.picture(scene.cameras[0], daylight(fog_per_m=0.1))
     # A black wall 10 m away keeps exp(-1) of its blackness.
     np.testing.assert_allclose(picture[HEIGHT_PX // 2, WIDTH_PX // 2], 1 - np.exp(-1), rtol=0.01)
+
+
+def test_few_views_of_rooms_are_filled_by_what_is_right_before_the_camera():
+    library, renderer = make_library(0, 0), EmbreeRenderer(1)
+    middle_m = []
+    for number in range(40):
+        scene = indoor_scene(np.random.default_rng([7, number]), library, 2, 40, 30)
+        renderer.load(scene)
+        middle_m += [np.median(renderer.depth(camera)) for camera in scene.cameras]
+    assert np.mean(np.array(middle_m) < 1.0) < 0.1
+    assert 1.5 < np.median(middle_m) < 3.5  # and rooms are no halls
 
 
 @pytest.mark.parametrize('build', [driving_scene, indoor_scene])

@@ -174,6 +174,26 @@ def test_a_warm_start_takes_a_weights_file_and_another_depth_net(trained, root):
     assert not same(modules_of(trained.result_of('dsa'))['depth'], begun['depth'])
 
 
+@pytest.mark.parametrize(('content', 'said'), [
+    (b'', 'is damaged, or not of s2r_train'), (b'no weights', 'is damaged, or not of s2r_train'),
+    (b'PK\x03\x04' * 99, 'is damaged, or not of s2r_train'),
+    (None, 'is not the result of a stage')])
+def test_a_warm_start_with_a_file_of_something_else_is_one_clear_line(
+        trained, root, tmp_path, content, said):
+    path = tmp_path / 'other.pt'
+    if content is None:
+        torch.save([1, 2], path)
+    else:
+        path.write_bytes(content)
+    config = with_stage(
+        tiny_config(root, 'bad_start'), 'dsa', structure=trained.result_of('ste_decoder'),
+        init_from=path)
+    with pytest.raises(TrainingError, match=said) as caught:
+        dsa.train(config)
+    assert '\n' not in str(caught.value)
+    assert 'weights_only' not in str(caught.value)
+
+
 def test_stage_3_begins_with_an_attention_that_shows_what_is_near(root, trained):
     config = tiny_config(root, 'near')
     shutil.copytree(trained.run_dir, config.run_dir)
@@ -201,6 +221,17 @@ def test_the_attention_learns_what_is_near(root):
     losses = logged(config.run_dir / 'attention', 'loss/nearness')
     first, last = min(losses), max(losses)
     assert losses[last] < 0.6 * losses[first]
+
+
+@pytest.mark.parametrize('stage', [ste_decoder, rgb_baseline])
+def test_proportions_are_learnt_where_they_are_asked_for(root, trained, stage):
+    start = {'encoder': trained.result_of('ste_encoder')} if stage is ste_decoder else {}
+    config = with_stage(
+        tiny_config(root, f'proportions_{stage.NAME}'), stage.NAME, proportion_weight=2.0,
+        epochs=15, learning_rate=3e-3, halve_every_epochs=10, **start)
+    stage.train(config)
+    losses = logged(config.run_dir / stage.NAME, 'loss/proportion')
+    assert losses[max(losses)] < 0.8 * losses[min(losses)]
 
 
 def test_a_part_can_learn_more_slowly():

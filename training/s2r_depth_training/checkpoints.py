@@ -57,7 +57,13 @@ def read_result(path: Path) -> dict[str, Any]:
         raise TrainingError(
             f'{path} does not exist: train that stage first (s2r_train {verb}), or name another '
             'result in the config')
-    return read_whole(path)
+    result = read_whole(path)
+    if not isinstance(result, dict) or not {'architecture', 'modules', 'provenance'} <= set(
+            result):
+        raise TrainingError(
+            f'{path} is not the result of a stage: give a result.pt or a weights file '
+            '(.safetensors)')
+    return result
 
 
 def read_whole(path: Path) -> dict[str, Any]:
@@ -70,7 +76,10 @@ def read_whole(path: Path) -> dict[str, Any]:
     try:
         return torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # what damaged pickles raise is not bounded
-        raise TrainingError(f'{path} is damaged ({error}): remove it and train again') from error
+        # PyTorch's own text is of many lines and advises to load the file by running its code.
+        raise TrainingError(
+            f'{path} is damaged, or not of s2r_train ({type(error).__name__}): name another file, '
+            'or remove it and train again') from error
 
 
 def save_whole(state: object, path: Path) -> None:

@@ -27,13 +27,36 @@ def depth_error(
     """
     error = target.new_zeros(())
     for depth in depths:
-        size = depth.shape[-2:]
-        known = _sampled(valid.to(target.dtype), size) > 0
-        wanted = _sampled(torch.where(valid, target, 0.0), size)
+        wanted, known = _at_size_of(depth, target, valid)
         difference = torch.where(known, (depth.float() - wanted).abs(), 0.0)
         if nearness:
             difference = difference * near_weight(wanted, nearness)
         error = error + _mean_of_images(difference, known)
+    return error
+
+
+def proportion_error(depths: Sequence[Tensor], target: Tensor, valid: Tensor) -> Tensor:
+    """
+    Return the sum over the scales of the error that is left when each image has its own scale.
+
+    That is the mean of ``|r - mean(r)|``, r being ``ln(f + 1/80) - ln(f* + 1/80)`` with f the
+    depth as a part of the range; the offset keeps what is at the camera finite. (After the scale
+    invariant error of Eigen et al., NIPS 2014, equation 1, which squares.) A picture of a room
+    says how its depths compare and little of how large the room is: an error in metres is mostly
+    about the second.
+
+    :param depths: predictions (B, 1, h, w) in [-1, 1], one per scale.
+    :param target: (B, 1, H, W) in [-1, 1]; its value where not valid is never looked at.
+    :param valid: (B, 1, H, W) bool, where ``target`` is known.
+    :returns: a scalar; 0 where nothing is valid.
+    """
+    error = target.new_zeros(())
+    for depth in depths:
+        wanted, known = _at_size_of(depth, target, valid)
+        ratio = torch.where(known, _log_part(depth.float()) - _log_part(wanted), 0.0)
+        mean = ratio.sum(dim=(1, 2, 3), keepdim=True) / known.sum(
+            dim=(1, 2, 3), keepdim=True).clamp(min=1)
+        error = error + _mean_of_images(torch.where(known, (ratio - mean).abs(), 0.0), known)
     return error
 
 
@@ -118,6 +141,18 @@ def _mean_of_images(difference: Tensor, known: Tensor) -> Tensor:
     """Average over the known pixels of each image, then over images; elsewhere it must be 0."""
     per_image = difference.sum(dim=(1, 2, 3)) / known.sum(dim=(1, 2, 3)).clamp(min=1)
     return per_image.mean()
+
+
+def _at_size_of(depth: Tensor, target: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the target, sampled, and where it is known; elsewhere it is 0."""
+    size = depth.shape[-2:]
+    return (_sampled(torch.where(valid, target, 0.0), size),
+            _sampled(valid.to(target.dtype), size) > 0)
+
+
+def _log_part(depth: Tensor) -> Tensor:
+    """Return the logarithm of depth in [-1, 1] as a part of its range, which never ends."""
+    return torch.log((depth + 1) / 2 + 1 / 80)
 
 
 def _sampled(tensor: Tensor, size: torch.Size) -> Tensor:

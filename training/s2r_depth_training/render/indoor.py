@@ -305,46 +305,74 @@ def _lamps(room: _Room) -> list[np.ndarray]:
 def _cameras(room: _Room, frames: int, width_px: int, height_px: int) -> list[cameras.Camera]:
     """Walk a hand-held camera through the room; it looks into it, or down at what is near."""
     rng = room.rng
-    hfov = np.radians(rng.uniform(50, 75))
-    intrinsics = cameras.pinhole(hfov, width_px, height_px, (
+    hfov_rad = np.radians(rng.uniform(50, 75))
+    intrinsics = cameras.pinhole(hfov_rad, width_px, height_px, (
         rng.normal(0, 0.01) * width_px, rng.normal(0, 0.01) * height_px))
     views = []
     for _ in range(frames):
-        before = _before_a_thing(room) if rng.random() < 0.35 else None
-        if before is not None:
-            spot, goal = before
-            yaw = np.arctan2(*(goal - spot)[::-1]) + rng.normal(0, 0.2)
-            pitch, height = np.radians(rng.uniform(-45, -12)), rng.uniform(1.0, 1.7)
+        near = _before_a_thing(room, hfov_rad) if rng.random() < 0.3 else None
+        if near is not None:
+            spot, yaw_rad = near
+            pitch_rad, height = np.radians(rng.uniform(-45, -12)), rng.uniform(1.0, 1.7)
         else:
-            spot = _free_spot(room)
-            goal = rng.uniform(-0.45, 0.45, 2) * (room.length, room.width)
-            yaw = np.arctan2(*(goal - spot)[::-1]) + rng.normal(0, 0.25)
-            pitch = np.radians(np.clip(rng.normal(-14, 14), -45, 15))
-            height = rng.uniform(0.8, 1.8)
+            spot, yaw_rad = _view_into(room, hfov_rad)
+            pitch_rad = np.radians(np.clip(rng.normal(-12, 11), -40, 15))
+            height = rng.uniform(0.9, 1.8)
         height = min(height, room.height - 0.6)
-        views.append(cameras.look((*spot, height), float(yaw), float(pitch), rng.normal(0, 0.05),
-                                  intrinsics, width_px, height_px))
+        views.append(cameras.look((*spot, height), yaw_rad, float(pitch_rad),
+                                  rng.normal(0, 0.05), intrinsics, width_px, height_px))
     return views
 
 
-def _free_spot(room: _Room) -> np.ndarray:
-    """Choose a place (x, y) to stand at, rather far from furniture and from the middle."""
+def _view_into(room: _Room, hfov_rad: float) -> tuple[np.ndarray, float]:
+    """
+    Choose a place (x, y) to stand at and a direction with room before the camera.
+
+    Who takes a picture of a room steps back first: views that one wall or cupboard fills are
+    few. How much room there must be differs from view to view.
+    """
     rng = room.rng
-    return max((np.array([rng.uniform(-1, 1) * (room.length / 2 - 0.3),
-                          rng.uniform(-1, 1) * (room.width / 2 - 0.3)]) for _ in range(12)),
-               key=lambda spot: min([np.hypot(spot[0] - x, spot[1] - y) - r
-                                     for x, y, r in room.taken], default=1.0)
-               + rng.uniform(0, 0.5) + 0.15 * np.hypot(*spot))
+    best: tuple[float, np.ndarray, float] = -np.inf, np.zeros(2), 0.0
+    wanted_m = rng.uniform(1.2, 4.0)
+    for _ in range(24):
+        spot = rng.uniform(-1, 1, 2) * (room.length / 2 - 0.3, room.width / 2 - 0.3)
+        yaw_rad = float(rng.uniform(-np.pi, np.pi))
+        if room.is_free(spot[0], spot[1], 0.15):
+            free_m = _free_ahead_m(room, room.taken, spot, yaw_rad, hfov_rad)
+            best = max(best, (free_m, spot, yaw_rad), key=lambda view: view[0])
+            if best[0] >= wanted_m:
+                break
+    return best[1:]
 
 
-def _before_a_thing(room: _Room) -> tuple[np.ndarray, np.ndarray] | None:
-    """Choose a place (x, y) close to a table or another thing, and its middle, if there is one."""
+def _free_ahead_m(room: _Room, things: list[tuple[float, float, float]], spot: np.ndarray,
+                  yaw_rad: float, hfov_rad: float) -> float:
+    """Return how far walls are, or twice how far ``things`` are, which fill less of the view."""
+    angles = yaw_rad + hfov_rad * np.array([-0.3, 0.0, 0.3])
+    ways = np.abs(np.stack([np.cos(angles), np.sin(angles)], 1)) + 1e-9
+    signs = np.sign(np.stack([np.cos(angles), np.sin(angles)], 1))
+    to_walls = (np.array([room.length, room.width]) / 2 - signs * spot) / ways
+    free_m = float(to_walls.min())
+    for x, y, radius in things:
+        away = np.array([x, y]) - spot
+        turn = np.angle(np.exp(1j * (np.arctan2(away[1], away[0]) - yaw_rad)))
+        if abs(turn) < hfov_rad / 2:
+            free_m = min(free_m, 2 * (float(np.hypot(*away)) - radius))
+    return free_m
+
+
+def _before_a_thing(room: _Room, hfov_rad: float) -> tuple[np.ndarray, float] | None:
+    """Choose a place (x, y) close to a table or another thing, and the direction to it, if any."""
     rng = room.rng
-    for _ in range(8 if room.taken else 0):
-        x, y, radius = room.taken[rng.integers(len(room.taken))]
-        angle, away = rng.uniform(0, 2 * np.pi), radius + rng.uniform(0.1, 0.7)
+    for _ in range(12 if room.taken else 0):
+        index = rng.integers(len(room.taken))
+        x, y, radius = room.taken[index]
+        angle, away = rng.uniform(0, 2 * np.pi), radius + rng.uniform(0.2, 0.9)
         spot = np.array([x + away * np.cos(angle), y + away * np.sin(angle)])
+        yaw_rad = float(angle + np.pi + rng.normal(0, 0.2))
         inside = max(abs(spot[0]) - room.length / 2, abs(spot[1]) - room.width / 2) < -0.25
-        if inside and room.is_free(spot[0], spot[1], 0.05):
-            return spot, np.array([x, y])
+        others = room.taken[:index] + room.taken[index + 1:]
+        if inside and room.is_free(spot[0], spot[1], 0.05) and _free_ahead_m(
+                room, others, spot, yaw_rad, hfov_rad) > 0.8:
+            return spot, yaw_rad
     return None

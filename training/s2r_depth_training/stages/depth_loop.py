@@ -1,7 +1,7 @@
 """The loop that the stages with a depth loss share: epochs of Adam, a halving rate, an average."""
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast, TypeVar
 
@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import StepLR
 
 from ..data import Batch, EpochLoader
 from ..errors import TrainingError
+from ..losses import depth_error, proportion_error
 from ..ranges import check_ranges
 from ..run import averaged, batches_from, LoopSettings, Stage
 
@@ -22,22 +23,37 @@ Step = Callable[[nn.Module, Batch], tuple[dict[str, Tensor], dict[str, Tensor]]]
 @dataclass(frozen=True)
 class EpochSettings(LoopSettings):
     """
-    What the stages with a depth loss have in common.
+    What the stages that learn from depth have in common.
 
     :param epochs: length of the stage; each image is seen once per epoch.
     :param halve_every_epochs: the learning rate is halved each time.
-    :param nearness: how much more near depths count in the loss; 0, as published, weighs a metre
-        the same at any distance, a large value weighs errors relative to the depth.
     """
 
     epochs: float = 30.0
     halve_every_epochs: float = 10.0
-    nearness: float = 0.0
 
     def __post_init__(self):
         super().__post_init__()
         check_ranges(self, 'epochs', 'halve_every_epochs', above=0)
-        check_ranges(self, 'nearness', least=0)
+
+
+@dataclass(frozen=True)
+class DepthSettings(EpochSettings):
+    """
+    What the stages that predict depth have in common.
+
+    :param nearness: how much more near depths count in the loss; 0, as published, weighs a metre
+        the same at any distance, a large value weighs errors relative to the depth.
+    :param proportion_weight: how much the error counts that is left when each image may have its
+        own scale; 0, as published, learns from errors in metres alone.
+    """
+
+    nearness: float = 0.0
+    proportion_weight: float = 0.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_ranges(self, 'nearness', 'proportion_weight', least=0)
 
 
 def fit(
@@ -108,6 +124,23 @@ def parameter_groups(
             groups.setdefault(rates.get(name.split('.')[0], 1.0), []).append(parameter)
     return [{'params': parameters, 'lr': learning_rate * rate}
             for rate, parameters in groups.items()]
+
+
+def depth_losses(
+    settings: DepthSettings, depths: Sequence[Tensor], batch: Batch,
+) -> dict[str, Tensor]:
+    """
+    Return the errors of the depths that the stage lowers, by name.
+
+    :param settings: weigh them.
+    :param depths: predictions (B, 1, h, w) in [-1, 1], one per scale.
+    :param batch: the images that they are of.
+    """
+    losses = {'loss/depth': depth_error(depths, batch.depth, batch.valid, settings.nearness)}
+    if settings.proportion_weight:
+        losses['loss/proportion'] = settings.proportion_weight * proportion_error(
+            depths, batch.depth, batch.valid)
+    return losses
 
 
 def unit_range(depth: Tensor) -> Tensor:

@@ -18,11 +18,10 @@ from ..checkpoints import load_result
 from ..data import Batch
 from ..errors import TrainingError
 from ..inputs import depth_loader
-from ..losses import depth_error
 from ..ranges import check_ranges
 from ..run import frozen, Stage
 from .attention import NAME as ATTENTION
-from .depth_loop import EpochSettings, fit, unit_range
+from .depth_loop import depth_losses, DepthSettings, fit, unit_range
 from .ste_decoder import NAME as STE_DECODER
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ NAME = 'dsa'
 
 
 @dataclass(frozen=True)
-class DsaSettings(EpochSettings):
+class DsaSettings(DepthSettings):
     """
     Stage 3.
 
@@ -144,7 +143,7 @@ def load_trunk(trunk: DilatedResidualNet, path: Path) -> None:
 
 
 def whole_network_step(
-    settings: EpochSettings, network: nn.Module, batch: Batch,
+    settings: DepthSettings, network: nn.Module, batch: Batch,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """
     Return the depth loss of the whole network, and its maps for pictures.
@@ -155,7 +154,7 @@ def whole_network_step(
     """
     maps: DepthMaps = network(batch.image, return_maps=True)
     depths = (maps.depth_8th, maps.depth_4th, maps.depth_half, maps.depth)
-    return {'loss/depth': depth_error(depths, batch.depth, batch.valid, settings.nearness)}, {
+    return depth_losses(settings, depths, batch), {
         'image': batch.image, 'structure': maps.structure, 'attention': maps.attention,
         'depth_specific_structure': maps.depth_specific_structure,
         'depth': unit_range(maps.depth), 'true_depth': unit_range(batch.depth)}

@@ -12,7 +12,7 @@ from s2r_depth_ros.network import Architecture
 from ..errors import TrainingError
 from ..inputs import depth_loader, SourceSettings
 from ..run import frozen, Stage
-from .depth_loop import EpochSettings, fit
+from .depth_loop import DepthSettings, fit
 from .dsa import whole_network_step
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Part = Literal['structure_encoder', 'structure_decoder', 'attention', 'depth']
 
 
 @dataclass(frozen=True)
-class FineTuneSettings(EpochSettings):
+class FineTuneSettings(DepthSettings):
     """
     Fine-tuning, the method's semi-supervised setting.
 

@@ -18,7 +18,7 @@ from ..checkpoints import load_result, read_result
 from ..errors import TrainingError
 from ..inputs import depth_loader
 from ..run import Stage
-from .depth_loop import EpochSettings, fit
+from .depth_loop import DepthSettings, fit
 from .dsa import whole_network_step
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ NAME = 'rgb_baseline'
 
 
 @dataclass(frozen=True)
-class RgbBaselineSettings(EpochSettings):
+class RgbBaselineSettings(DepthSettings):
     """
     The baseline: a depth net with three input channels.
 

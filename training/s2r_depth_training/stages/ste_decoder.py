@@ -14,10 +14,10 @@ from s2r_depth_ros.network import Architecture, S2RDepthNet
 from ..checkpoints import load_result
 from ..data import Batch
 from ..inputs import depth_loader
-from ..losses import depth_error, structure_penalty
+from ..losses import structure_penalty
 from ..ranges import check_ranges
 from ..run import frozen, Stage
-from .depth_loop import EpochSettings, fit, unit_range
+from .depth_loop import depth_losses, DepthSettings, fit, unit_range
 from .ste_encoder import NAME as STE_ENCODER
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ NAME = 'ste_decoder'
 
 
 @dataclass(frozen=True)
-class SteDecoderSettings(EpochSettings):
+class SteDecoderSettings(DepthSettings):
     """
     Stage 2.
 
@@ -118,10 +118,9 @@ def structure_step(
     :param batch: images with depth.
     """
     structure, depths = model(batch.image)
-    losses = {
-        'loss/depth': depth_error(depths, batch.depth, batch.valid, settings.nearness),
-        'loss/structure': settings.structure_weight * structure_penalty(
-            structure, batch.depth, batch.valid, settings.beta)}
+    losses = depth_losses(settings, depths, batch)
+    losses['loss/structure'] = settings.structure_weight * structure_penalty(
+        structure, batch.depth, batch.valid, settings.beta)
     return losses, {
         'image': batch.image, 'structure': structure, 'depth': unit_range(depths[-1]),
         'true_depth': unit_range(batch.depth)}
