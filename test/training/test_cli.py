@@ -50,12 +50,19 @@ def test_every_shipped_config_is_valid(config):
     assert values['resume'] is False
 
 
+def expanded(page: str) -> str:
+    """Return a page with each command on one line and in place of $NAME what NAME='...' says."""
+    page = page.replace('\\\n', ' ')
+    for name, value in re.findall(r"^([A-Z]+)='(.*)'$", page, re.M):
+        page = re.sub(rf'\${name}\b', lambda _, value=value: value, page)
+    return page
+
+
 def documented_commands() -> list[str]:
     """Return what the pages and the README tell one to type, those cut short by ... left out."""
     root = Path(__file__).parents[2]
-    text = '\n'.join(
-        page.read_text('utf-8') for page in [root / 'README.md', *sorted(root.glob('docs/*.md'))])
-    text = text.replace('\\\n', ' ')
+    pages = (root / 'README.md', *sorted(root.glob('docs/*.md')))
+    text = '\n'.join(expanded(page.read_text('utf-8')) for page in pages)
     found = re.findall(r'^(?:s2r_train|torchrun .* -m s2r_depth_training) (.+)$', text, re.M)
     found += re.findall(r'`s2r_train ([^`]* --[^`]*)`', text)
     return [command for command in found if '...' not in command]
