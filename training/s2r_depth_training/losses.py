@@ -54,8 +54,7 @@ def proportion_error(depths: Sequence[Tensor], target: Tensor, valid: Tensor) ->
     for depth in depths:
         wanted, known = _at_size_of(depth, target, valid)
         ratio = torch.where(known, _log_part(depth.float()) - _log_part(wanted), 0.0)
-        mean = ratio.sum(dim=(1, 2, 3), keepdim=True) / known.sum(
-            dim=(1, 2, 3), keepdim=True).clamp(min=1)
+        mean = _mean_of_each(ratio, known)
         error = error + _mean_of_images(torch.where(known, (ratio - mean).abs(), 0.0), known)
     return error
 
@@ -139,8 +138,13 @@ def judged_as(judgements: Sequence[Tensor], real: bool) -> Tensor:
 
 def _mean_of_images(difference: Tensor, known: Tensor) -> Tensor:
     """Average over the known pixels of each image, then over images; elsewhere it must be 0."""
-    per_image = difference.sum(dim=(1, 2, 3)) / known.sum(dim=(1, 2, 3)).clamp(min=1)
-    return per_image.mean()
+    return _mean_of_each(difference, known).mean()
+
+
+def _mean_of_each(values: Tensor, known: Tensor) -> Tensor:
+    """Average over the known pixels of each image, (B, 1, 1, 1); elsewhere they must be 0."""
+    pixels = (1, 2, 3)
+    return values.sum(pixels, keepdim=True) / known.sum(pixels, keepdim=True).clamp(min=1)
 
 
 def _at_size_of(depth: Tensor, target: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
@@ -151,7 +155,7 @@ def _at_size_of(depth: Tensor, target: Tensor, valid: Tensor) -> tuple[Tensor, T
 
 
 def _log_part(depth: Tensor) -> Tensor:
-    """Return the logarithm of depth in [-1, 1] as a part of its range, which never ends."""
+    """Return ln(f + 1/80), f being depth in [-1, 1] as a part of its range: finite at 0, too."""
     return torch.log((depth + 1) / 2 + 1 / 80)
 
 

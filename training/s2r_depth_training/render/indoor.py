@@ -313,13 +313,13 @@ def _cameras(room: _Room, frames: int, width_px: int, height_px: int) -> list[ca
         near = _before_a_thing(room, hfov_rad) if rng.random() < 0.3 else None
         if near is not None:
             spot, yaw_rad = near
-            pitch_rad, height = np.radians(rng.uniform(-45, -12)), rng.uniform(1.0, 1.7)
+            pitch_rad, height_m = np.radians(rng.uniform(-45, -12)), rng.uniform(1.0, 1.7)
         else:
             spot, yaw_rad = _view_into(room, hfov_rad)
             pitch_rad = np.radians(np.clip(rng.normal(-12, 11), -40, 15))
-            height = rng.uniform(0.9, 1.8)
-        height = min(height, room.height - 0.6)
-        views.append(cameras.look((*spot, height), yaw_rad, float(pitch_rad),
+            height_m = rng.uniform(0.9, 1.8)
+        height_m = min(height_m, room.height - 0.6)
+        views.append(cameras.look((*spot, height_m), yaw_rad, float(pitch_rad),
                                   rng.normal(0, 0.05), intrinsics, width_px, height_px))
     return views
 
@@ -349,10 +349,9 @@ def _free_ahead_m(room: _Room, things: list[tuple[float, float, float]], spot: n
                   yaw_rad: float, hfov_rad: float) -> float:
     """Return how far walls are, or twice how far ``things`` are, which fill less of the view."""
     angles = yaw_rad + hfov_rad * np.array([-0.3, 0.0, 0.3])
-    ways = np.abs(np.stack([np.cos(angles), np.sin(angles)], 1)) + 1e-9
-    signs = np.sign(np.stack([np.cos(angles), np.sin(angles)], 1))
-    to_walls = (np.array([room.length, room.width]) / 2 - signs * spot) / ways
-    free_m = float(to_walls.min())
+    ways = np.stack([np.cos(angles), np.sin(angles)], 1)
+    to_walls_m = np.array([room.length, room.width]) / 2 - np.sign(ways) * spot
+    free_m = float((to_walls_m / (np.abs(ways) + 1e-9)).min())
     for x, y, radius in things:
         away = np.array([x, y]) - spot
         turn = np.angle(np.exp(1j * (np.arctan2(away[1], away[0]) - yaw_rad)))
@@ -367,8 +366,8 @@ def _before_a_thing(room: _Room, hfov_rad: float) -> tuple[np.ndarray, float] | 
     for _ in range(12 if room.taken else 0):
         index = rng.integers(len(room.taken))
         x, y, radius = room.taken[index]
-        angle, away = rng.uniform(0, 2 * np.pi), radius + rng.uniform(0.2, 0.9)
-        spot = np.array([x + away * np.cos(angle), y + away * np.sin(angle)])
+        angle, away_m = rng.uniform(0, 2 * np.pi), radius + rng.uniform(0.2, 0.9)
+        spot = np.array([x + away_m * np.cos(angle), y + away_m * np.sin(angle)])
         yaw_rad = float(angle + np.pi + rng.normal(0, 0.2))
         inside = max(abs(spot[0]) - room.length / 2, abs(spot[1]) - room.width / 2) < -0.25
         others = room.taken[:index] + room.taken[index + 1:]
