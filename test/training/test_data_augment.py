@@ -7,6 +7,7 @@ from PIL import Image
 import pytest
 
 from s2r_depth_training.data.augment import (
+    add_margin,
     add_shadow,
     adjust_color,
     adjust_gamma,
@@ -312,6 +313,24 @@ def test_canonical_depth_by_hand():
     sample = make_sample(depth_m=np.full((4, 6), 10.0))
     np.testing.assert_array_equal(canonical_depth(sample, 5.0), np.full((4, 6), 5.0))
     assert canonical_depth(sample, 5.0).dtype == np.float32
+
+
+def test_a_margin_is_plain_and_leaves_the_inside_and_the_depth_alone():
+    image = np.full((100, 200, 3), 90, np.uint8)
+    image[::2] = 160  # no grey of a margin: those are black, white or one drawn number
+    framed = [add_margin(image, np.random.default_rng(seed)) for seed in range(20)]
+    for one in framed:
+        painted = (one != image).any(-1)
+        assert not painted[5:95, 10:190].any()  # a twentieth of height and width at most
+        assert len(np.unique(one[painted])) <= 1
+    greys = {int(one[0, 0, 0]) for one in framed if (one[0] == one[0, 0]).all()}
+    assert {0, 255} <= greys
+    sample = scene()
+    margin_alone = Augmentation(
+        flip_probability=0, rotation_probability=0, color_probability=0, margin_probability=1)
+    with_margin = augment(sample, (96, 320), margin_alone, np.random.default_rng(0))
+    np.testing.assert_array_equal(with_margin.depth_m, sample.depth_m)
+    assert (with_margin.image != sample.image).any()
 
 
 @pytest.mark.parametrize(('wrong', 'message'), [

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from s2r_depth_training.render import cases, render_scenes, write
+from s2r_depth_training.render import cases, driving, render_scenes, write
+from s2r_depth_training.render.course import draw_course
 from s2r_depth_training.render.jobs import run_jobs
 from s2r_depth_training.render.meshes import POSITION
 from s2r_depth_training.render.textures import make_library
@@ -94,11 +95,37 @@ def test_one_variation_per_scene_writes_one_folder(tmp_path):
     assert json.loads((tmp_path / 'render.json').read_text())['kind'] == 'indoor'
 
 
+def test_streets_of_named_surroundings_differ_from_the_usual_mix(tmp_path):
+    usual, lorries = tmp_path / 'usual', tmp_path / 'lorries'
+    one = {**TINY, 'scenes': 1, 'variations': ['clone']}
+    render_scenes(usual, **one)
+    render_scenes(lorries, surroundings=['lorries'], **one)
+    assert 'surroundings' not in json.loads((usual / 'render.json').read_text())  # as before
+    assert json.loads((lorries / 'render.json').read_text())['surroundings'] == ['lorries']
+    assert digests(usual).keys() == digests(lorries).keys()
+    depth = 'vkitti_1.3.1_depthgt/0001/clone/00000.png'
+    assert digests(usual)[depth] != digests(lorries)[depth]
+    with pytest.raises(ValueError, match='surroundings'):
+        render_scenes(lorries, surroundings=['plaza'], **one)
+
+
+def test_most_vehicles_among_lorries_are_taller_than_cars():
+    rng = np.random.default_rng(5)
+    site = driving.Site(rng, make_library(0, 0), draw_course(rng, 1.0))
+    setting = driving.SETTINGS['lorries']
+    tall = [np.ptp(site.vehicle(setting).vertices[:, 2]) > 2.2 for _ in range(60)]
+    usually_tall = [np.ptp(site.vehicle().vertices[:, 2]) > 2.2 for _ in range(60)]
+    assert np.mean(tall) > 0.6
+    assert np.mean(usually_tall) < 0.4
+
+
 @pytest.mark.parametrize(('wrong', 'message'), [
     ({'scenes': 0}, 'scenes must be at least 1'),
     ({'variations': ['clone', 'snow']}, 'not snow'),
     ({'variations': []}, 'not none'),
     ({'width_px': 3}, 'width_px must be at least 16'),
+    ({'surroundings': ['queue', 'beach']}, 'surroundings must be some of .*, not beach'),
+    ({'surroundings': ['queue'], 'kind': 'indoor'}, 'kind driving, not of indoor'),
 ])
 def test_senseless_settings_are_named_and_nothing_is_written(tmp_path, wrong, message):
     with pytest.raises(ValueError, match=message):

@@ -35,6 +35,8 @@ class Augmentation:
     :param max_blur_px: largest standard deviation of blur, pixels at network size.
     :param max_noise: largest standard deviation of noise, in steps of 255.
     :param jpeg_quality: range of the quality of a JPEG compression; (100, 100) for none.
+    :param margin_probability: share of the images with a plain black, grey or white margin, as
+        scanned, rectified and undistorted photographs have.
     """
 
     flip_probability: float = 0.5
@@ -52,11 +54,12 @@ class Augmentation:
     max_blur_px: float = 0.0
     max_noise: float = 0.0
     jpeg_quality: tuple[int, int] = (100, 100)
+    margin_probability: float = 0.0
 
     def __post_init__(self) -> None:
         check_ranges(
             self, 'flip_probability', 'rotation_probability', 'color_probability',
-            'shadow_probability', least=0, most=1)
+            'shadow_probability', 'margin_probability', least=0, most=1)
         check_ranges(self, 'max_rotation_deg', 'max_hue_deg', least=0, most=180)
         check_ranges(self, 'max_channel_gain', least=0, below=1)
         check_ranges(self, 'max_blur_px', 'max_noise', least=0)
@@ -94,6 +97,8 @@ def augment(
         sample = rotate(sample, rng.uniform(-limit_deg, limit_deg))
     if rng.random() < augmentation.color_probability:
         sample = sample._replace(image=jitter(sample.image, augmentation, rng))
+    if augmentation.margin_probability and rng.random() < augmentation.margin_probability:
+        sample = sample._replace(image=add_margin(sample.image, rng))
     return sample
 
 
@@ -343,6 +348,27 @@ def add_shadow(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     inside = np.clip((half_width - np.abs(across - centre)) / softness, 0, 1)
     light = 1 - inside * rng.uniform(0.2, 0.6)
     return (image * light[..., None] + 0.5).astype(np.uint8)
+
+
+def add_margin(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """
+    Paint a plain margin over the border.
+
+    The depth behind it stays to be predicted, so the margin's edges come to mean nothing.
+
+    :param image: (H, W, 3) uint8.
+    :param rng: chooses the grey, black and white more often than not, and each side's width, at
+        most a twentieth of the image's.
+    :returns: the image with a margin, same shape and type.
+    """
+    height, width = image.shape[:2]
+    grey = int(rng.choice([0, 255, rng.integers(256)]))
+    top, bottom = (rng.uniform(0, height / 20, 2) + 0.5).astype(int)
+    left, right = (rng.uniform(0, width / 20, 2) + 0.5).astype(int)
+    framed = np.full_like(image, grey)
+    inside = np.s_[top:height - bottom, left:width - right]
+    framed[inside] = image[inside]
+    return framed
 
 
 def compress(image: np.ndarray, quality: int) -> np.ndarray:

@@ -50,6 +50,7 @@ class Setting:
     straight: float = 0.5
     bridge: float = 0.03
     people: float = 0.3
+    lorries: float = 0.0  # share of the vehicles that are tall whatever the usual mix
 
 
 SETTINGS = {
@@ -141,6 +142,23 @@ SETTINGS = {
         straight=0.8,
         bridge=0.3,
     ),
+    'lorries': Setting(
+        (2, 4),
+        parking=0.3,
+        sidewalk=0.4,
+        verge=0.5,
+        track=0.2,
+        boundaries=('rail', 'hedge', 'wall', 'fence'),
+        boundary=0.5,
+        setback_m=(3, 20),
+        houses=0.4,
+        floors=(1, 4),
+        trees=0.7,
+        gap_m=(1.5, 9.0),
+        straight=0.6,
+        bridge=0.2,
+        lorries=0.7,
+    ),
     'plaza': Setting(
         (2, 3),
         sidewalk=0.5,
@@ -175,8 +193,10 @@ class Site:
             return made[-1]
         return made[self.rng.integers(different)]
 
-    def vehicle(self) -> Mesh:
-        """Draw a vehicle."""
+    def vehicle(self, setting: Setting | None = None) -> Mesh:
+        """Draw a vehicle from the usual mix, or from that of some surroundings."""
+        if setting is not None and setting.lorries and self.rng.random() < setting.lorries:
+            return self.draw(props.lorry, 8)
         return self.draw(props.vehicle, 16)
 
     def put(self, mesh: Mesh, s: float, t: float, turn: float = 0.0, z: float = 0.0,
@@ -223,7 +243,7 @@ def driving_scene(rng: Generator, library: Library, frames: int, width_px: int, 
     centres = (np.arange(lanes) - (lanes - 1) / 2) * lane_m  # right to left
     own = int(rng.integers(lanes)) if one_way else int(rng.integers((lanes + 1) // 2))
 
-    stride = rng.uniform(0.5, 2.0) if setting_name == 'queue' else rng.uniform(2, 12)
+    stride = rng.uniform(0.5, 2.0) if setting_name in ('queue', 'lorries') else rng.uniform(2, 12)
     spots = np.arange(frames) * stride
     junction = float(rng.uniform(25, 110)) if rng.random() < 0.3 else None
     _road(site, half, centres, one_way, markings)
@@ -338,7 +358,7 @@ def _side(site: Site, setting: Setting, side: int, half: float, junction: float 
         while s < VIEW_M:
             if rng.random() < share and free(s):
                 site.put(
-                    site.vehicle(),
+                    site.vehicle(setting),
                     s,
                     side * (t + rng.normal(0, 0.1)),
                     rng.normal(0, 0.03) + np.pi * (backwards or (side > 0 and rng.random() < 0.6)),
@@ -537,7 +557,7 @@ def _traffic(site: Site, setting: Setting, centres: np.ndarray, own: int, one_wa
         elif len(centres) == 1 and rng.random() < 0.5:
             continue
         while s < VIEW_M:
-            mesh = queue.pop() if queue else site.vehicle()
+            mesh = queue.pop() if queue else site.vehicle(setting)
             length = float(np.ptp(mesh.vertices[:, 0]))
             middle = s + length / 2
             site.put(mesh, middle, t + rng.normal(0, 0.15), rng.normal(0, 0.02) + np.pi * oncoming)

@@ -220,7 +220,7 @@ def table(kit: Kit, round_top: bool) -> tuple[Mesh, float, float, float]:
             for y in (-1, 1):
                 parts.append(box((girth, girth, tall - thick), leg, (
                     x * (long / 2 - girth), y * (wide / 2 - girth), (tall - thick) / 2)))
-    parts += _on_top(kit, long * 0.8, wide * 0.8, tall, int(rng.integers(1, 12)))
+    parts += _on_top(kit, long * 0.85, wide * 0.85, tall, int(rng.integers(1, 18)))
     return merge(parts), long, wide, tall
 
 
@@ -229,7 +229,7 @@ def _on_top(kit: Kit, long: float, wide: float, z: float, count: int) -> list[Me
     rng = kit.rng
     parts = []
     for _ in range(count):
-        kind = rng.integers(6)
+        kind = rng.integers(10)
         if kind == 0:  # paper, magazines
             size = rng.uniform([0.15, 0.12, 0.003], [0.35, 0.25, 0.04])
             thing = box(size, kit.material('poster', 'books'), (0, 0, size[2] / 2), fit=True)
@@ -243,11 +243,62 @@ def _on_top(kit: Kit, long: float, wide: float, z: float, count: int) -> list[Me
             thing = cushion(size, kit.paint(gloss=0.3), (0, 0, size[2] / 2), rng.uniform(2, 5))
         elif kind == 3 and rng.random() < 0.4:
             thing = _monitor(kit)
+        elif kind == 4:
+            thing = _laptop(kit)
+        elif kind == 5:  # a keyboard, seen as dark rows
+            thing = box((0.14, rng.uniform(0.28, 0.45), 0.02), kit.material(
+                'shutter', 'books', 'plain', tint=colour(rng, (0, 0.1), (0.05, 0.9))),
+                (0, 0, 0.01), fit=True)
+        elif kind == 6:
+            thing = _pile(kit)
+        elif kind == 7 and rng.random() < 0.5:
+            thing = _table_lamp(kit)
         else:
             thing = _jar(kit, (0, 0, 0), rng.uniform(0.03, 0.08), rng.uniform(0.06, 0.3))
         at = (rng.uniform(-0.5, 0.5) * long, rng.uniform(-0.5, 0.5) * wide, z)
         parts.append(place(thing, at, rng.uniform(0, 2 * np.pi)))
     return parts
+
+
+def _laptop(kit: Kit) -> Mesh:
+    """Make an open laptop, its screen leaning back."""
+    wide, deep = kit.rng.uniform(0.28, 0.4), kit.rng.uniform(0.2, 0.27)
+    lean_rad = np.radians(kit.rng.uniform(5, 35))
+    case = kit.paint((0.03, 0.8), 0.2)
+    back, top = -deep / 2 - deep * np.sin(lean_rad), deep * np.cos(lean_rad)
+    screen = np.array([[(back, -wide / 2, top), (back, wide / 2, top),
+                        (-deep / 2, wide / 2, 0.02), (-deep / 2, -wide / 2, 0.02)]])
+    lid = Material(kit.library.pick(kit.rng, 'screen'), gloss=0.2, glow=0.3)
+    keys = kit.material('shutter', 'books', tint=np.full(3, kit.rng.uniform(0.05, 0.6)))
+    return merge([box((deep, wide, 0.02), case, (0, 0, 0.01)),
+                  box((deep * 0.5, wide * 0.9, 0.003), keys, (-deep * 0.15, 0, 0.021), fit=True),
+                  quads(screen, lid, fit=True),
+                  quads(screen[:, ::-1] - (0.008, 0, 0), case)])
+
+
+def _pile(kit: Kit) -> Mesh:
+    """Pile up books and papers, no two quite alike in direction."""
+    rng = kit.rng
+    parts, level = [], 0.0
+    for _ in range(rng.integers(2, 7)):
+        size = rng.uniform([0.15, 0.12, 0.005], [0.3, 0.22, 0.05])
+        part = box(size, kit.material('books', 'poster', 'plain', tint=colour(
+            rng, (0, 0.6), (0.3, 1))), (0, 0, level + size[2] / 2), fit=True)
+        parts.append(place(part, (0, 0, 0), rng.normal(0, 0.25)))
+        level += size[2]
+    return merge(parts)
+
+
+def _table_lamp(kit: Kit) -> Mesh:
+    """Make a lamp: a foot, a stem and a shade that glows or not."""
+    rng = kit.rng
+    tall, wide = rng.uniform(0.3, 0.55), rng.uniform(0.06, 0.16)
+    stem = kit.paint(gloss=0.4)
+    shade = Material(PLAIN, colour(rng, (0, 0.3), (0.6, 1)), glow=float(rng.choice([0.0, 1.5])))
+    return merge([tube(np.array([(0, 0, 0), (0, 0, 0.02)]), 0.08, stem, 12, ends=True),
+                  tube(np.array([(0, 0, 0), (0, 0, tall)]), 0.012, stem, 6),
+                  tube(np.array([(0, 0, tall), (0, 0, tall + 0.2)]),
+                       np.array([wide, wide * rng.uniform(0.5, 1)]), shade, 14, ends=True)])
 
 
 def _monitor(kit: Kit) -> Mesh:
@@ -322,7 +373,7 @@ def desk(kit: Kit) -> tuple[Mesh, float, float]:
     parts.append(box((0.15, 0.42, 0.02), kit.paint(), (deep - 0.2, 0, 0.758)))
     parts += [
         place(part, (deep / 2, 0, 0))
-        for part in _on_top(kit, deep * 0.7, long * 0.9, 0.748, int(rng.integers(0, 9)))
+        for part in _on_top(kit, deep * 0.7, long * 0.9, 0.748, int(rng.integers(0, 16)))
     ]
     parts.append(
         place(chair(kit), (deep + 0.2, rng.uniform(-0.3, 0.3), 0), np.pi + rng.normal(0, 0.6))

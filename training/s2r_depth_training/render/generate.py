@@ -11,7 +11,7 @@ import numpy as np
 
 from s2r_depth_training.render import sensor, write
 from s2r_depth_training.render.cases import CASES, failure_case
-from s2r_depth_training.render.driving import driving_scene
+from s2r_depth_training.render.driving import driving_scene, SETTINGS
 from s2r_depth_training.render.indoor import indoor_scene
 from s2r_depth_training.render.jobs import run_jobs
 from s2r_depth_training.render.light import VARIATIONS
@@ -34,13 +34,14 @@ class Job(NamedTuple):
     variation_per_scene: str
     backend: str
     supersample: int
+    surroundings: tuple[str, ...] = ()
 
 
 def render_scenes(out: Path, kind: Kind = 'driving', scenes: int = 1000, frames_per_scene: int = 4,
                   width_px: int = 640, height_px: int = 192, seed: int = 0,
                   workers: int | None = None, variations: Sequence[str] = VARIATIONS,
                   variation_per_scene: Literal['all', 'one'] = 'all', backend: Backend = 'auto',
-                  supersample: int = 2) -> None:
+                  supersample: int = 2, surroundings: Sequence[str] = ()) -> None:
     """
     Render procedural scenes with exact metric depth, in the layout of vKITTI 1.3.1.
 
@@ -64,6 +65,9 @@ def render_scenes(out: Path, kind: Kind = 'driving', scenes: int = 1000, frames_
         works.
     :param supersample: colour samples per pixel along each axis; depth is always that of the pixel
         centre.
+    :param surroundings: streets of these kinds alone, as likely one as the other: residential,
+        city, avenue, highway, alley, rural, queue, lorries, plaza. By default all but lorries,
+        each with its share.
     :raises ValueError: settings that make no sense, or a folder begun with other ones.
     """
     for name, value, least in (('scenes', scenes, 1), ('frames_per_scene', frames_per_scene, 1),
@@ -78,14 +82,27 @@ def render_scenes(out: Path, kind: Kind = 'driving', scenes: int = 1000, frames_
     if unknown or not variations:
         raise ValueError(f'variations must be some of {", ".join(VARIATIONS)}, '
                          f'not {", ".join(unknown) or "none"}')
+    strange = sorted(set(surroundings) - set(SETTINGS))
+    if strange or (surroundings and kind != 'driving'):
+        raise ValueError(
+            f'surroundings must be some of {", ".join(SETTINGS)}, not {", ".join(strange)}'
+            if strange else f'surroundings are of kind driving, not of {kind}')
     job = Job(kind, frames_per_scene, width_px, height_px, seed, tuple(variations),
-              variation_per_scene, _resolve(backend), supersample)
+              variation_per_scene, _resolve(backend), supersample, tuple(surroundings))
     out = Path(out)
-    write.claim_folder(out, {**job._asdict(), 'variations': list(job.variations)})
+    write.claim_folder(out, _note(job))
     worlds = list(CASES) if kind == 'failure-cases' else [f'{n:04d}' for n in range(1, scenes + 1)]
     run_jobs(functools.partial(render_world, out, job), worlds,
              lambda world: write.intrinsics_path(out, world).exists(), workers,
              unit='scene', desc=f'{kind} ({job.backend})')
+
+
+def _note(job: Job) -> dict[str, object]:
+    """Return what is noted in a folder; without surroundings as folders of before have it."""
+    note = {name: list(value) if isinstance(value, tuple) else value
+            for name, value in job._asdict().items()}
+    return note if job.surroundings else {
+        name: value for name, value in note.items() if name != 'surroundings'}
 
 
 def _resolve(backend: Backend) -> str:
@@ -130,8 +147,11 @@ def build_world(job: Job, world: str) -> tuple[Scene, list[str]]:
     variations = list(job.variations)
     if job.variation_per_scene == 'one':
         variations = [str(rng.choice(variations))]
-    build = indoor_scene if job.kind == 'indoor' else driving_scene
-    return build(rng, library, job.frames_per_scene, job.width_px, job.height_px), variations
+    views = job.frames_per_scene, job.width_px, job.height_px
+    if job.kind == 'indoor':
+        return indoor_scene(rng, library, *views), variations
+    setting_name = str(rng.choice(job.surroundings)) if job.surroundings else None
+    return driving_scene(rng, library, *views, setting_name), variations
 
 
 def render_world(out: Path, job: Job, world: str) -> None:

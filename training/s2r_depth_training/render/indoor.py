@@ -54,6 +54,8 @@ def indoor_scene(rng: Generator, library: Library, frames: int, width_px: int,
         length, width = rng.uniform(6, 14), rng.uniform(1.5, 2.6)
     room = _Room(rng, library, length, width, rng.uniform(2.3, 3.2))
     _shell(room)
+    if kind != 'corridor' and rng.random() < 0.3:
+        _partition(room)
     _walls(room, kind)
     _along_walls(room, kind)
     _middle(room, kind)
@@ -114,6 +116,19 @@ def _shell(room: _Room) -> None:
         room.solid.append(box((0.35, 0.35, z), room.material('concrete', 'plaster', 'brick'),
                               (*spot, z / 2)))
         room.taken.append((*spot, 0.35))
+
+
+def _partition(room: _Room) -> None:
+    """Let a wall or a screen run part of the way across: corners that hide what is behind."""
+    rng = room.rng
+    at, side = rng.uniform(-0.3, 0.3) * room.length, rng.choice([-1, 1])
+    reach = rng.uniform(0.3, 0.65) * room.width
+    tall = room.height if rng.random() < 0.6 else rng.uniform(1.1, 1.6)
+    material = room.material('wallpaper', 'plain', 'plaster', 'wood', 'fabric', size_m=2)
+    middle = side * (room.width - reach) / 2
+    room.solid.append(box((0.1, reach, tall), material, (at, middle, tall / 2)))
+    for y in np.arange(middle - reach / 2, middle + reach / 2 + 0.2, 0.4).tolist():
+        room.taken.append((at, y, 0.25))
 
 
 def _wall_frame(room: _Room, side: int) -> tuple[float, float, float, float]:
@@ -242,7 +257,11 @@ def _middle(room: _Room, kind: str) -> None:
             )
         )
     for _ in range(rng.integers(0, 4)):
-        mesh, long, wide, tall = furniture.table(room, rng.random() < 0.3)
+        if kind in ('office', 'store') and rng.random() < 0.6:  # a desk that stands free
+            mesh, wide, long = furniture.desk(room)
+            mesh, tall = place(mesh, (-long / 2, 0, 0)), 0.0
+        else:
+            mesh, long, wide, tall = furniture.table(room, rng.random() < 0.3)
         radius = np.hypot(long, wide) / 2
         x = rng.uniform(-1, 1) * max(0.0, room.length / 2 - radius - 0.2)
         y = rng.uniform(-1, 1) * max(0.0, room.width / 2 - radius - 0.2)
@@ -310,17 +329,17 @@ def _cameras(room: _Room, frames: int, width_px: int, height_px: int) -> list[ca
         rng.normal(0, 0.01) * width_px, rng.normal(0, 0.01) * height_px))
     views = []
     for _ in range(frames):
-        near = _before_a_thing(room, hfov_rad) if rng.random() < 0.3 else None
+        near = _before_a_thing(room, hfov_rad) if rng.random() < 0.4 else None
         if near is not None:
             spot, yaw_rad = near
-            pitch_rad, height_m = np.radians(rng.uniform(-45, -12)), rng.uniform(1.0, 1.7)
+            pitch_rad, height_m = np.radians(rng.uniform(-50, -8)), rng.uniform(0.95, 1.75)
         else:
             spot, yaw_rad = _view_into(room, hfov_rad)
             pitch_rad = np.radians(np.clip(rng.normal(-12, 11), -40, 15))
             height_m = rng.uniform(0.9, 1.8)
         height_m = min(height_m, room.height - 0.6)
         views.append(cameras.look((*spot, height_m), yaw_rad, float(pitch_rad),
-                                  rng.normal(0, 0.05), intrinsics, width_px, height_px))
+                                  rng.normal(0, 0.07), intrinsics, width_px, height_px))
     return views
 
 
@@ -366,7 +385,7 @@ def _before_a_thing(room: _Room, hfov_rad: float) -> tuple[np.ndarray, float] | 
     for _ in range(12 if room.taken else 0):
         index = rng.integers(len(room.taken))
         x, y, radius = room.taken[index]
-        angle, away_m = rng.uniform(0, 2 * np.pi), radius + rng.uniform(0.2, 0.9)
+        angle, away_m = rng.uniform(0, 2 * np.pi), radius + rng.uniform(0.3, 1.1)
         spot = np.array([x + away_m * np.cos(angle), y + away_m * np.sin(angle)])
         yaw_rad = float(angle + np.pi + rng.normal(0, 0.2))
         inside = max(abs(spot[0]) - room.length / 2, abs(spot[1]) - room.width / 2) < -0.25

@@ -223,6 +223,12 @@ def vehicle(rng: Generator, library: Library) -> Mesh:
     return maker(rng, library)
 
 
+def lorry(rng: Generator, library: Library) -> Mesh:
+    """Draw a vehicle that hides what is behind it: a lorry most often, a bus or a van."""
+    maker = rng.choice(np.array([truck, bus, van], object), p=[0.65, 0.15, 0.2])
+    return maker(rng, library)
+
+
 def person(rng: Generator, library: Library, seated: bool = False) -> Mesh:
     """Make somebody walking or standing (or sitting, for cyclists), with a swing of the limbs."""
     height = rng.uniform(1.5, 1.92)
