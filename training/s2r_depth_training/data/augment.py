@@ -362,7 +362,7 @@ def add_margin(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     :returns: the image with a margin, same shape and type.
     """
     height, width = image.shape[:2]
-    grey = int(rng.choice([0, 255, rng.integers(256)]))
+    grey = int(rng.choice(np.array([0, 255, rng.integers(256)])))
     top, bottom = (rng.uniform(0, height / 20, 2) + 0.5).astype(int)
     left, right = (rng.uniform(0, width / 20, 2) + 0.5).astype(int)
     framed = np.full_like(image, grey)
