@@ -12,6 +12,7 @@ from s2r_depth_ros.network import Architecture, S2RDepthNet
 from s2r_depth_training.data import DataError, VKitti
 from s2r_depth_training.data.manifest import Manifest
 from s2r_depth_training.evaluate import (
+    difference,
     evaluate,
     group_by_geometry,
     mean,
@@ -153,6 +154,17 @@ def test_scenes_weigh_the_same_in_the_mean_over_scenes():
     assert result['mean']['boundary'] is None
     assert result['scenes']['a']['unscaled'] == {'abs_rel': 1.5}
     assert result['mean_over_scenes']['unscaled'] == {'abs_rel': 3.75}  # (1.5 + 6) / 2
+
+
+def test_differences_are_paired_by_frame():
+    def frames(*errors):
+        return [{kind: {'abs_rel': error} for kind in ('median_scaled', 'unscaled')}
+                for error in errors]
+
+    # Differences -0.1, -0.2, -0.3: mean -0.2, deviation 0.1 of three.
+    less = difference(frames(0.1, 0.5, 0.2), frames(0.2, 0.7, 0.5))
+    assert less['unscaled']['abs_rel'] == pytest.approx([-0.2, 0.1 / 3 ** 0.5])
+    assert difference(frames(0.1), frames(0.2)) is None
 
 
 def test_what_was_not_measured_is_not_in_the_mean():

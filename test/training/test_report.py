@@ -24,7 +24,7 @@ def results(**changes):
                 'by_distance': {'median_scaled': [errors(first + 2), None],
                                 'unscaled': [errors(first + 3), None]}}
         return {'name': name, 'mean': mean, 'mean_over_scenes': mean, 'style_change': None,
-                'scenes': {'a': mean, 'b': mean}, 'frames': []}
+                'scenes': {'a': mean, 'b': mean}, 'frames': [], 'network_less_this': None}
 
     return {
         'title': 'nyu protocol, 2 frames', 'weights': 'w', 'dataset': 'd', 'root': 'r',
@@ -55,6 +55,17 @@ def test_boundary_and_style_are_shown_where_measured():
     measured['methods'][0]['mean']['boundary'] = {'distance_px': 3.25, 'f_score': 0.5}
     measured['methods'][0]['style_change'] = 0.0625
     assert '3.25 px    0.500        0.0625' in table(measured)
+
+
+def test_differences_are_shown_with_their_standard_error():
+    compared = results()
+    compared['methods'][1]['network_less_this'] = {
+        'median_scaled': {'abs_rel': [-0.0125, 0.023], 'delta_1': [0.03, 0.07]},
+        'unscaled': {'abs_rel': [-0.1, 0.043], 'delta_1': [0.25, 0.125]}}
+    lines = [' '.join(line.split()) for line in table(compared).splitlines()]
+    assert lines[-1] == (
+        'one constant -0.013 ± 0.023 0.030 ± 0.070 -0.100 ± 0.043 0.250 ± 0.125')
+    assert max(map(len, table(compared).splitlines())) <= 120
 
 
 def sample_and_maps():

@@ -141,7 +141,10 @@ def evaluate(
         'camera_height_m': camera_height_m,
         'protocol': asdict(rules),
         'skipped': skipped.reasons,
-        'methods': [summary(name, scores[name]) for name in methods],
+        'methods': [
+            {**summary(name, scores[name]),
+             'network_less_this': None if name == 'network' else difference(
+                 scores['network'].frames, scores[name].frames)} for name in methods],
     }
     print(report.table(results))
     for reason in skipped.reasons:
@@ -411,6 +414,28 @@ def mean(figures: Sequence[Mapping[str, float] | None]) -> dict[str, float] | No
     if not measured:
         return None
     return {name: float(np.mean([each[name] for each in measured])) for name in measured[0]}
+
+
+def difference(
+    frames: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]],
+) -> dict[str, dict[str, list[float]]] | None:
+    """
+    Compare two methods frame by frame: how hard a frame is, is then no matter of chance.
+
+    :param frames: of one method.
+    :param others: the same frames of the other one.
+    :returns: by treatment and error the mean of first less second, and the standard error of
+        that mean, which is too small where frames resemble each other; None of fewer than two.
+    """
+    if len(frames) < 2:
+        return None
+    return {
+        kind: {
+            name: [float(np.mean(less)), float(np.std(less, ddof=1) / np.sqrt(len(less)))]
+            for name in frames[0][kind]
+            for less in [[one[kind][name] - other[kind][name]
+                          for one, other in zip(frames, others, strict=True)]]}
+        for kind in report.KINDS}
 
 
 def draw_best_to_worst(

@@ -126,7 +126,28 @@ def table(results: dict[str, Any]) -> str:
             + (f'{boundary["distance_px"]:9.2f} px{boundary["f_score"]:9.3f}' if boundary
                else f'{"-":>12}{"-":>9}')
             + (f'{"-":>14}' if change is None else f'{change:14.4f}'))
+    if compared(results):
+        lines += ['', f'{first["name"] + " less another, by frame":<{width}}'
+                      f'{"Abs Rel":>18}{"< 1.25":>18}{"unscaled Abs Rel":>20}{"< 1.25":>18}']
+    for name, figures in compared(results).items():
+        lines.append(f'{name:<{width}}' + ''.join(
+            f'{less:{columns - 8}.3f} ± {error:.3f}'
+            for columns, (less, error) in zip((18, 18, 20, 18), figures)))
     return '\n'.join(lines)
+
+
+def compared(results: dict[str, Any]) -> dict[str, list[list[float]]]:
+    """
+    Pick what is shown of how the network compares with the other methods.
+
+    :param results: as `evaluate.evaluate` returns them.
+    :returns: by method [mean, standard error] of the network's Abs Rel and < 1.25 less the
+        method's, median-scaled and then unscaled; empty where one frame was measured.
+    """
+    return {
+        method['name']: [method['network_less_this'][kind][error]
+                         for kind in KINDS for error in ('abs_rel', 'delta_1')]
+        for method in results['methods'] if method['network_less_this']}
 
 
 def _bins(results: dict[str, Any], kind: str) -> list[tuple[str, dict[str, float]]]:
@@ -146,7 +167,7 @@ def write_page(path: Path, results: dict[str, Any], frames: Sequence[FramePanels
     :param frames: the pictures to show.
     """
     page = _ENVIRONMENT.from_string(_PAGE).render(
-        results=results, kinds=KINDS, heads=ERROR_HEADS,
+        results=results, kinds=KINDS, heads=ERROR_HEADS, compared=compared(results),
         bins={kind: _bins(results, kind) for kind in KINDS}, frames=[
             (frame.title, [(caption, _data_uri(picture)) for caption, picture in frame.panels])
             for frame in frames])
@@ -232,6 +253,17 @@ average:<ul>{% for reason in results.skipped %}<li>{{ reason }}</li>
 </table>
 <p class="note">Depth edges need dense truth; the change between styles needs the same frames in
 several style variants.</p>
+{% if compared %}
+<table>
+<tr><th>{{ results.methods[0].name }} less another, by frame</th><th>Abs Rel</th><th>&lt; 1.25</th>
+<th>unscaled Abs Rel</th><th>&lt; 1.25</th></tr>
+{% for name, figures in compared.items() %}
+<tr><th>{{ name }}</th>
+{% for mean, error in figures %}<td>{{ '%.3f ± %.3f' % (mean, error) }}</td>{% endfor %}</tr>
+{% endfor %}
+</table>
+<p class="note">Mean over the frames ± its standard error.</p>
+{% endif %}
 <h2>By true distance</h2>
 {% for kind, title in kinds.items() %}
 <table>
