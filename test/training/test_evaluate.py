@@ -30,6 +30,7 @@ from s2r_depth_training.metrics import (
     PROTOCOLS,
     style_change,
 )
+from s2r_depth_training.other_attention import with_attention
 
 HEIGHT, WIDTH = 96, 128
 KITTI = PROTOCOLS['kitti']
@@ -101,6 +102,33 @@ def test_figures_are_those_of_the_predictor_with_the_camera(weight_file, styled,
         depth_errors(predicted, sample.depth_m[counted])._asdict(), rel=1e-4)
     assert frame['median_ratio'] == pytest.approx(
         median_ratio(predicted, sample.depth_m[counted]), rel=1e-4)
+
+
+def test_another_attention_is_put_in_the_place_of_the_weights_own(weight_file):
+    network, _ = weights.load_with_info(weight_file)
+    image = torch.rand(1, 3, 96, 128) * 2 - 1
+    with torch.no_grad():
+        own = network(image, return_maps=True)
+        maps = {kind: with_attention(weights.load_with_info(weight_file)[0], kind)(
+            image, return_maps=True) for kind in ('own', 'even', 'mirrored')}
+    torch.testing.assert_close(maps['own'].depth, own.depth)
+    torch.testing.assert_close(maps['mirrored'].attention, own.attention.flip(3))
+    torch.testing.assert_close(
+        maps['even'].attention, own.attention.mean() * torch.ones_like(own.attention))
+    for kind in ('even', 'mirrored'):
+        torch.testing.assert_close(maps[kind].structure, own.structure)
+        torch.testing.assert_close(
+            maps[kind].depth_specific_structure, maps[kind].attention * own.structure)
+
+
+def test_evaluate_runs_weights_with_another_attention(weight_file, styled, tmp_path):
+    own = run(weight_file, styled, tmp_path / 'own')
+    mirrored = run(weight_file, styled, tmp_path / 'mirrored', attention='mirrored')
+    assert mirrored['attention'] == 'mirrored'
+    assert (own['methods'][0]['frames'][0]['unscaled']
+            != mirrored['methods'][0]['frames'][0]['unscaled'])
+    with pytest.raises(ValueError, match='attention must be own for .*result.pt, which has none'):
+        run(tmp_path / 'result.pt', styled, tmp_path / 'rgb', attention='even')
 
 
 def test_an_unknown_camera_is_taken_for_that_of_the_training(weight_file, tmp_path):

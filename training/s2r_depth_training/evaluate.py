@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from s2r_depth_ros.predictor import DepthPredictor
 from s2r_depth_ros.scale import NoScaleError, scale_from_ground, scale_from_reference
+from s2r_depth_ros.weights import load_with_info
 
 from . import report
 from .data import open_dataset
@@ -32,6 +33,7 @@ from .metrics import (
     row_profile,
     style_change,
 )
+from .other_attention import Attention, with_attention
 from .stages import rgb_baseline
 
 RESULTS_FILE = 'results.json'
@@ -71,6 +73,7 @@ def evaluate(
     device: str = 'auto',
     scale_source: Literal['fixed', 'ground_plane', 'reference'] = 'fixed',
     camera_height_m: float | None = None,
+    attention: Attention = 'own',
     overwrite: bool = False,
 ) -> dict[str, Any]:
     """
@@ -98,6 +101,8 @@ def evaluate(
         frame alone: nothing; the camera's height; or a random 0.5 % of the true depths. Where the
         scale cannot be told, it is 1.
     :param camera_height_m: of the optical centre above the ground, for ground_plane.
+    :param attention: even or mirrored put another map in the place of the weights' own attention,
+        which shows what it is worth to them.
     :param overwrite: replace the results in OUT.
     :returns: what results.json holds.
     :raises DataError: the data set is not as expected, or too many frames were skipped.
@@ -115,7 +120,7 @@ def evaluate(
         raise ValueError('scale_source ground_plane needs camera_height_m, the metres of the '
                          'camera above the ground')
     rules = PROTOCOLS[protocol]
-    predictor = _load_predictor(weights, device)
+    predictor = _load_predictor(weights, device, attention)
     methods: dict[str, Method] = {
         'network': _network(predictor, scale_source, camera_height_m or 0.0)}
     if weights_baseline is not None:
@@ -139,6 +144,7 @@ def evaluate(
         'weights_baseline': weights_baseline and str(weights_baseline),
         'scale_source': scale_source,
         'camera_height_m': camera_height_m,
+        'attention': attention,
         'protocol': asdict(rules),
         'skipped': skipped.reasons,
         'methods': [
@@ -192,10 +198,17 @@ class Skipped:
                 f'allowed (max_skipped); the last: {reason}')
 
 
-def _load_predictor(weights: str, device: str) -> DepthPredictor:
+def _load_predictor(
+    weights: str, device: str, attention: Attention = 'own',
+) -> DepthPredictor:
     if Path(weights).suffix == '.pt':
+        if attention != 'own':
+            raise ValueError(f'attention must be own for {weights}, which has none')
         return rgb_baseline.load_predictor(Path(weights), device)
-    return DepthPredictor(weights, device)
+    if attention == 'own':
+        return DepthPredictor(weights, device)
+    network, info = load_with_info(weights)
+    return DepthPredictor.of(with_attention(network, attention), info, device)
 
 
 def _network(predictor: DepthPredictor, scale_source: str, camera_height_m: float) -> Method:
