@@ -18,6 +18,7 @@ from s2r_depth_training.evaluate import (
     mean,
     MethodScores,
     read_geometries,
+    scenes_by,
     score,
     Skipped,
     summary,
@@ -166,7 +167,8 @@ def test_averages_are_over_images_not_over_pixels(tmp_path):
     write_frame(tmp_path, '0001', 'clone', 1, np.full((HEIGHT, WIDTH), 10.0))
     scores, _ = scored(VKitti(tmp_path), {
         'ten': lambda sample, others: np.full((HEIGHT, WIDTH), 10, np.float32)})
-    assert summary('ten', scores['ten'])['mean']['unscaled']['abs_rel'] == pytest.approx(0.5)
+    errors = summary('ten', scores['ten'], scenes_by(None))['mean']['unscaled']
+    assert errors['abs_rel'] == pytest.approx(0.5)
 
 
 def test_scenes_weigh_the_same_in_the_mean_over_scenes():
@@ -176,12 +178,36 @@ def test_scenes_weigh_the_same_in_the_mean_over_scenes():
                 'by_distance': {'median_scaled': [errors, None], 'unscaled': [None, errors]},
                 'boundary': None}
 
-    result = summary('any', MethodScores([frame('a/1', 1), frame('a/2', 2), frame('b/1', 6)], []))
+    result = summary(
+        'any', MethodScores([frame('a/1', 1), frame('a/2', 2), frame('b/1', 6)], []),
+        scenes_by(None))
     assert result['mean']['unscaled'] == {'abs_rel': 3}
     assert result['mean']['by_distance']['unscaled'] == [None, {'abs_rel': 3}]
     assert result['mean']['boundary'] is None
     assert result['scenes']['a']['unscaled'] == {'abs_rel': 1.5}
     assert result['mean_over_scenes']['unscaled'] == {'abs_rel': 3.75}  # (1.5 + 6) / 2
+
+
+@pytest.mark.parametrize(('pattern', 'scenes'), [
+    (None, ['kitti', 'kitti', 'kitti']),
+    ('drive_[0-9]+', ['drive_07', 'drive_07', 'kitti/street.png']),
+    ('x*', ['kitti/drive_07_1.png', 'kitti/drive_07_2.png', 'kitti/street.png'])])
+def test_a_pattern_tells_which_frames_are_one_scene(pattern, scenes):
+    names = ['kitti/drive_07_1.png', 'kitti/drive_07_2.png', 'kitti/street.png']
+    assert [scenes_by(pattern)(name) for name in names] == scenes
+
+
+def test_evaluate_takes_frames_of_one_pattern_for_one_scene(weight_file, styled, tmp_path):
+    results = run(weight_file, styled, tmp_path / 'results', scene_pattern=r'\d+(?=\.png)')
+    assert results['scene_pattern'] == r'\d+(?=\.png)'
+    frames = {
+        scene: mean['frames'] for scene, mean in results['methods'][0]['scenes'].items()}
+    assert frames == {'00000': 3, '00001': 2}
+
+
+def test_a_pattern_that_is_none_is_refused(tmp_path, weight_file):
+    with pytest.raises(ValueError, match=r"regular expression, got 'a\('"):
+        run(weight_file, tmp_path, tmp_path / 'results', scene_pattern='a(')
 
 
 def test_differences_are_paired_by_frame():
@@ -334,7 +360,7 @@ def test_trivial_predictors_reach_the_known_errors_on_real_frames(
     geometries = read_geometries(reader, None, rules, skipped)
     methods = {method: TRIVIAL_METHODS[method]}
     scores = score(reader, geometries, methods, rules, skipped, REAL_FRAMES)
-    errors = summary(method, scores[method])['mean']['median_scaled']
+    errors = summary(method, scores[method], scenes_by(None))['mean']['median_scaled']
     assert errors['abs_rel'] == pytest.approx(abs_rel, abs=1.5e-3)
     assert errors['rmse_m'] == pytest.approx(rmse_m, rel=5e-3)
     assert errors['delta_1'] == pytest.approx(delta_1, abs=1.5e-3)

@@ -44,6 +44,18 @@ def test_the_table_has_a_line_of_seven_errors_for_each_method_and_treatment():
     assert max(map(len, text.splitlines())) <= 120
 
 
+def test_scenes_are_averaged_where_they_have_several_frames():
+    assert '2 scenes' not in table(results())
+    several = results()
+    for method in several['methods']:
+        method['frames'] = [{}] * 3
+        method['mean_over_scenes'] = {
+            kind: dict.fromkeys('abcdefg', 0.5) for kind in ('median_scaled', 'unscaled')}
+    text = table(several)
+    assert '2 scenes, median-scaled' in text
+    assert text.count('one constant' + 20 * ' ' + 7 * '    0.500') == 2
+
+
 def test_distance_bins_without_pixels_are_left_out():
     text = table(results())
     assert '0 to 4 m' in text

@@ -7,6 +7,7 @@ from dataclasses import asdict
 import json
 import os
 from pathlib import Path, PurePath
+import re
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -74,6 +75,7 @@ def evaluate(
     scale_source: Literal['fixed', 'ground_plane', 'reference'] = 'fixed',
     camera_height_m: float | None = None,
     attention: Attention = 'own',
+    scene_pattern: str | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
     """
@@ -103,6 +105,9 @@ def evaluate(
     :param camera_height_m: of the optical centre above the ground, for ground_plane.
     :param attention: even or mirrored put another map in the place of the weights' own attention,
         which shows what it is worth to them.
+    :param scene_pattern: a regular expression; frames in whose file names it finds the same are
+        one scene, and each in which it finds nothing is one by itself. By default a scene is the
+        folder that a frame lies in.
     :param overwrite: replace the results in OUT.
     :returns: what results.json holds.
     :raises DataError: the data set is not as expected, or too many frames were skipped.
@@ -119,6 +124,7 @@ def evaluate(
     if scale_source == 'ground_plane' and not (camera_height_m and camera_height_m > 0):
         raise ValueError('scale_source ground_plane needs camera_height_m, the metres of the '
                          'camera above the ground')
+    scene_of = scenes_by(scene_pattern)
     rules = PROTOCOLS[protocol]
     predictor = _load_predictor(weights, device, attention)
     methods: dict[str, Method] = {
@@ -145,10 +151,11 @@ def evaluate(
         'scale_source': scale_source,
         'camera_height_m': camera_height_m,
         'attention': attention,
+        'scene_pattern': scene_pattern,
         'protocol': asdict(rules),
         'skipped': skipped.reasons,
         'methods': [
-            {**summary(name, scores[name]),
+            {**summary(name, scores[name], scene_of),
              'network_less_this': None if name == 'network' else difference(
                  scores['network'].frames, scores[name].frames)} for name in methods],
     }
@@ -373,17 +380,42 @@ def score_frame(depth_m: np.ndarray, truth_m: np.ndarray, protocol: Protocol) ->
     }
 
 
-def summary(method: str, scores: MethodScores) -> dict[str, Any]:
+def scenes_by(pattern: str | None) -> Callable[[str], str]:
+    """
+    Return what tells the scene of a frame from the frame's name.
+
+    :param pattern: as `evaluate` takes it.
+    :raises ValueError: it is not a regular expression.
+    """
+    if pattern is None:
+        return lambda name: str(PurePath(name).parent)
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(
+            f'scene_pattern must be a regular expression, got {pattern!r}: {error}') from error
+
+    def scene(name: str) -> str:
+        found = compiled.search(name)
+        return found[0] if found and found[0] else name
+
+    return scene
+
+
+def summary(
+    method: str, scores: MethodScores, scene_of: Callable[[str], str],
+) -> dict[str, Any]:
     """
     Average one method's figures over frames, over the frames of each scene, and over scenes.
 
     :param method: its name.
     :param scores: of at least one frame.
-    :returns: what results.json holds of a method. A scene is the folder that a frame lies in.
+    :param scene_of: tells a frame's scene from its name.
+    :returns: what results.json holds of a method.
     """
     scenes = defaultdict(list)
     for frame in scores.frames:
-        scenes[str(PurePath(frame['name']).parent)].append(frame)
+        scenes[scene_of(frame['name'])].append(frame)
     by_scene = {scene: average(frames) for scene, frames in scenes.items()}
     return {
         'name': method,

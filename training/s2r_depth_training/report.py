@@ -112,6 +112,12 @@ def table(results: dict[str, Any]) -> str:
     for kind, title in KINDS.items():
         lines += ['', f'{title:<{width}}{heads}']
         lines += [row(method['name'], method['mean'][kind]) for method in results['methods']]
+    scenes = len(first['scenes'])
+    if 1 < scenes < len(first['frames']):
+        for kind, title in KINDS.items():
+            lines += ['', f'{f"{scenes} scenes, {title}":<{width}}{heads}']
+            lines += [row(method['name'], method['mean_over_scenes'][kind])
+                      for method in results['methods']]
     for kind, title in KINDS.items():
         lines += ['', f'{first["name"] + ", " + title:<{width}}{heads}']
         lines += [row(name, errors) for name, errors in _bins(results, kind)]
