@@ -16,6 +16,7 @@ from s2r_depth_training.data.augment import (
     canonical_depth,
     compress,
     crop,
+    filter_at_random,
     fit,
     flip,
     jitter,
@@ -333,7 +334,36 @@ def test_a_margin_is_plain_and_leaves_the_inside_and_the_depth_alone():
     assert (with_margin.image != sample.image).any()
 
 
+def test_a_random_filter_changes_tones_up_to_a_negative_and_leaves_outlines_where_they_are():
+    image = np.full((40, 60, 3), 60, np.uint8)
+    image[:, 30:] = 180
+    darker_on_the_right = 0
+    for seed in range(200):
+        filtered = filter_at_random(image, np.random.default_rng(seed))
+        assert (filtered.shape, filtered.dtype) == (image.shape, image.dtype)
+        left, right = filtered[:, :27], filtered[:, 33:]  # filters reach over 3 pixels
+        assert (left == left[0, 0]).all()
+        assert (right == right[0, 0]).all()
+        darker_on_the_right += left.mean() > right.mean()
+    assert 15 < darker_on_the_right < 60  # some are negatives; what stays of the image hides more
+    plain = np.full((20, 20, 3), 90, np.uint8)
+    np.testing.assert_array_equal(filter_at_random(plain, np.random.default_rng(0)), plain)
+
+
+def test_a_random_filter_touches_neither_depth_nor_the_images_it_is_not_drawn_for():
+    sample, quiet = scene(), {
+        'flip_probability': 0, 'rotation_probability': 0, 'color_probability': 1,
+        'brightness': (1, 1), 'contrast': (1, 1), 'saturation': (1, 1)}
+    rng, changed = np.random.default_rng(0), 0
+    for _ in range(100):
+        filtered = augment(sample, (96, 320), Augmentation(**quiet, filter_probability=0.3), rng)
+        np.testing.assert_array_equal(filtered.depth_m, sample.depth_m)
+        changed += (filtered.image != sample.image).any()
+    assert 15 < changed < 45
+
+
 @pytest.mark.parametrize(('wrong', 'message'), [
+    ({'filter_probability': 2}, 'filter_probability must be at most 1, got 2'),
     ({'flip_probability': 1.5}, 'flip_probability must be at most 1, got 1.5'),
     ({'contrast': (1.0, 0.8)}, 'contrast must be a range .* got 1.0, 0.8'),
     ({'gamma': (0, 1)}, 'gamma must be a range'),

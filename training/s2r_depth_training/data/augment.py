@@ -37,6 +37,8 @@ class Augmentation:
     :param jpeg_quality: range of the quality of a JPEG compression; (100, 100) for none.
     :param margin_probability: share of the images with a plain black, grey or white margin, as
         scanned, rectified and undistorted photographs have.
+    :param filter_probability: share of the images, of those whose colours change, that go through
+        a random filter, which changes textures and tones and leaves outlines where they are.
     """
 
     flip_probability: float = 0.5
@@ -55,11 +57,12 @@ class Augmentation:
     max_noise: float = 0.0
     jpeg_quality: tuple[int, int] = (100, 100)
     margin_probability: float = 0.0
+    filter_probability: float = 0.0
 
     def __post_init__(self) -> None:
         check_ranges(
             self, 'flip_probability', 'rotation_probability', 'color_probability',
-            'shadow_probability', 'margin_probability', least=0, most=1)
+            'shadow_probability', 'margin_probability', 'filter_probability', least=0, most=1)
         check_ranges(self, 'max_rotation_deg', 'max_hue_deg', least=0, most=180)
         check_ranges(self, 'max_channel_gain', least=0, below=1)
         check_ranges(self, 'max_blur_px', 'max_noise', least=0)
@@ -275,6 +278,8 @@ def jitter(
     :returns: the changed image, same shape and type.
     """
     a = augmentation
+    if a.filter_probability and rng.random() < a.filter_probability:
+        image = filter_at_random(image, rng)
     image = adjust_color(
         image, rng.uniform(*a.brightness), rng.uniform(*a.contrast), rng.uniform(*a.saturation),
         rng.uniform(-a.max_hue_deg, a.max_hue_deg),
@@ -328,6 +333,33 @@ def adjust_gamma(image: np.ndarray, gamma: float) -> np.ndarray:
     """Return 255 (image / 255)^gamma, (H, W, 3) uint8."""
     curve = np.round(255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
     return cv2.LUT(image, curve)
+
+
+def filter_at_random(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """
+    Mix an image with what a random filter makes of it.
+
+    A filter of a few pixels changes what surfaces look like, up to a negative, and not where they
+    end (Xu et al., Robust and Generalizable Visual Representation Learning via Random
+    Convolutions, ICLR 2021).
+
+    :param image: (H, W, 3) uint8.
+    :param rng: chooses the filter, from every channel to every channel over 1, 3, 5 or 7 pixels,
+        and how much of the image stays.
+    :returns: the changed image, same shape and type. What the filter makes has the mean and the
+        deviation of each of the image's channels.
+    """
+    size_px = int(rng.choice([1, 3, 5, 7]))
+    kernels = rng.standard_normal((3, 3, size_px, size_px), np.float32)
+    filtered = np.stack([
+        sum(cv2.filter2D(image[..., channel], cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT)
+            for channel, kernel in enumerate(to_channel))
+        for to_channel in kernels], axis=-1)
+    mean, deviation = filtered.mean((0, 1)), np.maximum(filtered.std((0, 1)), 1e-3)
+    filtered = (filtered - mean) * (image.std((0, 1)) / deviation) + image.mean((0, 1))
+    share = rng.random(dtype=np.float32)
+    mixed = share * image + (1 - share) * filtered
+    return np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
 
 
 def add_shadow(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

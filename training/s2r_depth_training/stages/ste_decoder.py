@@ -34,8 +34,8 @@ class SteDecoderSettings(DepthSettings):
     :param structure_weight: lambda, how much the structure penalty counts.
     :param beta: how fast the penalty falls with the steps of depth; per unit of depth in [-1, 1]
         and pixel. 0.001, as published, penalises structure everywhere alike.
-    :param train_encoder: train the encoder here, from a random start, in place of taking stage
-        1's: an ablation.
+    :param train_encoder: train the encoder here, in place of taking stage 1's as it is: from a
+        random start an ablation, from ``init_from`` a way to teach it more.
     :param encoder: a ``result.pt`` of stage 1; null is this run's own.
     :param init_from: a ``result.pt`` of this stage, or a weights file, to begin with; null for a
         random start.
