@@ -59,9 +59,11 @@ def expanded(page: str) -> str:
 
 
 def documented_commands() -> list[str]:
-    """Return what the pages and the README tell one to type, those cut short by ... left out."""
+    """Return what pages, README and model card tell one to type, what ... cuts short left out."""
     root = Path(__file__).parents[2]
-    pages = (root / 'README.md', *sorted(root.glob('docs/*.md')))
+    pages = (
+        root / 'README.md', root / 's2r_depth_ros' / 'models' / 'README.md',
+        *sorted(root.glob('docs/*.md')))
     text = '\n'.join(expanded(page.read_text('utf-8')) for page in pages)
     found = re.findall(r'^(?:s2r_train|torchrun .* -m s2r_depth_training) (.+)$', text, re.M)
     found += re.findall(r'`s2r_train ([^`]* --[^`]*)`', text)
