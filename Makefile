@@ -47,7 +47,7 @@ lint: $(INSTALLED)  ## ament's style by ruff, and the import rules
 types: $(INSTALLED)  ## mypy
 	mypy
 
-pytest: $(INSTALLED)  ## the tests, two at a time, which run 90 % of the lines of node and core at least
+pytest: $(INSTALLED)  ## the tests, two files at a time; they run 90 % of the lines of node and core
 	python -m pytest --numprocesses=2 --dist=loadfile --cov=$(CURDIR)/s2r_depth_ros
 
 fuzz: $(INSTALLED)  ## 100,000 hostile messages, and 56 times more of all else, too; an hour

@@ -31,17 +31,16 @@ def main(cases: Path, seed_dir: Path | None) -> None:
     if seed_dir is None:
         others = cv2.imread(str(TARGET))[:, :-PANEL_PX[0]]
     else:
+        methods = {
+            '(a) from RGB': rgb_baseline.load_predictor(seed_dir / 'rgb_baseline' / 'result.pt'),
+            '(b) STE, DP': DepthPredictor(seed_dir / 'ste_decoder' / 'weights.safetensors'),
+            '(c) STE, DSA, DP': DepthPredictor(seed_dir / 'weights.safetensors')}
         others = np.hstack([
             _column('image', [sample.image[..., ::-1] for sample in samples]),
             _column('true depth', [_colored(sample.depth_m) for sample in samples]),
-            *(_depth_column(caption, predictor, samples) for caption, predictor in {
-                '(a) from RGB': rgb_baseline.load_predictor(
-                    seed_dir / 'rgb_baseline' / 'result.pt'),
-                '(b) STE, DP': DepthPredictor(seed_dir / 'ste_decoder' / 'weights.safetensors'),
-                '(c) STE, DSA, DP': DepthPredictor(seed_dir / 'weights.safetensors'),
-            }.items())])
-        for number, sample in enumerate(samples, 1):
-            row = others[CAPTION_PX + (number - 1) * PANEL_PX[1]:CAPTION_PX + number * PANEL_PX[1]]
+            *(_depth_column(*method, samples) for method in methods.items())])
+        rows = np.split(others[CAPTION_PX:], len(samples))
+        for row, sample in zip(rows, samples):
             _write(row, '/'.join(Path(sample.name).parent.parts[-2:]), (255, 255, 255))
     bundled = _depth_column('bundled', DepthPredictor('outdoor'), samples)
     cv2.imwrite(str(TARGET), np.hstack([others, bundled]), [cv2.IMWRITE_JPEG_QUALITY, 82])
