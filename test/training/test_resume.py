@@ -47,7 +47,9 @@ def kill_after_step(process, checkpoint, step):
     ('ste-encoder', 'loss/image', {'steps': STEPS, 'halve_every_steps': 5}),
     ('ste-decoder', 'loss/depth',
      {'epochs': STEPS / 4, 'halve_every_epochs': 1.5, 'batch_size': 2, 'train_encoder': True}),
-    ('dsa', 'loss/depth', {'epochs': STEPS / 4, 'halve_every_epochs': 1.5, 'batch_size': 2})])
+    ('dsa', 'loss/depth',
+     {'epochs': STEPS / 4, 'halve_every_epochs': 1.5, 'batch_size': 2, 'optimizer': 'muon',
+      'attention_rate': 0.1})])
 def test_a_killed_run_goes_on_exactly(root, verb, loss, settings):
     stage = verb.replace('-', '_')
     settings |= {'checkpoint_every_steps': 3}

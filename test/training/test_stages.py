@@ -223,12 +223,14 @@ def test_the_attention_learns_what_is_near(root):
     assert losses[last] < 0.6 * losses[first]
 
 
-@pytest.mark.parametrize('stage', [ste_decoder, rgb_baseline])
-def test_proportions_are_learnt_where_they_are_asked_for(root, trained, stage):
+@pytest.mark.parametrize(('stage', 'optimizer'), [
+    (ste_decoder, 'adam'), (rgb_baseline, 'adam'), (rgb_baseline, 'muon')])
+def test_proportions_are_learnt_where_they_are_asked_for(root, trained, stage, optimizer):
     start = {'encoder': trained.result_of('ste_encoder')} if stage is ste_decoder else {}
     config = with_stage(
-        tiny_config(root, f'proportions_{stage.NAME}'), stage.NAME, proportion_weight=2.0,
-        epochs=15, learning_rate=3e-3, halve_every_epochs=10, **start)
+        tiny_config(root, f'proportions_{stage.NAME}_{optimizer}'), stage.NAME,
+        proportion_weight=2.0, epochs=15, learning_rate=3e-3, halve_every_epochs=10,
+        optimizer=optimizer, **start)
     stage.train(config)
     losses = logged(config.run_dir / stage.NAME, 'loss/proportion')
     assert losses[max(losses)] < 0.8 * losses[min(losses)]

@@ -77,7 +77,7 @@ class LoopSettings:
     What every stage's loop has.
 
     :param batch_size: images per step, over all processes together.
-    :param learning_rate: of Adam.
+    :param learning_rate: of the optimizer.
     :param ema_decay: decay per step of the moving average of the weights, which is what the
         stage hands over; 0 hands over the last weights themselves.
     :param max_minutes: end the stage cleanly after this long, whatever is left; null is no limit.
@@ -508,19 +508,19 @@ class Stage:
                 f'{self.checkpoint_file} lacks {", ".join(missing)}, as another version of this '
                 'package wrote it: go on with that version, or start in another run_dir')
         for name, part in self._tracked.items():
+            wanted = list(part.base_lrs) if isinstance(part, LRScheduler) else []
             part.load_state_dict(state[name])
             if isinstance(part, LRScheduler):
-                _set_learning_rate(part, self.settings.learning_rate)
+                _set_learning_rates(part, wanted)
         self.step = state['step']
         self._spent_s = state['spent_s']
 
 
-def _set_learning_rate(schedule: LRScheduler, learning_rate: float) -> None:
-    """Let a restored schedule and its optimiser go on as if they had begun at another rate."""
-    change = learning_rate / schedule.base_lrs[0]
-    schedule.base_lrs = [rate * change for rate in schedule.base_lrs]
-    for group in schedule.optimizer.param_groups:
-        group['lr'] *= change
+def _set_learning_rates(schedule: LRScheduler, wanted: list[Any]) -> None:
+    """Let a restored schedule and its optimiser go on as if they had begun at other rates."""
+    for group, begun, rate in zip(schedule.optimizer.param_groups, schedule.base_lrs, wanted):
+        group['lr'] *= rate / begun
+    schedule.base_lrs = wanted
 
 
 def _locked_folder(folder: Path) -> Any:

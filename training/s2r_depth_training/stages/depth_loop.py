@@ -1,18 +1,19 @@
-"""The loop that the stages with a depth loss share: epochs of Adam, a halving rate, an average."""
+"""The loop that the stages with a depth loss share: epochs, a halving rate, an average."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast, TypeVar
+from typing import Any, cast, Literal, TypeVar
 
 import torch
 from torch import nn, Tensor
-from torch.optim import Adam
+from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import StepLR
 
 from ..data import Batch, EpochLoader
 from ..errors import TrainingError
 from ..losses import depth_error, proportion_error
+from ..optimizers import for_muon, Muon
 from ..ranges import check_ranges
 from ..run import averaged, batches_from, LoopSettings, Stage
 
@@ -27,10 +28,13 @@ class EpochSettings(LoopSettings):
 
     :param epochs: length of the stage; each image is seen once per epoch.
     :param halve_every_epochs: the learning rate is halved each time.
+    :param optimizer: ``adam``, as published, or ``muon``: that for the convolutions, which learn
+        more from a step, and Adam for the rest.
     """
 
     epochs: float = 30.0
     halve_every_epochs: float = 10.0
+    optimizer: Literal['adam', 'muon'] = 'adam'
 
     def __post_init__(self):
         super().__post_init__()
@@ -77,14 +81,15 @@ def fit(
     fabric = stage.fabric
     # Twice as fast, on CPUs too.
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = Adam(
-        parameter_groups(model, settings.learning_rate, rates or {}), settings.learning_rate,
-        betas=(0.9, 0.999))
-    schedule = StepLR(
-        optimizer, max(1, round(settings.halve_every_epochs * len(loader))), gamma=0.5)
-    wrapped, optimizer = fabric.setup(model, optimizer)
+    optimizers = optimizers_of(model, settings, rates or {})
+    every_steps = max(1, round(settings.halve_every_epochs * len(loader)))
+    schedules = [StepLR(optimizer, every_steps, gamma=0.5) for optimizer in optimizers]
+    wrapped, *optimizers = fabric.setup(model, *optimizers)
     average = averaged(model, settings.ema_decay)
-    stage.track(loader, model=model, optimizer=optimizer, schedule=schedule, average=average)
+    stage.track(
+        loader, model=model, average=average,
+        **dict(zip(('optimizer', 'adam_beside_muon'), optimizers)),
+        **dict(zip(('schedule', 'schedule_beside_muon'), schedules)))
 
     total_steps = max(1, round(settings.epochs * len(loader)))
     for batch in stage.loop(batches_from(loader, stage.step), total_steps):
@@ -96,20 +101,49 @@ def fit(
         batch = fabric.to_device(batch)
         losses, maps = step(wrapped, batch)
         stage.report(losses, batch.names)
-        stage.log(learning_rate=max(map(float, schedule.get_last_lr())))
+        stage.log(learning_rate=max(map(float, schedules[0].get_last_lr())))
         if stage.picture_due():
             stage.show(**maps)
 
-        optimizer.zero_grad()
+        for optimizer in optimizers:
+            optimizer.zero_grad()
         fabric.backward(torch.stack(list(losses.values())).sum())
-        optimizer.step()
-        schedule.step()
+        for optimizer, schedule in zip(optimizers, schedules):
+            optimizer.step()
+            schedule.step()
         average.update_parameters(model)
     return cast(ModuleT, average.module)
 
 
+def optimizers_of(
+    model: nn.Module, settings: EpochSettings, rates: Mapping[str, float],
+) -> list[Optimizer]:
+    """
+    Return what moves the parameters that require gradients: Adam, or Muon and Adam for the rest.
+
+    :param model: whose parameters.
+    :param settings: which optimizer, and its learning rate.
+    :param rates: by the names of the model's children, what it is multiplied by; 1 for what is
+        not named.
+    """
+    rate = settings.learning_rate
+    if settings.optimizer == 'adam':
+        return [_adam(parameter_groups(model, rate, rates), rate)]
+    found: list[Optimizer] = []
+    if convolutions := parameter_groups(model, rate, rates, for_muon):
+        found.append(Muon(convolutions, rate))
+    if others := parameter_groups(model, rate, rates, lambda weight: not for_muon(weight)):
+        found.append(_adam(others, rate))
+    return found
+
+
+def _adam(groups: list[dict[str, Any]], learning_rate: float) -> Adam:
+    return Adam(groups, learning_rate, betas=(0.9, 0.999))
+
+
 def parameter_groups(
     model: nn.Module, learning_rate: float, rates: Mapping[str, float],
+    wanted: Callable[[Tensor], bool] = lambda _: True,
 ) -> list[dict[str, Any]]:
     """
     Return the parameters that require gradients, as an optimizer takes them.
@@ -117,10 +151,11 @@ def parameter_groups(
     :param model: whose parameters.
     :param learning_rate: of all that ``rates`` does not name.
     :param rates: by the names of the model's children, what it is multiplied by.
+    :param wanted: whether a parameter is to be among them.
     """
     groups: dict[float, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
+        if parameter.requires_grad and wanted(parameter):
             groups.setdefault(rates.get(name.split('.')[0], 1.0), []).append(parameter)
     return [{'params': parameters, 'lr': learning_rate * rate}
             for rate, parameters in groups.items()]
