@@ -103,6 +103,7 @@ def test_figures_are_those_of_the_predictor_with_the_camera(weight_file, styled,
         depth_errors(predicted, sample.depth_m[counted])._asdict(), rel=1e-4)
     assert frame['median_ratio'] == pytest.approx(
         median_ratio(predicted, sample.depth_m[counted]), rel=1e-4)
+    assert 0 < frame['tilted_abs_rel'] < frame['median_scaled']['abs_rel']
 
 
 def test_another_attention_is_put_in_the_place_of_the_weights_own(weight_file):
@@ -174,7 +175,8 @@ def test_averages_are_over_images_not_over_pixels(tmp_path):
 def test_scenes_weigh_the_same_in_the_mean_over_scenes():
     def frame(name, error):
         errors = {'abs_rel': error}
-        return {'name': name, 'median_ratio': error, 'median_scaled': errors, 'unscaled': errors,
+        return {'name': name, 'median_ratio': error, 'tilted_abs_rel': 2 * error,
+                'median_scaled': errors, 'unscaled': errors,
                 'by_distance': {'median_scaled': [errors, None], 'unscaled': [None, errors]},
                 'boundary': None}
 
@@ -184,6 +186,7 @@ def test_scenes_weigh_the_same_in_the_mean_over_scenes():
     assert result['mean']['unscaled'] == {'abs_rel': 3}
     assert result['mean']['by_distance']['unscaled'] == [None, {'abs_rel': 3}]
     assert result['mean']['boundary'] is None
+    assert result['mean']['tilted_abs_rel'] == 6
     assert result['scenes']['a']['unscaled'] == {'abs_rel': 1.5}
     assert result['mean_over_scenes']['unscaled'] == {'abs_rel': 3.75}  # (1.5 + 6) / 2
 

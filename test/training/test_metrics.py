@@ -18,6 +18,7 @@ from s2r_depth_training.metrics import (
     resize_depth,
     row_profile,
     style_change,
+    tilted_to_truth,
 )
 
 WHOLE = Protocol('whole', 1e-3, 80.0, None, (0, 10, 80))
@@ -83,6 +84,27 @@ def test_the_seven_errors():
     assert errors.rmse_log == pytest.approx(
         sqrt((0 + log(1.5) ** 2 + log(1.25) ** 2 + log(4) ** 2) / 4))
     assert (errors.delta_1, errors.delta_2, errors.delta_3) == (0.25, 0.75, 0.75)
+
+
+def test_a_tilt_is_taken_out_and_a_bump_is_not():
+    y, x = np.mgrid[:60, :80]
+    truth = np.exp(1 + 0.5 * x / 80 - 1.5 * y / 60).astype(np.float32)
+    counted = np.ones(truth.shape, bool)
+    counted[:, :30] = False  # what does not count may be anything
+    flat = np.where(counted, 2, 9).astype(np.float32)
+    assert tilted_to_truth(flat, truth, counted) == pytest.approx(truth[counted], rel=1e-5)
+
+    bump = np.where((y - 30) ** 2 + (x - 55) ** 2 < 100, 0.5, 1).astype(np.float32)
+    left = np.abs(tilted_to_truth(flat, truth * bump, counted) / (truth * bump)[counted] - 1)
+    assert left[bump[counted] < 1].mean() > 0.5
+    assert left[bump[counted] == 1].mean() < 0.2
+
+
+def test_one_pixel_that_counts_can_be_tilted():
+    counted = np.zeros((4, 4), bool)
+    counted[2, 1] = True
+    assert tilted_to_truth(
+        np.ones((4, 4)), np.full((4, 4), 3.0), counted) == pytest.approx([3.0])
 
 
 def test_the_thresholds_are_exclusive():

@@ -21,6 +21,7 @@ def results(**changes):
     def method(name, first):
         mean = {'frames': 2, 'median_scaled': errors(first), 'unscaled': errors(first + 1),
                 'median_ratio': 1.5, 'median_ratio_deviation': 0.25, 'boundary': None,
+                'tilted_abs_rel': 0.07,
                 'by_distance': {'median_scaled': [errors(first + 2), None],
                                 'unscaled': [errors(first + 3), None]}}
         return {'name': name, 'mean': mean, 'mean_over_scenes': mean, 'style_change': None,
@@ -40,7 +41,7 @@ def test_the_table_has_a_line_of_seven_errors_for_each_method_and_treatment():
     assert 'network 0.100 0.101 0.102 0.103 0.104 0.105 0.106' in lines
     assert 'one constant 0.200 0.201 0.202 0.203 0.204 0.205 0.206' in lines
     assert 'network 1.100 1.101 1.102 1.103 1.104 1.105 1.106' in lines
-    assert 'network 1.500 ± 0.250 - - -' in lines
+    assert 'network 1.500 ± 0.250 0.070 - - -' in lines
     assert max(map(len, text.splitlines())) <= 120
 
 

@@ -33,6 +33,7 @@ from .metrics import (
     PROTOCOLS,
     row_profile,
     style_change,
+    tilted_to_truth,
 )
 from .other_attention import Attention, with_attention
 from .stages import rgb_baseline
@@ -369,8 +370,10 @@ def score_frame(depth_m: np.ndarray, truth_m: np.ndarray, protocol: Protocol) ->
     ratio = median_ratio(predicted, true)
     treated = {'median_scaled': predicted * ratio, 'unscaled': predicted}
     boundary = boundary_errors(depth_m, truth_m, protocol)
+    tilted = tilted_to_truth(depth_m, truth_m, counted)
     return {
         'median_ratio': ratio,
+        'tilted_abs_rel': depth_errors(tilted, true).abs_rel,
         **{kind: depth_errors(depths, true)._asdict() for kind, depths in treated.items()},
         'by_distance': {
             kind: [errors and errors._asdict()
@@ -440,6 +443,7 @@ def average(frames: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         'frames': len(frames),
         'median_ratio': float(np.mean(ratios)),
         'median_ratio_deviation': float(np.std(ratios)),
+        'tilted_abs_rel': float(np.mean([frame['tilted_abs_rel'] for frame in frames])),
         **{kind: mean([frame[kind] for frame in frames]) for kind in report.KINDS},
         'by_distance': {
             kind: [mean(bins) for bins in zip(*(frame['by_distance'][kind] for frame in frames))]

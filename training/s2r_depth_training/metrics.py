@@ -171,6 +171,29 @@ def depth_errors(predicted_m: np.ndarray, true_m: np.ndarray) -> DepthErrors:
     )
 
 
+def tilted_to_truth(
+    predicted_m: np.ndarray, true_m: np.ndarray, counted: np.ndarray,
+) -> np.ndarray:
+    """
+    Return the prediction with the scale and the tilt that suit the truth best.
+
+    That is ``p exp(a + b x + c y)`` over the image's columns x and rows y, with a, b and c of
+    least squares of ln p - ln t. What error is left is in the shapes; the rest was in how the
+    view as a whole recedes: where the floor leads, which wall is met head on.
+
+    :param predicted_m: (H, W) float, positive.
+    :param true_m: (H, W) float; positive where it counts.
+    :param counted: (H, W) bool, the pixels that count, at least one.
+    :returns: (N,) float64, the pixels that count.
+    """
+    rows, columns = np.nonzero(counted)
+    predicted, true = predicted_m[counted].astype(np.float64), true_m[counted].astype(np.float64)
+    height, width = counted.shape
+    places = np.stack([np.ones(len(rows)), columns / width - 0.5, rows / height - 0.5], axis=1)
+    factors, *_ = np.linalg.lstsq(places, np.log(true) - np.log(predicted), rcond=None)
+    return predicted * np.exp(places @ factors)
+
+
 def errors_by_distance(
     predicted_m: np.ndarray, true_m: np.ndarray, bin_edges_m: Sequence[float],
 ) -> list[DepthErrors | None]:

@@ -121,14 +121,15 @@ def table(results: dict[str, Any]) -> str:
     for kind, title in KINDS.items():
         lines += ['', f'{first["name"] + ", " + title:<{width}}{heads}']
         lines += [row(name, errors) for name, errors in _bins(results, kind)]
-    lines += ['', f'{"":<{width}}{"true / predicted":>18}{"edges off":>12}{"edge F":>9}'
-                  f'{"style change":>14}']
+    lines += ['', f'{"":<{width}}{"true / predicted":>18}{"tilted Abs Rel":>16}{"edges off":>12}'
+                  f'{"edge F":>9}{"style change":>14}']
     for method in results['methods']:
         mean, boundary, change = (
             method['mean'], method['mean']['boundary'], method['style_change'])
         lines.append(
             f'{method["name"]:<{width}}'
             f'{mean["median_ratio"]:9.3f} ± {mean["median_ratio_deviation"]:<6.3f}'
+            f'{mean["tilted_abs_rel"]:16.3f}'
             + (f'{boundary["distance_px"]:9.2f} px{boundary["f_score"]:9.3f}' if boundary
                else f'{"-":>12}{"-":>9}')
             + (f'{"-":>14}' if change is None else f'{change:14.4f}'))
@@ -241,13 +242,15 @@ average:<ul>{% for reason in results.skipped %}<li>{{ reason }}</li>
 {% endif %}
 </table>
 {% endfor %}
-<h2>Scale, boundaries, style</h2>
+<h2>Scale, tilt, boundaries, style</h2>
 <table>
-<tr><th></th><th>true / predicted median</th><th>depth edges off</th><th>edge F-score</th>
+<tr><th></th><th>true / predicted median</th><th>Abs Rel, scaled and tilted</th>
+<th>depth edges off</th><th>edge F-score</th>
 <th>change between styles</th></tr>
 {% for method in results.methods %}
 <tr><th>{{ method.name }}</th>
 <td>{{ '%.3f ± %.3f' % (method.mean.median_ratio, method.mean.median_ratio_deviation) }}</td>
+<td>{{ '%.3f' % method.mean.tilted_abs_rel }}</td>
 {% if method.mean.boundary %}
 <td>{{ '%.2f px' % method.mean.boundary.distance_px }}</td>
 <td>{{ '%.3f' % method.mean.boundary.f_score }}</td>
