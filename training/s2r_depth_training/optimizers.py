@@ -61,7 +61,10 @@ class Muon(Optimizer):
         return loss
 
     def _direction(self, weight: nn.Parameter, gradient: Tensor) -> Tensor:
-        momentum = self.state[weight].setdefault('momentum', torch.zeros_like(weight))
+        state = self.state[weight]
+        if not state:
+            state['momentum'] = torch.zeros_like(weight)
+        momentum = state['momentum']
         momentum.lerp_(gradient, 1 - MOMENTUM)
         ahead = gradient.lerp(momentum, MOMENTUM).flatten(start_dim=1)  # as Nesterov looks ahead
         length = STEP_OF_ADAM * max(ahead.shape) ** 0.5
@@ -87,8 +90,8 @@ def for_muon(weight: Tensor) -> bool:
     """
     Return whether ``weight`` is that of a convolution from features to features.
 
-    What looks at pixels or makes a map has so few channels that Adam does as well, and is left
-    to it, as are biases and norms.
+    What looks at pixels or makes a map is left to Adam, as Jordan et al. leave first and last
+    layers, and as are biases and norms.
 
     :param weight: any parameter.
     """

@@ -28,8 +28,8 @@ class EpochSettings(LoopSettings):
 
     :param epochs: length of the stage; each image is seen once per epoch.
     :param halve_every_epochs: the learning rate is halved each time.
-    :param optimizer: ``adam``, as published, or ``muon``: that for the convolutions, which learn
-        more from a step, and Adam for the rest.
+    :param optimizer: ``adam``, as published, or ``muon``: that for the convolutions from
+        features to features, and Adam for the rest.
     """
 
     epochs: float = 30.0
