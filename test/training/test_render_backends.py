@@ -104,6 +104,15 @@ def test_few_views_of_rooms_are_filled_by_what_is_right_before_the_camera():
     assert 1.5 < np.median(middle_m) < 3.5  # and rooms are no halls
 
 
+def test_no_view_of_a_room_leads_out_of_the_house():
+    library, renderer = make_library(0, 0), EmbreeRenderer(1)
+    for number in range(60):
+        scene = indoor_scene(np.random.default_rng([8, number]), library, 2, 40, 30)
+        renderer.load(scene)
+        for camera in scene.cameras:
+            assert np.isfinite(renderer.depth(camera)).all(), f'scene {number}'
+
+
 @pytest.mark.parametrize('build', [driving_scene, indoor_scene])
 def test_both_backends_see_the_same_depth(build):
     width_px, height_px = 160, 64

@@ -65,3 +65,25 @@ def test_cross_is_the_vector_product():
     np.testing.assert_allclose(meshes.cross([1, 0, 0], [0, 1, 0]), [0, 0, 1])
     a, b = np.random.default_rng(0).standard_normal((2, 5, 3))
     np.testing.assert_allclose(meshes.cross(a, b), np.cross(a, b), rtol=1e-4, atol=1e-6)
+
+
+def test_transform_keeps_normals_upright_on_leaning_surfaces():
+    lean = np.array([[1, 0.5, 0], [0, 1, 0], [0, 0, 1.0]])
+    before = meshes.box((2, 4, 6), PLAIN)
+    mesh = meshes.transform(before, lean)
+    np.testing.assert_allclose(mesh.vertices[:, POSITION], before.vertices[:, POSITION] @ lean.T)
+    corners = mesh.vertices[mesh.faces]
+    across = corners[:, 1, POSITION] - corners[:, 0, POSITION]
+    along = corners[:, 2, POSITION] - corners[:, 0, POSITION]
+    normal = corners[:, 0, NORMAL]
+    np.testing.assert_allclose((across * normal).sum(1), 0, atol=1e-5)
+    np.testing.assert_allclose((along * normal).sum(1), 0, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(normal, axis=1), 1, rtol=1e-5)
+    assert ((mesh.vertices[:, POSITION] * mesh.vertices[:, NORMAL]).sum(1) > 0).all()
+
+
+def test_topple_turns_a_thing_and_sets_it_on_the_ground():
+    on_its_side = meshes.topple(meshes.box((1, 2, 4), PLAIN, (7, 7, 7)), np.pi / 2, 0.0)
+    size_m = np.ptp(on_its_side.vertices[:, POSITION], axis=0)
+    np.testing.assert_allclose(size_m, [1, 4, 2], atol=1e-5)
+    assert on_its_side.vertices[:, POSITION][:, 2].min() == pytest.approx(0, abs=1e-5)

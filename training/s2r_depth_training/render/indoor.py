@@ -5,7 +5,7 @@ import numpy as np
 from numpy.random import Generator
 
 from s2r_depth_training.render import camera as cameras
-from s2r_depth_training.render import furniture, light
+from s2r_depth_training.render import furniture, light, props
 from s2r_depth_training.render.furniture import Kit
 from s2r_depth_training.render.meshes import (
     box,
@@ -15,6 +15,9 @@ from s2r_depth_training.render.meshes import (
     Mesh,
     place,
     quads,
+    topple,
+    transform,
+    tube,
 )
 from s2r_depth_training.render.scene import Scene
 from s2r_depth_training.render.textures import colour, Library, PLAIN
@@ -30,6 +33,7 @@ class _Room(Kit):
         self.solid: list[Mesh] = []
         self.cutout: list[Mesh] = []
         self.taken: list[tuple[float, float, float]] = []  # x, y, radius
+        self.openings: dict[int, tuple[float, float]] = {}  # wall: from, to along it
 
     def is_free(self, x: float, y: float, radius: float) -> bool:
         return all(np.hypot(x - a, y - b) > radius + r for a, b, r in self.taken)
@@ -37,6 +41,20 @@ class _Room(Kit):
     def stand(self, mesh: Mesh, x: float, y: float, turn: float, radius: float) -> None:
         self.solid.append(place(mesh, (x, y, 0.0), turn))
         self.taken.append((x, y, radius))
+
+    def wall_length_m(self, side: int) -> float:
+        return self.length if side % 2 else self.width
+
+    def is_wall(self, side: int, along: float, wide: float) -> bool:
+        """Tell whether a wall has no opening in this part of it."""
+        start, end = self.openings.get(side, (np.inf, -np.inf))
+        return along + wide / 2 < start or along - wide / 2 > end
+
+    def wall_pieces(self, side: int) -> list[tuple[float, float]]:
+        """Return the (middle, width) of what an opening leaves of a wall: one piece or two."""
+        half = self.wall_length_m(side) / 2
+        start, end = self.openings.get(side, (half, half))
+        return [((a + b) / 2, b - a) for a, b in ((-half, start), (end, half)) if b > a]
 
 
 def indoor_scene(rng: Generator, library: Library, frames: int, width_px: int,
@@ -50,6 +68,8 @@ def indoor_scene(rng: Generator, library: Library, frames: int, width_px: int,
     kind = str(rng.choice(['living', 'office', 'bedroom', 'kitchen', 'corridor', 'store'],
                           p=[0.27, 0.2, 0.14, 0.17, 0.1, 0.12]))
     length, width = rng.uniform(3.0, 8.0), rng.uniform(2.6, 6.0)
+    if rng.random() < 0.15:  # a hall
+        length, width = rng.uniform(6, 12), rng.uniform(4, 8)
     if kind == 'corridor':
         length, width = rng.uniform(6, 14), rng.uniform(1.5, 2.6)
     room = _Room(rng, library, length, width, rng.uniform(2.3, 3.2))
@@ -60,13 +80,21 @@ def indoor_scene(rng: Generator, library: Library, frames: int, width_px: int,
     _along_walls(room, kind)
     _middle(room, kind)
     _scatter(room)
+    if rng.random() < 0.12:
+        _person(room)
     lamps = _lamps(room)
     views = _cameras(room, frames, width_px, height_px)
+    solid, cutout = merge(room.solid), merge(room.cutout)
+    if rng.random() < 0.35:  # walls that do not meet at right angles
+        lean = np.array([[1, rng.uniform(-0.4, 0.4), 0], [0, 1, 0], [0, 0, 1]])
+        solid, cutout = transform(solid, lean), transform(cutout, lean)
+        lamps = [lean @ lamp for lamp in lamps]
+        views = [view._replace(position=lean @ view.position) for view in views]
     looks = {
         name: light.indoor(name, np.random.default_rng([int(rng.integers(2**31)), number]), lamps)
         for number, name in enumerate(light.VARIATIONS)
     }
-    return Scene(merge(room.solid), merge(room.cutout), library, views, looks,
+    return Scene(solid, cutout, library, views, looks,
                  ceiling_m=room.height - 0.3)
 
 
@@ -96,17 +124,17 @@ def _shell(room: _Room) -> None:
     ):
         one = walls if index or rng.random() < 0.75 else room.material(
             'wallpaper', 'brick', 'wood', 'plaster', 'tiles', size_m=2)
-        room.solid.append(
-            quads(np.array([[(ax, ay, z), (bx, by, z), (bx, by, 0), (ax, ay, 0)]]), one)
-        )
+        if rng.random() < 0.12:
+            _opening(room, (0, 2, 1, 3)[index], one, floor, ceiling)
+        else:
+            room.solid.append(
+                quads(np.array([[(ax, ay, z), (bx, by, z), (bx, by, 0), (ax, ay, 0)]]), one)
+            )
     if rng.random() < 0.8:
-        for side in (-1, 1):
-            room.solid.append(
-                box((room.length, 0.03, 0.1), skirting, (0, side * (y - 0.015), 0.05))
-            )
-            room.solid.append(
-                box((0.03, room.width, 0.1), skirting, (side * (x - 0.015), 0, 0.05))
-            )
+        for side in range(4):
+            for along, wide in room.wall_pieces(side):
+                board = box((0.03, wide, 0.1), skirting, (0.015, 0, 0.05))
+                _hang(room, side, along, board)
     if rng.random() < 0.25:  # a beam or a pillar
         beam = room.material('wood', 'concrete', 'plaster')
         at = rng.uniform(-0.3, 0.3) * room.length
@@ -116,6 +144,38 @@ def _shell(room: _Room) -> None:
         room.solid.append(box((0.35, 0.35, z), room.material('concrete', 'plaster', 'brick'),
                               (*spot, z / 2)))
         room.taken.append((*spot, 0.35))
+
+
+def _opening(room: _Room, side: int, wall: Material, floor: Material,
+             ceiling: Material) -> None:
+    """Build a wall with a wide opening, and a part of the next room behind it."""
+    rng, length = room.rng, room.wall_length_m(side)
+    wide = rng.uniform(0.8, min(2.4, length - 0.6))
+    along = rng.uniform(-1, 1) * (length - wide - 0.4) / 2
+    start, end = along - wide / 2, along + wide / 2
+    room.openings[side] = start, end
+    tall = min(rng.uniform(1.95, 2.4), room.height - 0.05)
+    deep, thick, half = rng.uniform(1.2, 5), rng.uniform(0.08, 0.3), length / 2 + rng.uniform(0, 2)
+    far = room.material('wallpaper', 'plain', 'plaster', 'brick', size_m=2,
+                        tint=colour(rng, (0, 0.4), (0.4, 1.0)))
+    z = room.height
+    parts = [
+        *(box((thick, piece, z), wall, (-thick / 2, middle, z / 2))
+          for middle, piece in room.wall_pieces(side)),
+        box((thick, wide, z - tall), wall, (-thick / 2, along, (z + tall) / 2)),
+        quads(np.array([
+            [(-deep, -half, z), (-deep, half, z), (-deep, half, 0), (-deep, -half, 0)],
+            [(-deep, half, z), (0, half, z), (0, half, 0), (-deep, half, 0)],
+            [(0, -half, z), (-deep, -half, z), (-deep, -half, 0), (0, -half, 0)]]), far),
+        quads(np.array([[(-deep, half, 0), (0, half, 0), (0, -half, 0), (-deep, -half, 0)]]),
+              floor if rng.random() < 0.6 else room.material('tiles', 'parquet', 'carpet')),
+        quads(np.array([[(-deep, -half, z), (0, -half, z), (0, half, z), (-deep, half, z)]]),
+              ceiling)]
+    for spot in np.arange(-half + 0.6, half - 0.6, 1.6).tolist():
+        maker = (furniture.bookcase, furniture.cabinet, furniture.sofa)[rng.integers(3)]
+        if deep > 1.8 and rng.random() < 0.5:
+            parts.append(place(maker(room)[0], (0.02 - deep, spot, 0)))
+    _hang(room, side, 0.0, merge(parts))
 
 
 def _partition(room: _Room) -> None:
@@ -134,8 +194,8 @@ def _partition(room: _Room) -> None:
 def _wall_frame(room: _Room, side: int) -> tuple[float, float, float, float]:
     """Return (x, y, direction into the room, length) of the middle of wall 0 to 3."""
     x, y = room.length / 2, room.width / 2
-    return ((x, 0, np.pi, room.width), (0, y, -np.pi / 2, room.length),
-            (-x, 0, 0.0, room.width), (0, -y, np.pi / 2, room.length))[side]
+    spot = ((x, 0, np.pi), (0, y, -np.pi / 2), (-x, 0, 0.0), (0, -y, np.pi / 2))[side]
+    return *spot, room.wall_length_m(side)
 
 
 def _hang(room: _Room, side: int, along: float, mesh: Mesh) -> None:
@@ -152,6 +212,8 @@ def _walls(room: _Room, kind: str) -> None:
         spots = np.arange(-length / 2 + 0.8, length / 2 - 0.5, 1.3) + rng.uniform(-0.2, 0.2)
         for along in spots:
             choice = rng.random()
+            if not room.is_wall(side, along, 1.4):
+                continue
             if choice < 0.1:
                 frame = room.paint((0.2, 1))
                 _hang(room, side, along, merge([
@@ -225,6 +287,7 @@ def _along_walls(room: _Room, kind: str) -> None:
                         y + middle * np.cos(turn) + deep / 2 * np.sin(turn))
                 if (
                     middle + wide / 2 < length / 2 - 0.1
+                    and room.is_wall(side, middle, wide)
                     and deep < 0.45 * min(room.length, room.width)
                     and room.is_free(*spot, max(wide, deep) * 0.42)
                 ):
@@ -257,7 +320,11 @@ def _middle(room: _Room, kind: str) -> None:
             )
         )
     for _ in range(rng.integers(0, 4)):
-        if kind in ('office', 'store') and rng.random() < 0.6:  # a desk that stands free
+        if rng.random() < 0.2:  # a sofa or cupboard away from the walls
+            maker = (furniture.sofa, furniture.cabinet, furniture.bookcase)[rng.integers(3)]
+            mesh, wide, long = maker(room)
+            mesh, tall = place(mesh, (-long / 2, 0, 0)), 0.0
+        elif kind in ('office', 'store') and rng.random() < 0.6:  # a desk that stands free
             mesh, wide, long = furniture.desk(room)
             mesh, tall = place(mesh, (-long / 2, 0, 0)), 0.0
         else:
@@ -265,7 +332,7 @@ def _middle(room: _Room, kind: str) -> None:
         radius = np.hypot(long, wide) / 2
         x = rng.uniform(-1, 1) * max(0.0, room.length / 2 - radius - 0.2)
         y = rng.uniform(-1, 1) * max(0.0, room.width / 2 - radius - 0.2)
-        turn = rng.choice([0, np.pi / 2]) + rng.normal(0, 0.1)
+        turn = rng.choice([0, np.pi / 2]) + rng.normal(0, 0.1 if rng.random() < 0.7 else 0.7)
         if not room.is_free(x, y, radius * 0.9):
             continue
         room.stand(mesh, x, y, turn, radius)
@@ -303,7 +370,20 @@ def _scatter(room: _Room) -> None:
                 shape = box if kind < 4 else cushion
                 parts.append(shape(size, material, (0, 0, level + size[2] / 2)))
                 level += size[2]
-            room.stand(merge(parts), x, y, turn, 0.35)
+            heap = merge(parts)
+            if rng.random() < 0.35:  # fallen over, or leaning
+                heap = topple(heap, rng.uniform(-1.6, 1.6), rng.uniform(-1.6, 1.6))
+            room.stand(heap, x, y, turn, 0.35)
+
+
+def _person(room: _Room) -> None:
+    rng = room.rng
+    for _ in range(8):
+        x = rng.uniform(-1, 1) * (room.length / 2 - 0.4)
+        y = rng.uniform(-1, 1) * (room.width / 2 - 0.4)
+        if room.is_free(x, y, 0.35):
+            room.stand(props.person(rng, room.library), x, y, rng.uniform(0, 2 * np.pi), 0.35)
+            return
 
 
 def _lamps(room: _Room) -> list[np.ndarray]:
@@ -314,6 +394,13 @@ def _lamps(room: _Room) -> list[np.ndarray]:
         at = np.append(rng.uniform(-0.35, 0.35, 2) * (room.length, room.width), room.height - 0.35)
         positions.append(at)
         shade = Material(PLAIN, (1, 1, 0.9), glow=2.0)
+        if rng.random() < 0.2:  # on a cord, over a table
+            level = rng.uniform(1.3, 1.9)
+            x, y = rng.uniform(-0.35, 0.35, 2) * (room.length, room.width)
+            room.solid.append(tube(np.array([(x, y, level), (x, y, room.height)]), 0.01,
+                                   room.paint(), 5))
+            room.solid.append(cushion(rng.uniform(0.15, 0.5, 3), room.paint((0.3, 1.0)),
+                                      (x, y, level), 3))
         if rng.random() < 0.6:
             room.solid.append(cushion((0.3, 0.3, 0.12), shade, (*at[:2], room.height - 0.07), 3))
         else:
@@ -335,11 +422,12 @@ def _cameras(room: _Room, frames: int, width_px: int, height_px: int) -> list[ca
             pitch_rad, height_m = np.radians(rng.uniform(-50, -8)), rng.uniform(0.95, 1.75)
         else:
             spot, yaw_rad = _view_into(room, hfov_rad)
-            pitch_rad = np.radians(np.clip(rng.normal(-12, 11), -40, 15))
+            pitch_rad = np.radians(np.clip(rng.normal(-12, 13), -50, 25))
             height_m = rng.uniform(0.9, 1.8)
         height_m = min(height_m, room.height - 0.6)
-        views.append(cameras.look((*spot, height_m), yaw_rad, float(pitch_rad),
-                                  rng.normal(0, 0.07), intrinsics, width_px, height_px))
+        roll_rad = rng.normal(0, 0.07 if rng.random() < 0.75 else 0.3)
+        views.append(cameras.look((*spot, height_m), yaw_rad, float(pitch_rad), roll_rad,
+                                  intrinsics, width_px, height_px))
     return views
 
 

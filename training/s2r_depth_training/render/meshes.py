@@ -83,6 +83,27 @@ def place(mesh: Mesh, position: ArrayLike, yaw_rad: float = 0.0,
     return Mesh(vertices, mesh.faces)
 
 
+def transform(mesh: Mesh, matrix: np.ndarray) -> Mesh:
+    """
+    Map all points by a matrix; normals turn with the surfaces.
+
+    :param matrix: (3, 3), of positive determinant.
+    """
+    vertices = mesh.vertices.copy()
+    vertices[:, POSITION] = vertices[:, POSITION] @ np.asarray(matrix, np.float32).T
+    normal = vertices[:, NORMAL] @ np.linalg.inv(matrix).astype(np.float32)
+    vertices[:, NORMAL] = normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)
+    return Mesh(vertices, mesh.faces)
+
+
+def topple(mesh: Mesh, roll_rad: float, pitch_rad: float) -> Mesh:
+    """Turn a mesh about x, then about y, and set it on the ground, z = 0."""
+    cr, sr, cp, sp = np.cos(roll_rad), np.sin(roll_rad), np.cos(pitch_rad), np.sin(pitch_rad)
+    turned = transform(mesh, np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])
+                       @ np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]]))
+    return place(turned, (0, 0, -turned.vertices[:, POSITION][:, 2].min()))
+
+
 def quads(corners: np.ndarray, material: Material, fit: bool = False) -> Mesh:
     """
     Make flat rectangles.
