@@ -85,7 +85,7 @@ def indoor_scene(rng: Generator, library: Library, frames: int, width_px: int,
     lamps = _lamps(room)
     views = _cameras(room, frames, width_px, height_px)
     solid, cutout = merge(room.solid), merge(room.cutout)
-    if rng.random() < 0.35:  # walls that do not meet at right angles
+    if rng.random() < 0.35:  # walls that do not meet at right angles, and all with them
         lean = np.array([[1, rng.uniform(-0.4, 0.4), 0], [0, 1, 0], [0, 0, 1]])
         solid, cutout = transform(solid, lean), transform(cutout, lean)
         lamps = [lean @ lamp for lamp in lamps]
@@ -119,13 +119,12 @@ def _shell(room: _Room) -> None:
     tint = colour(rng, (0, 0.1) if rng.random() < 0.65 else (0.1, 0.5), (0.5, 1.0))
     walls = room.material(*kinds, size_m=rng.uniform(1.5, 4), tint=tint)
     skirting = room.paint((0.2, 1))
-    for index, (ax, ay, bx, by) in enumerate(
-        ((x, y, x, -y), (-x, -y, -x, y), (-x, y, x, y), (x, -y, -x, -y))
-    ):
-        one = walls if index or rng.random() < 0.75 else room.material(
+    for side, ax, ay, bx, by in ((0, x, y, x, -y), (2, -x, -y, -x, y),
+                                 (1, -x, y, x, y), (3, x, -y, -x, -y)):
+        one = walls if side or rng.random() < 0.75 else room.material(
             'wallpaper', 'brick', 'wood', 'plaster', 'tiles', size_m=2)
         if rng.random() < 0.12:
-            _opening(room, (0, 2, 1, 3)[index], one, floor, ceiling)
+            _opening(room, side, one, floor, ceiling)
         else:
             room.solid.append(
                 quads(np.array([[(ax, ay, z), (bx, by, z), (bx, by, 0), (ax, ay, 0)]]), one)
@@ -377,6 +376,7 @@ def _scatter(room: _Room) -> None:
 
 
 def _person(room: _Room) -> None:
+    """Let somebody stand where there is room."""
     rng = room.rng
     for _ in range(8):
         x = rng.uniform(-1, 1) * (room.length / 2 - 0.4)
