@@ -94,8 +94,7 @@ def indoor_scene(rng: Generator, library: Library, frames: int, width_px: int,
         name: light.indoor(name, np.random.default_rng([int(rng.integers(2**31)), number]), lamps)
         for number, name in enumerate(light.VARIATIONS)
     }
-    return Scene(solid, cutout, library, views, looks,
-                 ceiling_m=room.height - 0.3)
+    return Scene(solid, cutout, library, views, looks, ceiling_m=room.height - 0.3)
 
 
 def _shell(room: _Room) -> None:
@@ -319,12 +318,13 @@ def _middle(room: _Room, kind: str) -> None:
             )
         )
     for _ in range(rng.integers(0, 4)):
-        if rng.random() < 0.2:  # a sofa or cupboard away from the walls
+        maker = None  # of what else stands along walls
+        if rng.random() < 0.2:
             maker = (furniture.sofa, furniture.cabinet, furniture.bookcase)[rng.integers(3)]
+        elif kind in ('office', 'store') and rng.random() < 0.6:
+            maker = furniture.desk
+        if maker:
             mesh, wide, long = maker(room)
-            mesh, tall = place(mesh, (-long / 2, 0, 0)), 0.0
-        elif kind in ('office', 'store') and rng.random() < 0.6:  # a desk that stands free
-            mesh, wide, long = furniture.desk(room)
             mesh, tall = place(mesh, (-long / 2, 0, 0)), 0.0
         else:
             mesh, long, wide, tall = furniture.table(room, rng.random() < 0.3)
@@ -394,7 +394,7 @@ def _lamps(room: _Room) -> list[np.ndarray]:
         at = np.append(rng.uniform(-0.35, 0.35, 2) * (room.length, room.width), room.height - 0.35)
         positions.append(at)
         shade = Material(PLAIN, (1, 1, 0.9), glow=2.0)
-        if rng.random() < 0.2:  # on a cord, over a table
+        if rng.random() < 0.2:  # one more hangs on a cord, unlit
             level = rng.uniform(1.3, 1.9)
             x, y = rng.uniform(-0.35, 0.35, 2) * (room.length, room.width)
             room.solid.append(tube(np.array([(x, y, level), (x, y, room.height)]), 0.01,
