@@ -10,7 +10,11 @@ from s2r_depth_training.data import open_dataset
 
 IMAGES = Path(__file__).parent / 'images'
 WIDTH_PX, COUNT = 1200, 18
-COLUMNS_AND_RANGE_M = {'rendered_driving': (3, (2.0, 80.0)), 'rendered_indoor': (6, (0.4, 8.0))}
+COLUMNS_AND_RANGE_M = {
+    'rendered_driving': (3, (2.0, 80.0)),
+    'rendered_kinds': (3, (2.0, 80.0)),
+    'rendered_indoor': (6, (0.4, 8.0)),
+}
 
 
 def main(scenes: Path, name: str) -> None:
@@ -18,7 +22,7 @@ def main(scenes: Path, name: str) -> None:
     Write docs/images/NAME.jpg: rows of images, and below each row its depth.
 
     :param scenes: what ``s2r_train render-scenes`` wrote; the first frame of each scene is shown.
-    :param name: rendered_driving or rendered_indoor.
+    :param name: one of ``COLUMNS_AND_RANGE_M``.
     """
     columns, range_m = COLUMNS_AND_RANGE_M[name]
     reader = open_dataset('vkitti', scenes)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from s2r_depth_training.render import cases, driving, render_scenes, write
-from s2r_depth_training.render.course import draw_course
+from s2r_depth_training.render.course import Course, draw_course
 from s2r_depth_training.render.jobs import run_jobs
-from s2r_depth_training.render.meshes import POSITION
+from s2r_depth_training.render.meshes import merge, POSITION
 from s2r_depth_training.render.textures import make_library
 
 TINY = {
@@ -117,6 +117,47 @@ def test_most_vehicles_among_lorries_are_taller_than_cars():
     usually_tall = [np.ptp(site.vehicle().vertices[:, 2]) > 2.2 for _ in range(60)]
     assert np.mean(tall) > 0.6
     assert np.mean(usually_tall) < 0.4
+
+
+def site_on_a_straight_road(seed):
+    rng = np.random.default_rng(seed)
+    return driving.Site(rng, make_library(0, 0), Course(np.zeros(641), np.zeros(641)))
+
+
+@pytest.mark.parametrize('seed', range(4))
+def test_a_tunnel_or_deck_leaves_the_road_free_and_covers_it(seed):
+    site = site_on_a_straight_road(seed)
+    driving._cover(site, half=4.0, last_spot=0.0)
+    vertices = merge(site.solid).vertices[:, POSITION]
+    over_the_road = vertices[np.abs(vertices[:, 1]) < 4.0]
+    assert over_the_road[:, 2].min() > 4.0
+    assert np.abs(vertices[:, 1]).min() < 4.0 < np.abs(vertices[:, 1]).max()
+
+
+@pytest.mark.parametrize('name', ['carpark', 'yard'])
+@pytest.mark.parametrize('side', [-1, 1])
+def test_vehicles_in_bays_stand_across_the_road_and_off_it(name, side):
+    site = site_on_a_straight_road(3)
+    setting = driving.SETTINGS[name]
+    driving._row_of_bays(site, setting, side, near=4.0, free=lambda s: abs(s - 30) > 7)
+    assert len(site.solid) > 10
+    for mesh in site.solid:
+        extent = np.ptp(mesh.vertices[:, POSITION], axis=0)
+        assert extent[1] > extent[0]
+        assert (side * mesh.vertices[:, POSITION][:, 1]).min() > 4.0
+        assert abs(mesh.vertices[:, POSITION][:, 0].mean() - 30) > 6
+
+
+def test_woods_show_less_sky_than_country_roads(tmp_path):
+    sky = {}
+    for name in ('woods', 'rural'):
+        render_scenes(tmp_path / name, scenes=6, surroundings=[name], variations=['clone'],
+                      **{**TINY, 'frames_per_scene': 1})
+        depths = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+                  for path in (tmp_path / name).rglob('*depthgt/*/clone/*.png')]
+        assert len(depths) == 6
+        sky[name] = np.mean(np.stack(depths) == 65535)
+    assert sky['woods'] < 0.7 * sky['rural']
 
 
 @pytest.mark.parametrize(('wrong', 'message'), [

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -23,157 +22,12 @@ from s2r_depth_training.render.meshes import (
     tube,
 )
 from s2r_depth_training.render.scene import Scene
+from s2r_depth_training.render.surroundings import Setting, SETTINGS, SHARES
 from s2r_depth_training.render.textures import colour, Library, PLAIN
 
 _Thing = TypeVar('_Thing')
 LANE_M = 3.3
 VIEW_M = 150.0  # things are placed up to here
-
-
-@dataclass(frozen=True)
-class Setting:
-    """How likely things are in one kind of surroundings; ranges are (low, high)."""
-
-    lanes: tuple[int, int]
-    parking: float = 0.0
-    sidewalk: float = 0.0
-    verge: float = 0.0
-    track: float = 0.0
-    boundaries: tuple[str, ...] = ('none',)
-    boundary: float = 0.0
-    setback_m: tuple[float, float] = (3.0, 10.0)
-    houses: float = 0.0
-    floors: tuple[int, int] = (1, 3)
-    trees: float = 0.3
-    gap_m: tuple[float, float] = (15.0, 80.0)
-    one_way: float = 0.2
-    straight: float = 0.5
-    bridge: float = 0.03
-    people: float = 0.3
-    lorries: float = 0.0  # share of the vehicles that are tall whatever the usual mix
-
-
-SETTINGS = {
-    'residential': Setting(
-        (1, 2),
-        parking=0.75,
-        sidewalk=0.8,
-        verge=0.3,
-        boundaries=('wall', 'hedge', 'fence'),
-        boundary=0.6,
-        setback_m=(2, 9),
-        houses=0.75,
-        trees=0.5,
-    ),
-    'city': Setting(
-        (2, 4),
-        parking=0.5,
-        sidewalk=1.0,
-        setback_m=(0, 1.5),
-        houses=0.95,
-        floors=(2, 6),
-        trees=0.35,
-        gap_m=(6, 40),
-        people=0.8,
-    ),
-    'avenue': Setting(
-        (2, 4),
-        parking=0.25,
-        sidewalk=0.6,
-        verge=0.8,
-        track=0.4,
-        boundaries=('hedge', 'wall', 'fence'),
-        boundary=0.3,
-        setback_m=(8, 25),
-        houses=0.3,
-        floors=(2, 5),
-        trees=0.95,
-        gap_m=(8, 60),
-        bridge=0.1,
-    ),
-    'highway': Setting(
-        (2, 4),
-        verge=0.7,
-        boundaries=('rail', 'rail', 'wall', 'hedge'),
-        boundary=0.8,
-        setback_m=(15, 30),
-        houses=0.1,
-        trees=0.7,
-        gap_m=(12, 90),
-        one_way=0.6,
-        straight=0.4,
-        bridge=0.3,
-        people=0.0,
-    ),
-    'alley': Setting(
-        (1, 1),
-        sidewalk=0.3,
-        boundaries=('wall', 'wall', 'fence', 'hedge'),
-        boundary=0.7,
-        setback_m=(0, 3),
-        houses=0.7,
-        trees=0.4,
-        gap_m=(25, 120),
-    ),
-    'rural': Setting(
-        (1, 2),
-        verge=0.9,
-        boundaries=('hedge', 'fence', 'rail'),
-        boundary=0.3,
-        setback_m=(6, 25),
-        houses=0.12,
-        trees=0.55,
-        straight=0.25,
-        people=0.05,
-    ),
-    'queue': Setting(
-        (2, 4),
-        parking=0.2,
-        sidewalk=0.5,
-        verge=0.5,
-        track=0.2,
-        boundaries=('rail', 'hedge', 'wall'),
-        boundary=0.4,
-        setback_m=(3, 20),
-        houses=0.4,
-        floors=(2, 5),
-        trees=0.6,
-        gap_m=(1.5, 5.0),
-        straight=0.8,
-        bridge=0.3,
-    ),
-    'lorries': Setting(
-        (2, 4),
-        parking=0.3,
-        sidewalk=0.4,
-        verge=0.5,
-        track=0.2,
-        boundaries=('rail', 'hedge', 'wall', 'fence'),
-        boundary=0.5,
-        setback_m=(3, 20),
-        houses=0.4,
-        floors=(1, 4),
-        trees=0.7,
-        gap_m=(1.5, 9.0),
-        straight=0.6,
-        bridge=0.2,
-        lorries=0.7,
-    ),
-    'plaza': Setting(
-        (2, 3),
-        sidewalk=0.5,
-        boundaries=('none', 'hedge', 'fence'),
-        boundary=0.3,
-        setback_m=(4, 14),
-        houses=0.9,
-        floors=(1, 4),
-        trees=0.6,
-        gap_m=(25, 90),
-        people=1.0,
-    ),
-}
-_SHARES = {'residential': 0.24, 'city': 0.13, 'avenue': 0.18, 'highway': 0.1, 'alley': 0.12,
-           'rural': 0.09, 'queue': 0.1, 'plaza': 0.04}
 
 
 class Site:
@@ -232,7 +86,7 @@ def driving_scene(rng: Generator, library: Library, frames: int, width_px: int, 
     :param ahead: a vehicle to put right before the cameras.
     """
     if setting_name is None:
-        setting_name = str(rng.choice(list(_SHARES), p=list(_SHARES.values())))
+        setting_name = str(rng.choice(list(SHARES), p=list(SHARES.values())))
     setting = SETTINGS[setting_name]
     course = draw_course(rng, setting.straight)
     site = Site(rng, library, course)
@@ -256,18 +110,20 @@ def driving_scene(rng: Generator, library: Library, frames: int, width_px: int, 
     if rng.random() < setting.bridge:
         site.put(buildings.bridge(rng, library, 2 * half + rng.uniform(2, 8)),
                  spots[-1] + rng.uniform(8, 90), 0, rng.uniform(-0.3, 0.3))
+    if setting.cover and rng.random() < setting.cover:
+        _cover(site, half, spots[-1])
     if setting_name == 'plaza':
         _close_off(site, spots[-1])
     _surroundings(site)
 
-    views = _cameras(rng, course, spots, centres[own], setting_name, width_px, height_px)
+    views = _cameras(rng, course, spots, centres[own], setting, width_px, height_px)
     cloud = library.pick(rng, 'cloud')
     looks = {name: light.outdoor(name, np.random.default_rng([int(rng.integers(2 ** 31)), number]),
                                  cloud) for number, name in enumerate(light.VARIATIONS)}
     return Scene(merge(site.solid), merge(site.cutout), library, views, looks)
 
 
-def _cameras(rng: Generator, course: Course, spots: np.ndarray, lane_t: float, setting_name: str,
+def _cameras(rng: Generator, course: Course, spots: np.ndarray, lane_t: float, setting: Setting,
              width_px: int, height_px: int) -> list[cameras.Camera]:
     hfov = np.radians(rng.uniform(45, 100) if rng.random() < 0.5 else rng.uniform(75, 88))
     intrinsics = cameras.pinhole(hfov, width_px, height_px, (
@@ -278,7 +134,7 @@ def _cameras(rng: Generator, course: Course, spots: np.ndarray, lane_t: float, s
     views = []
     for s in spots:
         yaw = rng.normal(0, 0.03)
-        if rng.random() < (0.8 if setting_name == 'plaza' else 0.1):
+        if rng.random() < setting.looking_round:
             yaw = rng.uniform(-0.7, 0.7)
         views.append(
             cameras.look(
@@ -351,6 +207,12 @@ def _side(site: Site, setting: Setting, side: int, half: float, junction: float 
     def free(s: float) -> bool:
         return junction is None or abs(s - junction) > 7
 
+    if setting.bays[1]:
+        for _ in range(rng.integers(setting.bays[0], setting.bays[1] + 1)):
+            near = edge
+            lay(14.0 if setting.lorries else 5.2, site.material('asphalt', 'paving', 'concrete'))
+            _row_of_bays(site, setting, side, near, free)
+            lay(rng.uniform(0.3, 7), site.material('asphalt', 'paving', 'grass'))
     if rng.random() < setting.parking:
         t = lay(2.2, site.material('asphalt', 'paving', tint=rng.uniform(0.5, 1.1)))
         share, s = rng.uniform(0.4, 1.0), -15.0
@@ -412,6 +274,8 @@ def _side(site: Site, setting: Setting, side: int, half: float, junction: float 
     def height_at(t: float) -> float:
         return float(np.interp(t, section, rise))
 
+    if setting.thicket and rng.random() < setting.thicket:
+        _thicket(site, side, edge, height_at, free)
     _lots(site, setting, side, edge, reach, free, height_at)
 
 
@@ -429,6 +293,71 @@ def _row_of_trees(site: Site, t: float, z: float,
     for s in np.arange(site.rng.uniform(3, 15), VIEW_M, spacing).tolist():
         if free(s) and site.rng.random() < 0.85:
             site.tree(s + site.rng.normal(0, 0.5), t, z)
+
+
+def _row_of_bays(site: Site, setting: Setting, side: int, near: float,
+                 free: Callable[[float], bool]) -> None:
+    """Park vehicles side by side, one end towards the road; ``near`` is where their bays begin."""
+    rng = site.rng
+    share, backwards = rng.uniform(0.5, 1.0), rng.uniform(0, 0.6)
+    s = rng.uniform(-12, -8)
+    while s < 80:
+        if rng.random() < share and free(s):
+            mesh = site.vehicle(setting)
+            length = float(np.ptp(mesh.vertices[:, 0]))
+            t = near + rng.uniform(0.1, 0.6) + length / 2
+            turn = np.pi / 2 + np.pi * (rng.random() < backwards)
+            site.put(mesh, s, side * t, turn + rng.normal(0, 0.03))
+        s += rng.uniform(2.6, 3.0) if not setting.lorries else rng.uniform(3.0, 5.0)
+
+
+def _thicket(site: Site, side: int, edge: float, height_at: Callable[[float], float],
+             free: Callable[[float], bool]) -> None:
+    """Grow trees and bushes right beside the road, the closer the denser."""
+    rng = site.rng
+    spacing, depth_m = rng.uniform(1.5, 4), rng.uniform(1.0, 4.0)
+    s = -8.0
+    while s < 90:
+        if free(s):
+            t = edge + 0.4 + rng.exponential(depth_m)
+            site.tree(s, side * t, height_at(t))
+            if rng.random() < 0.6:
+                t = edge + rng.uniform(0, 2)
+                site.put(site.draw(props.bush, 6), s + rng.uniform(-2, 2), side * t,
+                         rng.uniform(0, 6.3), height_at(t), cutout=True)
+        s += spacing * rng.uniform(0.5, 1.5)
+
+
+def _cover(site: Site, half: float, last_spot: float) -> None:
+    """Lead the road through a tunnel, or under a deck that stands on pillars."""
+    rng = site.rng
+    start = rng.uniform(-15, last_spot + 30)
+    end = start + rng.uniform(15, 100)
+    wide, clear = half + rng.uniform(0.6, 3.5), rng.uniform(4.3, 6.5)
+    wall = site.material('concrete', 'tiles', 'brick', 'stone', 'graffiti',
+                         size_m=rng.uniform(2, 5), tint=rng.uniform(0.4, 1.1))
+    thick = rng.uniform(0.8, 3.0)
+    section = np.array([-wide - 1, wide + 1])
+    site.solid.append(site.course.strip((start, end), section, clear, wall))
+    site.solid.append(site.course.strip((start, end), section, clear + thick, wall))
+    front = box((0.3, 2 * wide + 2, thick), wall, (0, 0, clear + thick / 2))
+    for s in (start, end):  # what shows of the deck from outside
+        site.put(front, s, 0.0)
+    for side in (-1, 1):
+        if rng.random() < 0.65:
+            bottom_up = np.array([-0.5, clear])
+            site.solid.append(site.course.strip(
+                (start, end), side * np.array([wide, wide + 0.01]), bottom_up, wall))
+            for s in (start, end):
+                site.put(box((0.3, 12, clear + 0.5), wall, (0, 0, clear / 2)), s,
+                         side * (wide + 6))
+        else:
+            pillar = box((0.8, 0.8, clear + 0.5), wall, (0, 0, clear / 2))
+            for s in np.arange(start, end, rng.uniform(5, 12)).tolist():
+                site.put(pillar, s, side * wide)
+    lamp = Material(PLAIN, rng.uniform(0.8, 1.0) * np.ones(3))
+    for s in np.arange(start + 2, end, rng.uniform(4, 12)).tolist():
+        site.put(box((1.2, 0.2, 0.1), lamp), s, 0.0, z=clear - 0.1)
 
 
 def _boundary(

@@ -66,8 +66,8 @@ def render_scenes(out: Path, kind: Kind = 'driving', scenes: int = 1000, frames_
     :param supersample: colour samples per pixel along each axis; depth is always that of the pixel
         centre.
     :param surroundings: streets of these kinds alone, as likely one as the other: residential,
-        city, avenue, highway, alley, rural, queue, lorries, plaza. By default all but lorries,
-        each with its share.
+        city, avenue, highway, alley, rural, queue, plaza, lorries, woods, underpass, carpark,
+        yard. By default the first eight, each with its share.
     :raises ValueError: settings that make no sense, or a folder begun with other ones.
     """
     for name, value, least in (('scenes', scenes, 1), ('frames_per_scene', frames_per_scene, 1),
