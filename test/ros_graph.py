@@ -70,10 +70,18 @@ class Process:
         self._popen.send_signal(signal_number)
         return self.wait()
 
-    def kill(self) -> None:
-        """End it by force if it still runs."""
-        self._popen.kill()
-        self._popen.wait()
+    def interrupt(self) -> None:
+        """Ask it to end, as Ctrl-C does, if it still runs."""
+        if self.is_running:
+            self._popen.send_signal(signal.SIGINT)
+
+    def end(self) -> None:
+        """Wait for its end, and force it if it takes too long."""
+        try:
+            self._popen.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            self._popen.wait()
 
 
 class Graph:
@@ -100,8 +108,11 @@ class Graph:
         return self
 
     def __exit__(self, *_) -> None:
+        # Not by force: Fast DDS would leave its shared memory behind, tens of MB for each.
         for process in self._processes:
-            process.kill()
+            process.interrupt()
+        for process in self._processes:
+            process.end()
         self._executor.shutdown()
         self.node.destroy_node()
         rclpy.shutdown(context=self.context)

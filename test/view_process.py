@@ -44,8 +44,12 @@ class View:
         return self
 
     def __exit__(self, *_):
-        self.process.kill()
-        self.process.communicate()
+        self.process.send_signal(signal.SIGINT)  # by force, it would leave its shared memory
+        try:
+            self.process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
 
     def news(self, after=0):
         with urllib.request.urlopen(f'{self.page}/frame?after={after}', timeout=30) as answer:
