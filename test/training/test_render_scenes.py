@@ -11,6 +11,9 @@ from s2r_depth_training.render import cases, driving, render_scenes, write
 from s2r_depth_training.render.course import Course, draw_course
 from s2r_depth_training.render.jobs import run_jobs
 from s2r_depth_training.render.meshes import merge, POSITION
+from s2r_depth_training.render.roadside import row_of_bays
+from s2r_depth_training.render.site import Site
+from s2r_depth_training.render.surroundings import SETTINGS
 from s2r_depth_training.render.textures import make_library
 
 TINY = {
@@ -111,8 +114,8 @@ def test_streets_of_named_surroundings_differ_from_the_usual_mix(tmp_path):
 
 def test_most_vehicles_among_lorries_are_taller_than_cars():
     rng = np.random.default_rng(5)
-    site = driving.Site(rng, make_library(0, 0), draw_course(rng, 1.0))
-    setting = driving.SETTINGS['lorries']
+    site = Site(rng, make_library(0, 0), draw_course(rng, 1.0))
+    setting = SETTINGS['lorries']
     tall = [np.ptp(site.vehicle(setting).vertices[:, 2]) > 2.2 for _ in range(60)]
     usually_tall = [np.ptp(site.vehicle().vertices[:, 2]) > 2.2 for _ in range(60)]
     assert np.mean(tall) > 0.6
@@ -121,7 +124,7 @@ def test_most_vehicles_among_lorries_are_taller_than_cars():
 
 def site_on_a_straight_road(seed):
     rng = np.random.default_rng(seed)
-    return driving.Site(rng, make_library(0, 0), Course(np.zeros(641), np.zeros(641)))
+    return Site(rng, make_library(0, 0), Course(np.zeros(641), np.zeros(641)))
 
 
 @pytest.mark.parametrize('seed', range(4))
@@ -138,8 +141,8 @@ def test_a_tunnel_or_deck_leaves_the_road_free_and_covers_it(seed):
 @pytest.mark.parametrize('side', [-1, 1])
 def test_vehicles_in_bays_stand_across_the_road_and_off_it(name, side):
     site = site_on_a_straight_road(3)
-    setting = driving.SETTINGS[name]
-    driving._row_of_bays(site, setting, side, near=4.0, free=lambda s: abs(s - 30) > 7)
+    setting = SETTINGS[name]
+    row_of_bays(site, setting, side, near=4.0, free=lambda s: abs(s - 30) > 7)
     assert len(site.solid) > 10
     for mesh in site.solid:
         extent = np.ptp(mesh.vertices[:, POSITION], axis=0)

@@ -11,11 +11,12 @@ import numpy as np
 
 from s2r_depth_training.render import sensor, write
 from s2r_depth_training.render.cases import CASES, failure_case
-from s2r_depth_training.render.driving import driving_scene, SETTINGS
+from s2r_depth_training.render.driving import driving_scene
 from s2r_depth_training.render.indoor import indoor_scene
 from s2r_depth_training.render.jobs import run_jobs
 from s2r_depth_training.render.light import VARIATIONS
 from s2r_depth_training.render.scene import Renderer, Scene
+from s2r_depth_training.render.surroundings import SETTINGS
 from s2r_depth_training.render.textures import make_library, SCENES_PER_LIBRARY
 
 Kind = Literal['driving', 'indoor', 'failure-cases']
