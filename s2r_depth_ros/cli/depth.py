@@ -115,8 +115,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the depth of all images and return the exit code."""
-    os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')  # what it says, we say in one sentence
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    _silence_opencv()
     parameters = parameters_of(arguments, rectify=not arguments.rectified)
     lens, faults = lens_of(arguments), Faults('depth')
     _check(arguments)
@@ -159,6 +158,15 @@ def run(arguments: argparse.Namespace) -> int:
         print(f's2r depth: stopped after {files.done} of {total} images', file=sys.stderr)
         return 130
     return 1 if faults.count else 0
+
+
+def _silence_opencv() -> None:
+    """Keep OpenCV from printing what is said here in one sentence."""
+    os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
+    if hasattr(cv2.utils, 'logging'):
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    else:  # OpenCV 4.6, that of Ubuntu 24.04
+        cv2.setLogLevel(0)  # type: ignore[attr-defined]
 
 
 def _frames(path: Path, lens: Lens, parameters: Parameters, faults: Faults) -> Source:
