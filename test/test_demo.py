@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from plyfile import PlyData
 import pytest
+import yaml
 
 from s2r_depth_ros.cli import main
 from s2r_depth_ros.cli.demo import RESULTS
@@ -153,6 +154,19 @@ def test_wrong_input_or_output_is_told_in_one_sentence(
     assert sentence in said
     assert len(said.splitlines()) == 1
     assert (places['strange'] / 'thesis.tex').exists()
+
+
+def test_a_calibration_undistorts(images, tmp_path):
+    calibration = tmp_path / 'calibration.yaml'
+    calibration.write_text(yaml.safe_dump({
+        'image_width': WIDTH, 'image_height': HEIGHT, 'distortion_model': 'plumb_bob',
+        'camera_matrix': {'rows': 3, 'cols': 3, 'data': [120, 0, 80, 0, 120, 48, 0, 0, 1]},
+        'distortion_coefficients': {'rows': 1, 'cols': 5, 'data': [0.4, 0, 0, 0, 0]}}))
+    result = s2r('demo', images, '--out', tmp_path / 'demo', '--weights', 'random', '--frames', 2,
+                 '--calibration', calibration)
+    assert result.returncode == 0, result.stderr
+    points = len(PlyData.read(tmp_path / 'demo' / 'cloud.ply')['vertex'])
+    assert 0.5 * HEIGHT * WIDTH < points < HEIGHT * WIDTH  # the lens did not see the border
 
 
 def test_weights_that_are_not_there_are_told_by_the_node(images, tmp_path):

@@ -72,7 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='stop after so many depth images; short inputs are repeated (default: %(default)s)')
     parser.add_argument(
         '--calibration', type=Path, metavar='YAML',
-        help='intrinsics in the form of camera_info_manager, if the folder has no manifest.json')
+        help='intrinsics and distortion in the form of camera_info_manager; the node undistorts '
+        'the images with them')
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -98,7 +99,8 @@ def _record(arguments: argparse.Namespace, source: Path, chosen_weights: str) ->
         'wait_for_subscribers': 2,
         'calibration_file': str(arguments.calibration or '')}
     node_parameters = {
-        'cameras': [CAMERA], 'weights': chosen_weights, 'device': arguments.device}
+        'cameras': [CAMERA], 'weights': chosen_weights, 'device': arguments.device,
+        'rectify': arguments.calibration is not None}
     with tempfile.TemporaryDirectory(prefix='s2r-demo-') as scratch, ExitStack() as stack:
         domain_id = 1 + os.getpid() % 100
         environment = ros_environment(domain_id, Path(scratch))
