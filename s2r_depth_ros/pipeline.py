@@ -160,8 +160,12 @@ class CameraDepth:
         :param reference: true distances for ``scale_source`` reference, None if there are none.
         :param parameters: ``steadiness``, those of the scale, and those of :func:`limit_depth`.
         """
+        stamp = view.header.stamp
+        stamp_s = (stamp.sec + stamp.nanosec * 1e-9) or None
         if parameters.steadiness:
-            depth_m = self._steady.update(depth_m, view.rgb, parameters.steadiness)
+            depth_m = self._steady.update(depth_m, view.rgb, parameters.steadiness, stamp_s)
+        else:
+            self._steady = SteadyDepth()
         fault = ''
         if parameters.scale_source == 'fixed':
             scale = Scale(parameters.depth_scale, float('nan'))
@@ -171,9 +175,7 @@ class CameraDepth:
                 measured = _measure_scale(depth_m, view, far_m, reference, parameters)
             except (NoScaleError, MessageError) as error:
                 fault = str(error)
-            stamp = view.header.stamp
-            stamp_s = stamp.sec + stamp.nanosec * 1e-9
-            scale = self._scale.update(measured, stamp_s or None, parameters.scale_smoothing)
+            scale = self._scale.update(measured, stamp_s, parameters.scale_smoothing)
         is_doubtful = scale.confidence < _DOUBTFUL_CONFIDENCE
         return FinishedDepth(
             limit_depth(depth_m, view, far_m, scale.factor, parameters), scale,

@@ -9,6 +9,8 @@ _CELL_PX = 8
 # Grey levels, of 255, by which a cell may change and be the same.
 _SAME_GREY = 4.0
 _LEAST_DEPTH_M = 1e-3
+# After so long without an image what was before says nothing, however alike the next one is.
+_LONGEST_GAP_S = 2.0
 
 
 class SteadyDepth:
@@ -23,14 +25,20 @@ class SteadyDepth:
     def __init__(self) -> None:
         self._log_depth = np.empty((0, 0), np.float32)
         self._grey = np.empty((0, 0), np.float32)
+        self._stamp_s: float | None = None
 
-    def update(self, depth_m: np.ndarray, rgb: np.ndarray, steadiness: float) -> np.ndarray:
+    def update(
+        self, depth_m: np.ndarray, rgb: np.ndarray, steadiness: float,
+        stamp_s: float | None = None,
+    ) -> np.ndarray:
         """
         Take in a prediction and return the steadied one.
 
         :param depth_m: (H, W) float32 metres, finite.
         :param rgb: (H, W, 3) uint8, its image.
         :param steadiness: weight of what was before where nothing changed, 0 to below 1.
+        :param stamp_s: of the image; after a gap of more than two seconds, or a step back, the
+            filter begins anew. None if it has none: then no gap is seen.
         :returns: (H, W) float32 metres.
         """
         height, width = depth_m.shape
@@ -39,11 +47,16 @@ class SteadyDepth:
             cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), cells, interpolation=cv2.INTER_AREA,
         ).astype(np.float32)
         log_depth = np.log(np.maximum(depth_m, _LEAST_DEPTH_M))
-        if self._log_depth.shape == log_depth.shape:
+        if self._log_depth.shape == log_depth.shape and self._goes_on(stamp_s):
             changed = (np.abs(grey - self._grey) > _SAME_GREY).astype(np.uint8)
             kept = steadiness * (1 - cv2.dilate(changed, np.ones((3, 3), np.uint8)))
             kept = kept.astype(np.float32)
             grey += kept * (self._grey - grey)
             log_depth += cv2.resize(kept, (width, height)) * (self._log_depth - log_depth)
-        self._grey, self._log_depth = grey, log_depth
+        self._grey, self._log_depth, self._stamp_s = grey, log_depth, stamp_s
         return np.exp(log_depth)
+
+    def _goes_on(self, stamp_s: float | None) -> bool:
+        if stamp_s is None or self._stamp_s is None:
+            return True
+        return 0 <= stamp_s - self._stamp_s <= _LONGEST_GAP_S

@@ -165,3 +165,22 @@ def test_depth_is_steadied_if_asked_for():
         camera.finish(np.full((4, 6), 4.0, np.float32), view, 76.0, None, parameters)
         finished = camera.finish(np.full((4, 6), 16.0, np.float32), view, 76.0, None, parameters)
         assert np.allclose(finished.depth_m, expected_m)
+
+
+def test_what_was_before_steadying_was_off_or_long_ago_is_forgotten():
+    steadied, as_it_is = Parameters(steadiness=0.5), Parameters()
+    camera = CameraDepth(steadied)
+
+    def depth_m(predicted_m, stamp_s, parameters=steadied):
+        message = image()
+        message.header.stamp.sec = stamp_s
+        view = CameraInput().view(message, info(), parameters)
+        finished = camera.finish(
+            np.full((4, 6), predicted_m, np.float32), view, 76.0, None, parameters)
+        return float(finished.depth_m[0, 0])
+
+    assert depth_m(4.0, 7) == pytest.approx(4.0)
+    assert depth_m(16.0, 8) == pytest.approx(8.0)
+    assert depth_m(16.0, 600) == pytest.approx(16.0)
+    assert depth_m(9.0, 601, as_it_is) == pytest.approx(9.0)
+    assert depth_m(4.0, 602) == pytest.approx(4.0)

@@ -49,6 +49,13 @@ def test_noise_is_no_change_and_a_slow_dusk_is_followed():
     assert np.allclose(found_m, 64.0, rtol=1e-3)
 
 
+@pytest.mark.parametrize('stamp_s', [12.5, 9.0], ids=['after a gap', 'after a step back'])
+def test_another_time_begins_anew(stamp_s):
+    steady = SteadyDepth()
+    steady.update(even(4.0), GREY, 0.9, 10.0)
+    assert np.allclose(steady.update(even(9.0), GREY, 0.9, stamp_s), 9.0)
+
+
 def test_another_size_begins_anew():
     steady = SteadyDepth()
     steady.update(even(4.0), GREY, 0.9)
