@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections import deque, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import threading
 
 from rclpy.node import Node
@@ -86,13 +86,7 @@ class CameraTopics:
 
     def reference_for(self, image: Image | CompressedImage) -> Image | Range | None:
         """Return the scale reference nearest to ``image``, None if all are 0.2 s off."""
-        image_ns = _stamp_ns(image)
-        nearest = min(
-            tuple(self._references), default=None,
-            key=lambda reference: abs(_stamp_ns(reference) - image_ns))
-        if nearest is None or abs(_stamp_ns(nearest) - image_ns) > _REFERENCE_AGE_NS:
-            return None
-        return nearest
+        return nearest_reference(tuple(self._references), _stamp_ns(image))
 
     def wanted(self) -> frozenset[str]:
         """Return the outputs that somebody subscribes to."""
@@ -123,6 +117,24 @@ class CameraTopics:
 
     def _on_reference(self, message: Image | Range) -> None:  # rclpy refuses a builtin method
         self._references.append(message)
+
+
+def nearest_reference(
+    references: Sequence[Image | Range], image_ns: int,
+) -> Image | Range | None:
+    """
+    Return the reference nearest in time, of equally near ones the newest.
+
+    :param references: oldest first.
+    :param image_ns: the stamp of the image, nanoseconds.
+    :returns: None if all are more than 0.2 s off.
+    """
+    nearest = min(
+        reversed(references), default=None,
+        key=lambda reference: abs(_stamp_ns(reference) - image_ns))
+    if nearest is None or abs(_stamp_ns(nearest) - image_ns) > _REFERENCE_AGE_NS:
+        return None
+    return nearest
 
 
 def _stamp(message: Image | CompressedImage | CameraInfo) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from std_msgs.msg import Float32MultiArray, Header
 
 from s2r_depth_ros import DepthPredictor
 from s2r_depth_ros.camera import CameraModel
+from s2r_depth_ros.camera_topics import nearest_reference
 from s2r_depth_ros.messages import camera_model_to_info, depth_to_image, pixels_to_image
 
 FRAMES = Path(__file__).parents[1] / 's2r_depth_ros' / 'demo_frames'
@@ -108,6 +109,20 @@ def same_but_for(depth_m, street, factor):
 
 def values(status):
     return {each.key: each.value for each in status.values}
+
+
+def test_of_the_references_the_one_nearest_in_time_counts_and_of_equals_the_newest():
+    def at(second):
+        reference = Range()
+        reference.header.stamp.sec = second
+        return reference
+
+    three = [at(4), at(5), at(6)]
+    assert nearest_reference(three, 5_100_000_000) is three[1]
+    assert nearest_reference(three, 5_500_000_000) is None
+    unstamped = [at(0), at(0), at(0)]
+    assert nearest_reference(unstamped, 0) is unstamped[2]
+    assert nearest_reference([], 0) is None
 
 
 def test_fixed_publishes_the_factor_of_the_parameter(tmp_path, street):
