@@ -241,7 +241,8 @@ class DepthPredictor:
 
     def _to_input(self, image: np.ndarray, fit: Fit) -> torch.Tensor:
         """Return the image as the network wants it: (1, 3, H, W) in [-1, 1], on the device."""
-        pixels = torch.from_numpy(np.ascontiguousarray(image))
+        # PyTorch warns of arrays that it could not write to, such as those of Pillow.
+        pixels = torch.from_numpy(np.require(image, requirements=('C', 'W')))
         if self.device.type == 'cuda':
             pixels = pixels.pin_memory()
         pixels = pixels.to(self.device, non_blocking=True).permute(2, 0, 1)[None]

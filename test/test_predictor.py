@@ -3,6 +3,7 @@ import math
 import os
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -142,6 +143,16 @@ def test_images_of_extreme_shape_get_depth_too(predictor, size_px):
     depth_m, = predictor.predict([np.zeros((*size_px, 3), np.uint8)])
     assert depth_m.shape == size_px
     assert np.isfinite(depth_m).all()
+
+
+def test_an_image_that_must_not_be_written_to_is_taken_without_a_warning(predictor):
+    image = np.full((96, 96, 3), 100, np.uint8)
+    image.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        depth_m, = predictor.predict([image])
+    assert np.isfinite(depth_m).all()
+    assert (image == 100).all()
 
 
 def test_views_that_are_not_contiguous_are_taken(predictor):
