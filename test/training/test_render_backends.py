@@ -15,6 +15,7 @@ from render_scene import (
 
 from s2r_depth_training.render.driving import driving_scene
 from s2r_depth_training.render.embree import EmbreeRenderer
+from s2r_depth_training.render.gl import open_context
 from s2r_depth_training.render.indoor import indoor_scene
 from s2r_depth_training.render.meshes import box, Material
 from s2r_depth_training.render.textures import make_library
@@ -91,6 +92,25 @@ def test_fog_brings_far_things_towards_the_colour_of_the_horizon(backend):
     picture = renderer.picture(scene.cameras[0], daylight(fog_per_m=0.1))
     # A black wall 10 m away keeps exp(-1) of its blackness.
     np.testing.assert_allclose(picture[HEIGHT_PX // 2, WIDTH_PX // 2], 1 - np.exp(-1), rtol=0.01)
+
+
+def test_a_context_that_was_opened_and_closed_meanwhile_changes_nothing():
+    scene = hand_made_scene(box_ahead())
+    renderer = make_renderer('gl')
+
+    def drawn():
+        open_context().release()
+        renderer.load(scene)
+        open_context().release()
+        depth_m = renderer.depth(scene.cameras[0])
+        open_context().release()
+        return depth_m, renderer.picture(scene.cameras[0], daylight())
+
+    first, again = drawn(), drawn()
+    assert set(np.unique(first[0])) == {np.float32(4), np.float32(10)}
+    assert 0.5 < first[1].mean() < 2
+    for before, after in zip(first, again):
+        np.testing.assert_array_equal(after, before)
 
 
 def test_few_views_of_rooms_are_filled_by_what_is_right_before_the_camera():

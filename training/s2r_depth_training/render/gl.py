@@ -1,8 +1,10 @@
 """OpenGL backend: moderngl on EGL, which needs no display and no GPU (Mesa's llvmpipe)."""
 from __future__ import annotations
 
+from collections.abc import Callable
+import functools
 import os
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import cv2
 import moderngl
@@ -15,6 +17,8 @@ from s2r_depth_training.render.meshes import Mesh
 from s2r_depth_training.render.scene import FAR_M, NEAR_M, Scene
 from s2r_depth_training.render.textures import Library
 
+_Given = ParamSpec('_Given')
+_Made = TypeVar('_Made')
 SHADOW_PX, SHADE_PX = 2048, 1024
 SHADOW_RADIUS_M, SHADE_RADIUS_M = 70.0, 60.0  # sun shadows, and darkness under things
 
@@ -193,6 +197,17 @@ def open_context() -> moderngl.Context:
     return moderngl.create_standalone_context(**settings)
 
 
+def _in_own_context(
+    method: Callable[Concatenate[GlRenderer, _Given], _Made],
+) -> Callable[Concatenate[GlRenderer, _Given], _Made]:
+    """Let a method of the renderer draw where it should, whatever context was opened since."""
+    @functools.wraps(method)
+    def wrapped(self: GlRenderer, *args: _Given.args, **kwargs: _Given.kwargs) -> _Made:
+        with self._context:
+            return method(self, *args, **kwargs)
+    return wrapped
+
+
 class GlRenderer:
     """
     Draws scenes by rasterising.
@@ -233,6 +248,7 @@ class GlRenderer:
         texture.filter = moderngl.LINEAR, moderngl.LINEAR
         return texture
 
+    @_in_own_context
     def load(self, scene: Scene) -> None:
         """Take over the geometry and the textures."""
         if scene.library is not self._library:
@@ -269,6 +285,7 @@ class GlRenderer:
             _set(self._programs[solid][use], uniforms)
             part.draw(use)
 
+    @_in_own_context
     def depth(self, camera: Camera) -> np.ndarray:
         """Return Z at the pixel centres, (H, W) float32 metres, +inf where nothing is hit."""
         self._depth_target.use()
@@ -279,6 +296,7 @@ class GlRenderer:
         data = self._depth_target.read(components=1, dtype='f4')
         return np.frombuffer(data, np.float32).reshape(self._size[::-1])
 
+    @_in_own_context
     def picture(self, camera: Camera, light: Light) -> np.ndarray:
         """Return linear radiance, (H, W, 3) float32."""
         to_key = self._cast_shadows(light)
