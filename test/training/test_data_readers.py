@@ -26,6 +26,7 @@ from s2r_depth_training.data import (
 from s2r_depth_training.data.hypersim import depth_from_distance
 from s2r_depth_training.data.kitti_raw import project_velodyne
 from s2r_depth_training.data.sample import camera_matrix
+from s2r_depth_training.data.vkitti import published_intrinsics
 
 NAN, INF = np.nan, np.inf
 RED = (200, 30, 10)
@@ -57,7 +58,7 @@ def add_vkitti(root, world='0001', variation='clone', name='00000', color=RED, d
 # ---- Virtual KITTI 1.3.1
 
 
-def test_vkitti_reads_rgb_centimetres_sky_and_the_published_camera(tmp_path):
+def test_vkitti_reads_rgb_centimetres_and_sky(tmp_path):
     add_vkitti(tmp_path)
     sample = VKitti(tmp_path)[0]
     assert sample.image.dtype == np.uint8
@@ -65,9 +66,28 @@ def test_vkitti_reads_rgb_centimetres_sky_and_the_published_camera(tmp_path):
     assert tuple(sample.image[0, 0]) == RED
     assert sample.depth_m.dtype == np.float32
     np.testing.assert_allclose(sample.depth_m, [[0.01, 2.5, 80], [NAN, 655.34, INF]], rtol=1e-6)
-    np.testing.assert_array_equal(
-        sample.intrinsics, np.float32([[725, 0, 620.5], [0, 725, 187], [0, 0, 1]]))
     assert sample.name == str(tmp_path / 'vkitti_1.3.1_rgb/0001/clone/00000.png')
+
+
+def test_vkitti_has_the_published_camera_resized_with_its_images():
+    np.testing.assert_array_equal(
+        published_intrinsics(375, 1242), np.float32([[725, 0, 620.5], [0, 725, 187], [0, 0, 1]]))
+    # Centres of pixels are at whole numbers: half a pixel more, halved, and half a pixel less.
+    np.testing.assert_allclose(
+        published_intrinsics(750, 621),
+        np.float32([[362.5, 0, 310], [0, 1450, 374.5], [0, 0, 1]]))
+
+
+def test_vkitti_takes_the_size_of_each_image_for_its_camera(tmp_path):
+    add_vkitti(tmp_path)
+    np.testing.assert_array_equal(VKitti(tmp_path)[0].intrinsics, published_intrinsics(2, 3))
+
+
+def test_rendered_scenes_without_their_intrinsics_are_refused(tmp_path):
+    add_vkitti(tmp_path)
+    write_text(tmp_path / 'render.json', '{}')
+    with pytest.raises(DataError, match=r'was rendered, and lacks vkitti_1\.3\.1_intrinsicsgt'):
+        VKitti(tmp_path)
 
 
 def test_vkitti_takes_the_intrinsics_of_rendered_scenes_per_frame(tmp_path):
@@ -524,6 +544,15 @@ def test_folder_says_what_is_missing(tmp_path):
         Folder(tmp_path)
     write_png(tmp_path / 'depth/a.png', np.ones((2, 3), np.uint16))
     with pytest.raises(DataError, match=r'no .*intrinsics\.yaml or \.json; expected either one'):
+        Folder(tmp_path)
+
+
+def test_folder_does_not_choose_between_two_depths_of_an_image(tmp_path):
+    write_rgb(tmp_path / 'rgb/a.png')
+    write_png(tmp_path / 'depth/a.png', np.ones((2, 3), np.uint16))
+    np.save(tmp_path / 'depth/a.npy', np.ones((2, 3)))
+    write_text(tmp_path / 'intrinsics.yaml', CAMERA)
+    with pytest.raises(DataError, match=r'a\.npy and a\.png are depth of the same image'):
         Folder(tmp_path)
 
 

@@ -7,7 +7,7 @@ from s2r_depth_training.cli import main
 from s2r_depth_training.data import DataError
 from s2r_depth_training.data.vkitti import VKitti
 from s2r_depth_training.evaluate import group_by_geometry
-from s2r_depth_training.render import restyle
+from s2r_depth_training.render import restyle, write
 from s2r_depth_training.render.restyle import LOOKS
 
 
@@ -44,7 +44,24 @@ def test_depth_and_camera_are_kept(restyled):
     before, after = VKitti(restyled / 'scenes'), VKitti(restyled / 'looks', variations=['grey'])
     for index in range(FRAMES):
         np.testing.assert_array_equal(after[index].depth_m, before[index].depth_m)
-        np.testing.assert_allclose(after[index].intrinsics, before[index].intrinsics)
+        np.testing.assert_allclose(  # written with four decimals
+            after[index].intrinsics, before[index].intrinsics, atol=1e-4)
+
+
+def test_what_was_written_until_it_was_stopped_has_its_cameras(restyled, tmp_path, monkeypatch):
+    calls = []
+
+    def stop(*arguments):
+        calls.append(arguments)
+        if len(calls) > 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(write, 'write_depth', stop)
+    with pytest.raises(KeyboardInterrupt):
+        restyle(restyled / 'scenes', tmp_path / 'looks')
+    world = VKitti(restyled / 'scenes').frames[0].world
+    lines = (tmp_path / f'looks/vkitti_1.3.1_intrinsicsgt/{world}.txt').read_text().splitlines()
+    assert [line.split()[0] for line in lines] == ['frame', '0', '1']
 
 
 def test_what_is_there_is_not_written_over(restyled, capsys):

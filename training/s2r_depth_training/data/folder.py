@@ -32,7 +32,11 @@ class Folder:
         depth = files.require_folder(root / 'depth', LAYOUT)
         images = files.image_files(rgb)
         files.require_any(images, rgb, LAYOUT)
-        depths = {file.stem: file for file in depth.iterdir() if file.suffix in ('.png', '.npy')}
+        depths: dict[str, Path] = {}
+        for file in sorted(depth.iterdir()):
+            if file.suffix in ('.png', '.npy') and depths.setdefault(file.stem, file) != file:
+                raise DataError(
+                    f'{depths[file.stem]} and {file.name} are depth of the same image: keep one')
         self._pairs = []
         for image in images:
             if image.stem not in depths:

@@ -15,8 +15,6 @@ LAYOUT = (
 LAYOUT_2 = (
     'the layout of Virtual KITTI 2: Scene01/clone/frames/rgb/Camera_0/rgb_00000.jpg, '
     'Scene01/clone/frames/depth/Camera_0/depth_00000.png and Scene01/clone/intrinsic.txt')
-PUBLISHED_INTRINSICS = camera_matrix(725.0, 725.0, 620.5, 187.0)
-
 _METRES_PER_UNIT = 0.01
 _FAR = 65535
 
@@ -43,7 +41,7 @@ class VKitti:
 
     Depth is a 16-bit PNG in centimetres, 65535 is sky. Where there is a folder
     ``vkitti_1.3.1_intrinsicsgt`` with ``WORLD.txt`` (a header, then ``frame fx fy cx cy`` a line),
-    each frame has its own camera; else all have the published one.
+    each frame has its own camera; else all have the published one, resized with the image.
 
     :param root: the folder that holds ``vkitti_1.3.1_rgb``.
     :param worlds: names of the worlds to use; None uses all.
@@ -67,16 +65,18 @@ class VKitti:
         files.require_any(self.frames, rgb, LAYOUT)
         _require_depth(self.frames)
         self._intrinsics = self._read_intrinsics(Path(root) / 'vkitti_1.3.1_intrinsicsgt')
+        if self._intrinsics is None and (Path(root) / 'render.json').exists():
+            raise DataError(
+                f'{root} was rendered, and lacks vkitti_1.3.1_intrinsicsgt: copy that, too')
 
     def __len__(self) -> int:
         return len(self.frames)
 
     def __getitem__(self, index: int) -> Sample:
         frame = self.frames[index]
-        intrinsics = (
-            PUBLISHED_INTRINSICS if self._intrinsics is None
-            else self._intrinsics[frame.world, frame.number])
-        return _read(frame, intrinsics)
+        if self._intrinsics is None:
+            return _read(frame, None)
+        return _read(frame, self._intrinsics[frame.world, frame.number])
 
     def _read_intrinsics(self, folder: Path) -> dict[tuple[str, int], np.ndarray] | None:
         if not folder.is_dir():
@@ -145,10 +145,18 @@ class VKitti2:
         return _read(frame, self._intrinsics[frame[:4]])
 
 
-def _read(frame: VKittiFrame, intrinsics: np.ndarray) -> Sample:
+def published_intrinsics(height_px: int, width_px: int) -> np.ndarray:
+    """Return the (3, 3) camera matrix of Virtual KITTI 1.3.1, its images resized to this size."""
+    x, y = width_px / 1242, height_px / 375
+    return camera_matrix(725 * x, 725 * y, 621 * x - 0.5, 187.5 * y - 0.5)
+
+
+def _read(frame: VKittiFrame, intrinsics: np.ndarray | None) -> Sample:
+    image = files.read_rgb(frame.image_file)
+    if intrinsics is None:
+        intrinsics = published_intrinsics(*image.shape[:2])
     depth_m = files.read_depth(frame.depth_file, _METRES_PER_UNIT, far=_FAR)
-    return checked_sample(
-        files.read_rgb(frame.image_file), depth_m, intrinsics, str(frame.image_file))
+    return checked_sample(image, depth_m, intrinsics, str(frame.image_file))
 
 
 def _chosen(

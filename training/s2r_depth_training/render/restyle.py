@@ -63,9 +63,8 @@ def restyle(root: Path, out: Path, variation: str = 'clone') -> None:
     matrices: dict[str, list[np.ndarray]] = defaultdict(list)
     for index, frame in enumerate(tqdm(reader.frames, unit='frame', disable=None)):
         sample, number = reader[index], len(matrices[frame.world])
+        matrices[frame.world].append(sample.intrinsics)
+        write.write_intrinsics(out, frame.world, matrices[frame.world])  # never images without
         for look, repaint in LOOKS.items():
             write.write_image(out, frame.world, look, number, repaint(sample.image))
         write.write_depth(out, frame.world, list(LOOKS), number, sample.depth_m)
-        matrices[frame.world].append(sample.intrinsics)
-    for world, of_frames in matrices.items():
-        write.write_intrinsics(out, world, of_frames)
