@@ -9,6 +9,7 @@ import torch
 
 from s2r_depth_ros import DepthPredictor, weights
 from s2r_depth_ros.network import Architecture, S2RDepthNet
+from s2r_depth_training import report
 from s2r_depth_training.data import DataError, VKitti
 from s2r_depth_training.data.manifest import Manifest
 from s2r_depth_training.evaluate import (
@@ -104,6 +105,24 @@ def test_figures_are_those_of_the_predictor_with_the_camera(weight_file, styled,
     assert frame['median_ratio'] == pytest.approx(
         median_ratio(predicted, sample.depth_m[counted]), rel=1e-4)
     assert 0 < frame['tilted_abs_rel'] < frame['median_scaled']['abs_rel']
+
+
+def test_pictures_show_the_depth_with_the_scale_that_was_measured(
+        weight_file, styled, tmp_path, monkeypatch):
+    shown = []
+
+    def draw(title, sample, maps, ratio, protocol):
+        counted = protocol.counted(sample.depth_m)
+        shown.append(median_ratio(
+            ratio * fit_to_truth(maps.depth_m, counted.shape, protocol)[counted],
+            sample.depth_m[counted]))
+        return draw_panels(title, sample, maps, ratio, protocol)
+
+    draw_panels = report.draw_panels
+    monkeypatch.setattr(report, 'draw_panels', draw)
+    results = run(weight_file, styled, tmp_path / 'out', scale_source='reference', pictures=2)
+    assert results['methods'][0]['mean']['unscaled']['abs_rel'] > 0
+    assert shown == pytest.approx([1.0, 1.0], rel=1e-4)
 
 
 def test_another_attention_is_put_in_the_place_of_the_weights_own(weight_file):

@@ -165,7 +165,8 @@ def evaluate(
         print(f'not scored: {reason}')
     (out / RESULTS_FILE).write_text(
         json.dumps(results, indent=1, allow_nan=False), encoding='utf-8')
-    panels = draw_best_to_worst(reader, predictor, scores['network'].frames, pictures, rules)
+    panels = draw_best_to_worst(
+        reader, predictor, methods['network'], scores['network'].frames, pictures, rules)
     report.write_page(out / REPORT_FILE, results, panels)
     print(f'\nwrote {out / RESULTS_FILE} and {out / REPORT_FILE}')
     return results
@@ -488,14 +489,15 @@ def difference(
 
 
 def draw_best_to_worst(
-    reader: SampleReader, predictor: DepthPredictor, frames: Sequence[Mapping[str, Any]],
-    count: int, protocol: Protocol,
+    reader: SampleReader, predictor: DepthPredictor, measured: Method,
+    frames: Sequence[Mapping[str, Any]], count: int, protocol: Protocol,
 ) -> list[report.FramePanels]:
     """
     Draw frames for the page, evenly chosen from the lowest to the highest Abs Rel.
 
     :param reader: the data set.
-    :param predictor: run once more on each of them.
+    :param predictor: run once more on each of them, for its maps.
+    :param measured: gives the depth that was scored, with whatever scale it was given.
     :param frames: as scored.
     :param count: most frames to draw.
     :param protocol: for the colours' range.
@@ -507,6 +509,7 @@ def draw_best_to_worst(
         frame = ranked[place]
         sample = reader[frame['index']]
         maps = predictor.predict_maps([sample.image], [_known(sample.intrinsics)])[0]
+        maps = maps._replace(depth_m=measured(sample, np.empty((0, 0))))
         title = f'{frame["name"]}: Abs Rel {frame["median_scaled"]["abs_rel"]:.3f}'
         panels.append(report.draw_panels(title, sample, maps, frame['median_ratio'], protocol))
     return panels
