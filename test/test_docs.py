@@ -112,6 +112,14 @@ def test_commands_run(block, folder, monkeypatch):
         assert main(words) == 0
 
 
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_an_environment_is_not_made_where_results_go(page):
+    text = page.read_text()
+    environments = re.findall(r'python3 -m venv (\S+)', text)
+    results = {'depth', *re.findall(r'--out (\S+)', text)}
+    assert not results.intersection(environments)
+
+
 @pytest.mark.parametrize(
     'words', [words for block in blocks() for words in words_of_s2r(block)], ids=' '.join)
 def test_commands_are_understood(words):

@@ -158,6 +158,13 @@ def test_parameters_file_holds_every_parameter_with_its_default():
         name: type(getattr(Parameters(), name)) for name in written}
 
 
+def test_parameters_file_says_what_the_launch_file_sets_in_its_place(monkeypatch):
+    header = (ROOT / 'config/depth_node.yaml').read_text().partition('/**:')[0]
+    actions = stand_in.load(DEPTH, monkeypatch)
+    _, values = ros_parameters(node(actions, 'depth_node'), stand_in.defaults(actions))
+    assert [name for name in values if name not in header] == []
+
+
 def test_parameters_file_marks_what_can_change_at_run_time():
     comment, marked = '', set()
     for line in (ROOT / 'config/depth_node.yaml').read_text().splitlines():

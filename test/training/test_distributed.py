@@ -42,6 +42,17 @@ def test_gradients_of_two_processes_are_those_of_one(root):
 
 
 @pytest.mark.slow
+def test_the_number_of_threads_is_that_of_the_config(tmp_path):
+    script = tmp_path / 'threads.py'
+    script.write_text(
+        'import torch\n'
+        'from s2r_depth_training.run import FabricSettings, start_fabric\n'
+        "start_fabric(FabricSettings(accelerator='cpu', threads=1))\n"
+        "assert torch.get_num_threads() == 1, 'not 1'\n")
+    run([*TORCHRUN[:-1], '1', script])
+
+
+@pytest.mark.slow
 def test_all_stages_run_under_torchrun_and_refuse_what_they_cannot_share(root):
     config = write_yaml(root / 'config.yaml', root, 'torchrun')
     verb = [*TORCHRUN, '-m', 's2r_depth_training', 'all', '--config', config, '--resume']

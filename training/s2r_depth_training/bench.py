@@ -58,7 +58,7 @@ def bench(
             **loop, 'batch_size': batch_size, 'epochs': steps / -(-images // batch_size)}
         config = Config(
             folder / 'run', architecture=architecture,  # type: ignore[arg-type]
-            fabric=FabricSettings(precision='auto'), data=data,
+            fabric=FabricSettings(devices=1, precision='auto'), data=data,
             styles=StyleSettings(folder / 'styles'),
             ste_encoder=SteEncoderSettings(batch_size=2, crop_px=128, steps=steps, **loop),
             ste_decoder=SteDecoderSettings(**loop_of_images),

@@ -153,8 +153,6 @@ def start_fabric(settings: FabricSettings) -> Fabric:
 
     :param settings: device, precision, threads.
     """
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
     devices, num_nodes = settings.devices, 1
     if 'TORCHELASTIC_RUN_ID' in os.environ:
         devices = int(os.environ['LOCAL_WORLD_SIZE'])
@@ -166,6 +164,8 @@ def start_fabric(settings: FabricSettings) -> Fabric:
         strategy='ddp' if 'TORCHELASTIC_RUN_ID' in os.environ else 'auto',
         precision=resolved_precision(settings))
     fabric.launch()
+    if settings.threads:  # after the launch, which may set a number of its own
+        torch.set_num_threads(settings.threads)
     if fabric.world_size > 1:
         atexit.register(_leave_process_group)
     return fabric
