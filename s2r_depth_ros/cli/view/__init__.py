@@ -1,4 +1,4 @@
-"""
+r"""
 Show a camera's image, depth, structure and attention live in a browser, and in Foxglove.
 
 It subscribes to what depth_node publishes, and serves to this machine alone:
@@ -14,7 +14,8 @@ Examples:
   s2r view                                           a depth_node that runs, camera "camera"
   s2r view --camera front --image /front/image_raw   another camera
   s2r view ~/pictures                                no robot: a folder of images or a video
-  ssh -t -L 8080:localhost:8080 -L 8765:localhost:8765 robot s2r view   from another machine
+  ssh -t -L 8080:localhost:8080 -L 8765:localhost:8765 robot \
+      'source ~/ws/install/setup.bash && ros2 run s2r_depth_ros s2r view'   from another machine
 """
 from __future__ import annotations
 
