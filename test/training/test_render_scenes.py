@@ -11,7 +11,7 @@ from s2r_depth_training.render import cases, driving, render_scenes, write
 from s2r_depth_training.render.course import Course, draw_course
 from s2r_depth_training.render.jobs import run_jobs
 from s2r_depth_training.render.meshes import merge, POSITION
-from s2r_depth_training.render.roadside import row_of_bays
+from s2r_depth_training.render.roadside import Roadside
 from s2r_depth_training.render.site import Site
 from s2r_depth_training.render.surroundings import SETTINGS
 from s2r_depth_training.render.textures import make_library
@@ -142,7 +142,7 @@ def test_a_tunnel_or_deck_leaves_the_road_free_and_covers_it(seed):
 def test_vehicles_in_bays_stand_across_the_road_and_off_it(name, side):
     site = site_on_a_straight_road(3)
     setting = SETTINGS[name]
-    row_of_bays(site, setting, side, near=4.0, free=lambda s: abs(s - 30) > 7)
+    Roadside(site, setting, side, half=4.0, junction=30.0).park_in_bays(near=4.0)
     assert len(site.solid) > 10
     for mesh in site.solid:
         extent = np.ptp(mesh.vertices[:, POSITION], axis=0)

@@ -10,7 +10,7 @@ from s2r_depth_training.render import backdrop, buildings, light, props
 from s2r_depth_training.render import camera as cameras
 from s2r_depth_training.render.course import Course, draw_course, END_M, START_M
 from s2r_depth_training.render.meshes import box, Material, merge, Mesh
-from s2r_depth_training.render.roadside import lay_out_side
+from s2r_depth_training.render.roadside import Roadside
 from s2r_depth_training.render.scene import Scene
 from s2r_depth_training.render.site import Site, VIEW_M
 from s2r_depth_training.render.surroundings import Setting, SETTINGS, SHARES
@@ -33,9 +33,7 @@ def driving_scene(rng: Generator, library: Library, frames: int, width_px: int, 
         geometry in the road's own colour.
     :param ahead: a vehicle to put right before the cameras.
     """
-    if setting_name is None:
-        setting_name = str(rng.choice(list(SHARES), p=list(SHARES.values())))
-    setting = SETTINGS[setting_name]
+    setting = SETTINGS[setting_name or str(rng.choice(list(SHARES), p=list(SHARES.values())))]
     course = draw_course(rng, setting.straight)
     site = Site(rng, library, course)
     lanes = int(rng.integers(setting.lanes[0], setting.lanes[1] + 1))
@@ -45,12 +43,11 @@ def driving_scene(rng: Generator, library: Library, frames: int, width_px: int, 
     centres = (np.arange(lanes) - (lanes - 1) / 2) * lane_m  # right to left
     own = int(rng.integers(lanes)) if one_way else int(rng.integers((lanes + 1) // 2))
 
-    stride = rng.uniform(0.5, 2.0) if setting_name in ('queue', 'lorries') else rng.uniform(2, 12)
-    spots = np.arange(frames) * stride
+    spots = np.arange(frames) * rng.uniform(*setting.stride_m)
     junction = float(rng.uniform(25, 110)) if rng.random() < 0.3 else None
     _road(site, half, centres, one_way, markings)
     for side in (-1, 1):
-        lay_out_side(site, setting, side, half, junction)
+        Roadside(site, setting, side, half, junction).lay_out()
     if junction is not None:
         _junction(site, junction, half)
     _traffic(site, setting, centres, own, one_way, spots[-1], ahead)
@@ -60,7 +57,7 @@ def driving_scene(rng: Generator, library: Library, frames: int, width_px: int, 
                  spots[-1] + rng.uniform(8, 90), 0, rng.uniform(-0.3, 0.3))
     if setting.cover and rng.random() < setting.cover:
         _cover(site, half, spots[-1])
-    if setting_name == 'plaza':
+    if setting.closed_off:
         backdrop.close_off(site, spots[-1])
     backdrop.surround(site)
 
@@ -183,8 +180,7 @@ def _traffic(site: Site, setting: Setting, centres: np.ndarray, own: int, one_wa
     for lane, t in enumerate(centres):
         oncoming = not one_way and t > 0
         if lane == own:
-            s = last_spot + rng.uniform(4, 9) if setting.gap_m[1] < 10 else \
-                last_spot + rng.uniform(7, 70)
+            s = last_spot + rng.uniform(*setting.ahead_m)
         else:
             s = rng.uniform(-12, 40)
         queue = [ahead] if ahead is not None and lane == own else []

@@ -19,7 +19,9 @@ class Setting:
     houses: float = 0.0
     floors: tuple[int, int] = (1, 3)
     trees: float = 0.3
-    gap_m: tuple[float, float] = (15.0, 80.0)
+    gap_m: tuple[float, float] = (15.0, 80.0)  # between vehicles of one lane
+    ahead_m: tuple[float, float] = (7.0, 70.0)  # from the last camera to the next vehicle
+    stride_m: tuple[float, float] = (2.0, 12.0)  # from one camera to the next
     one_way: float = 0.2
     straight: float = 0.5
     bridge: float = 0.03
@@ -29,6 +31,7 @@ class Setting:
     thicket: float = 0.0  # trees and bushes that crowd each side of the road
     bays: tuple[int, int] = (0, 0)  # rows of vehicles on each side, parked across the road
     cover: float = 0.0  # a tunnel, or a deck on pillars, over a part of the road
+    closed_off: bool = False  # by houses across the view, over a paved court
 
 
 SETTINGS = {
@@ -117,6 +120,8 @@ SETTINGS = {
         floors=(2, 5),
         trees=0.6,
         gap_m=(1.5, 5.0),
+        ahead_m=(4.0, 9.0),
+        stride_m=(0.5, 2.0),
         straight=0.8,
         bridge=0.3,
     ),
@@ -133,6 +138,8 @@ SETTINGS = {
         floors=(1, 4),
         trees=0.7,
         gap_m=(1.5, 9.0),
+        ahead_m=(4.0, 9.0),
+        stride_m=(0.5, 2.0),
         straight=0.6,
         bridge=0.2,
         lorries=0.7,
@@ -149,6 +156,7 @@ SETTINGS = {
         gap_m=(25, 90),
         people=1.0,
         looking_round=0.8,
+        closed_off=True,
     ),
     'woods': Setting(
         (1, 2),
