@@ -1,5 +1,6 @@
 """A run's folder: what is refused, what is kept, what is written whole or not at all."""
 import collections
+from dataclasses import replace
 import json
 import multiprocessing
 import time
@@ -208,6 +209,28 @@ def test_a_run_goes_on_with_more_epochs_and_other_stages_changed(tmp_path):
     with stage_of(other, resume=True) as stage:
         assert torch.equal(track_layer(stage).weight, layer.weight)
         assert stage.step == 4
+
+
+def test_a_run_goes_on_if_more_images_may_be_corrupt(tmp_path):
+    config = tiny_config(tmp_path)
+    with stage_of(config) as stage:
+        track_layer(stage)
+        list(zip(range(5), stage.loop(iter(range(9)), total_steps=4)))
+    lenient = replace(config, data=replace(config.data, max_corrupt_fraction=0.5))
+    with stage_of(lenient, resume=True) as stage:
+        track_layer(stage)
+        assert stage.step == 4
+
+
+def test_a_run_does_not_go_on_without_an_option_of_its_data_set(tmp_path):
+    config = tiny_config(tmp_path)
+    with_option = replace(config, data=replace(config.data, options={'variations': ['clone']}))
+    with stage_of(with_option) as stage:
+        track_layer(stage)
+        list(zip(range(5), stage.loop(iter(range(9)), total_steps=4)))
+    with stage_of(config, resume=True) as stage:
+        with pytest.raises(TrainingError, match=r"data\.options\.variations was .*'clone'.* None"):
+            track_layer(stage)
 
 
 def test_every_process_follows_the_first_one_in_whether_there_is_a_checkpoint(

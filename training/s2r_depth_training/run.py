@@ -41,7 +41,7 @@ from .ranges import check_ranges
 # The learning rate is one of them, since it is what to lower after a loss that is not finite.
 FREE_TO_CHANGE = frozenset({
     'run_dir', 'fabric', 'workers', 'epochs', 'steps', 'max_minutes', 'learning_rate',
-    'log_every_steps', 'checkpoint_every_steps', 'pictures_every_steps'})
+    'max_corrupt_fraction', 'log_every_steps', 'checkpoint_every_steps', 'pictures_every_steps'})
 
 # How Linux names the units of x86 CPUs that compute in bfloat16.
 BFLOAT16_FLAGS = frozenset({'amx_bf16', 'avx512_bf16'})
@@ -494,10 +494,10 @@ class Stage:
 
     def _restore(self) -> None:
         state = read_whole(self.checkpoint_file)
+        before, now = state['settings'], self._fixed_settings
         changed = [
-            f'{name} was {state["settings"].get(name)!r} and is now {value!r}'
-            for name, value in self._fixed_settings.items()
-            if state['settings'].get(name) != value]
+            f'{name} was {before.get(name)!r} and is now {now.get(name)!r}'
+            for name in {**before, **now} if before.get(name) != now.get(name)]
         if changed:
             raise TrainingError(
                 f'{self.checkpoint_file} cannot be continued with other settings: '
