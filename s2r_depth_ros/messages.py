@@ -157,7 +157,9 @@ def compressed_to_rgb(msg: CompressedImage, max_pixels: int = MAX_PIXELS) -> np.
     :returns: (H, W, 3) uint8 RGB; 16-bit PNGs are scaled to 8 bits.
     :raises MessageError: with the cause.
     """
-    if 'compressedDepth' in msg.format:
+    # The plugin compressed puts the encoding first: '16UC1; png compressed '.
+    encoding = msg.format.partition(';')[0].strip()
+    if 'compressedDepth' in msg.format or encoding in ('16UC1', '32FC1'):
         raise MessageError(
             'unknown_encoding', f'{msg.format!r} is a compressed depth image, not a camera image')
     data = bytes(msg.data)

@@ -330,6 +330,8 @@ def test_a_png_with_too_little_inside_is_refused():
     (b'\xff\xd8\xff', 'jpeg', 'undecodable'),
     (bytes(compressed('.bmp').data), 'bmp', 'undecodable'),
     (bytes(compressed('.png').data), '16UC1; compressedDepth png', 'unknown_encoding'),
+    (bytes(compressed('.png').data), '16UC1; png compressed ', 'unknown_encoding'),
+    (bytes(compressed('.jpg').data), '32FC1; jpeg compressed ', 'unknown_encoding'),
 ])
 def test_bad_compressed_images_name_the_cause(data, kind, cause):
     with pytest.raises(MessageError) as error:
