@@ -17,6 +17,7 @@ MANIFEST = 'manifest.json'
 _WEBCAM = re.compile(r'webcam(?::(\d+))?')
 # Headers of whole videos promise up to so much more than there is.
 _MISSING_FRACTION = 0.02
+_MISSING_S = 0.2
 _SAME_ASPECT = 0.01
 
 
@@ -29,12 +30,14 @@ class Frame(NamedTuple):
     One image.
 
     ``name`` is the file's name without its suffix, or the number in a video; ``rgb`` is (H, W, 3)
-    uint8; ``intrinsics`` is its (3, 3) camera matrix in pixels, None where nothing is known.
+    uint8; ``intrinsics`` is its (3, 3) camera matrix in pixels, None where nothing is known;
+    ``stamp_s`` its time in a video, None where nothing says it.
     """
 
     name: str
     rgb: np.ndarray
     intrinsics: np.ndarray | None
+    stamp_s: float | None = None
 
 
 class FrameSource:
@@ -121,19 +124,25 @@ class FrameSource:
     def _read_video(self) -> Iterator[Frame]:
         video = cv2.VideoCapture(self._video)
         promised = max(0, int(video.get(cv2.CAP_PROP_FRAME_COUNT)))
-        number = 0
+        rate_hz = self.rate_hz
+        number, stamp_s = 0, 0.0
         try:
             while True:
                 is_read, bgr = video.read()
                 if not is_read:
                     break
-                yield Frame(f'{number:06d}', cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), None)
+                if not self.is_live:
+                    stamp_s = video.get(cv2.CAP_PROP_POS_MSEC) / 1e3
+                yield Frame(
+                    f'{number:06d}', cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), None,
+                    None if self.is_live else stamp_s)
                 number += 1
         finally:
             video.release()
         if self.is_live:
             self._on_skipped(f'webcam {self._video} gives no more images')
-        elif promised - number > max(1, promised * _MISSING_FRACTION):
+        elif (promised - number > max(1, promised * _MISSING_FRACTION)
+              and not _is_at_end(stamp_s, promised, rate_hz)):
             self._on_skipped(
                 f'{self._path} is broken: it ends after {number} of the {promised} images that '
                 'its header promises')
@@ -194,8 +203,8 @@ def _image_files(folder: Path) -> list[Path]:
 
 def _natural_order(file: Path) -> list[Any]:
     """Return text and numbers of the name in turn, so that 2 comes before 10."""
-    return [int(part) if part.isdigit() else part
-            for part in re.split(r'([0-9]+)', file.name.lower())]
+    return [int(part) if place % 2 else part  # re.split puts what it splits at in odd places
+            for place, part in enumerate(re.split(r'([0-9]+)', file.name.lower()))]
 
 
 def _manifest_images(manifest: Path) -> list[tuple[Path, np.ndarray | None]]:
@@ -214,6 +223,18 @@ def _camera_matrix(intrinsics: Any) -> np.ndarray | None:
         return None
     fx, fy, cx, cy = map(float, intrinsics)
     return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+
+
+def _is_at_end(stamp_s: float, promised: int, rate_hz: float | None) -> bool:
+    """
+    Return whether the time of the last image is the end of the film.
+
+    Where the rate varies, as in films of a screen, a header's count is that time in other words.
+    """
+    if rate_hz is None:
+        return False
+    end_s = promised / rate_hz
+    return end_s - stamp_s <= max(_MISSING_S, 4 / rate_hz, end_s * _MISSING_FRACTION)
 
 
 def _opens_as_video(path: str | int) -> bool:

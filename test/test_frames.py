@@ -1,5 +1,6 @@
 """Images of folders and videos, in order, with what a manifest says of them."""
 import json
+import struct
 
 import cv2
 import numpy as np
@@ -51,6 +52,12 @@ def test_manifest_says_which_files_are_images_and_their_intrinsics(tmp_path):
     assert second.intrinsics is None
 
 
+def test_names_with_digits_of_other_scripts_are_played(tmp_path):
+    for name in ('5\u00b27.png', '1\u06632.png', '1a2.png'):
+        write_image(tmp_path / name)
+    assert len(names(FrameSource(tmp_path, no_skips))) == 3
+
+
 def test_unreadable_images_are_named_and_left_out(tmp_path):
     write_image(tmp_path / 'a.png')
     (tmp_path / 'b.png').write_bytes(b'no image')
@@ -72,6 +79,26 @@ def write_video(file, values):
     return file
 
 
+def write_matroska(file, times_ms, images, width_px, height_px):
+    """Write JPEGs with their times, which OpenCV's writer cannot say."""
+    def element(identity, content):
+        return bytes.fromhex(identity) + (len(content) | 1 << 56).to_bytes(8, 'big') + content
+
+    def number(identity, value):
+        return element(identity, value.to_bytes(4, 'big'))
+
+    header = element('1A45DFA3', element('4282', b'matroska') + number('4287', 4))
+    info = element('1549A966', number('2AD7B1', 1_000_000) + element(
+        '4489', struct.pack('>d', times_ms[-1] + 33)))
+    size = element('E0', number('B0', width_px) + number('BA', height_px))
+    track = element('1654AE6B', element('AE', (
+        number('D7', 1) + number('73C5', 1) + number('83', 1) + element('86', b'V_MJPEG') + size)))
+    clusters = b''.join(
+        element('1F43B675', number('E7', time_ms) + element('A3', b'\x81\0\0\x80' + image))
+        for time_ms, image in zip(times_ms, images))
+    file.write_bytes(header + element('18538067', info + track + clusters))
+
+
 def test_video_is_played_frame_by_frame(tmp_path):
     source = FrameSource(write_video(tmp_path / 'film.avi', (0, 100, 200)), no_skips)
     assert len(source) == 3
@@ -90,6 +117,17 @@ def test_a_video_that_ends_early_is_played_so_far_and_named(tmp_path):
     fault, = skipped
     assert 'film.avi is broken' in fault
     assert 'of the 100 images' in fault
+
+
+def test_a_whole_film_of_variable_rate_is_not_called_broken_and_has_its_times(tmp_path):
+    # Images of 64 x 48, at 30 a second, then one a second, as a film of a screen.
+    times_ms = [*range(0, 990, 33), *range(1000, 10_000, 1000)]
+    images = [cv2.imencode('.jpg', np.full((48, 64, 3), 10 * number % 255, np.uint8))[1].tobytes()
+              for number in range(len(times_ms))]
+    write_matroska(tmp_path / 'screen.mkv', times_ms, images, 64, 48)
+    frames = list(FrameSource(tmp_path / 'screen.mkv', no_skips))
+    assert [frame.stamp_s for frame in frames] == pytest.approx(
+        [time_ms / 1000 for time_ms in times_ms], abs=0.002)
 
 
 def test_a_webcam_that_is_not_there_is_an_error_that_names_it():

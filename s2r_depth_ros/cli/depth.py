@@ -123,7 +123,10 @@ def run(arguments: argparse.Namespace) -> int:
         _bag(path, arguments.image, lens, parameters, faults) if _is_bag(path) else
         _frames(path, lens, parameters, faults) for path in arguments.inputs]
     is_live = any(source.is_live for source in sources)
-    total = arguments.frames or (0 if is_live else sum(source.total for source in sources))
+    is_known = not is_live and all(source.total for source in sources)
+    total = sum(source.total for source in sources) if is_known else 0
+    if arguments.frames:
+        total = min(arguments.frames, total or arguments.frames)
     kinds = arguments.save or (
         'png', 'mp4' if all(source.is_film for source in sources) else 'color', 'sheet')
     network = OfflineDepth(parameters)
@@ -181,7 +184,8 @@ def _frames(path: Path, lens: Lens, parameters: Parameters, faults: Faults) -> S
         camera = CameraInput()
         for number, frame in enumerate(source):
             header = Header()
-            header.stamp.sec, header.stamp.nanosec = divmod(int(number / rate_hz * 1e9), 10**9)
+            stamp_s = number / rate_hz if frame.stamp_s is None else frame.stamp_s
+            header.stamp.sec, header.stamp.nanosec = divmod(int(stamp_s * 1e9), 10**9)
             try:
                 if lens.shape_fault(frame):
                     raise CameraError(lens.shape_fault(frame))
