@@ -4,9 +4,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import numpy as np
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader
 
@@ -17,6 +19,7 @@ from .outputs import OUTPUTS
 _IMAGE_TYPES = {'sensor_msgs/msg/Image': Image, 'sensor_msgs/msg/CompressedImage': CompressedImage}
 _INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
 _COMPRESSED = '/compressed'
+_TIMED_IMAGES = 30
 
 Message = TypeVar('Message')
 
@@ -136,10 +139,15 @@ class Bag:
 
     @property
     def rate_hz(self) -> float | None:
-        """Images a second of a camera; None if there are too few to tell."""
-        seconds = self._reader.duration * 1e-9
-        images = self.image_count / len(self.cameras)
-        return images / seconds if images > 1 and seconds > 0 else None
+        """Images a second of the first camera; None if there are too few to tell."""
+        first = [connection for connection in self._image_connections()
+                 if connection.topic == self.cameras[0].image_topic]
+        received_ns = [each[1] for each in islice(self._read(first), _TIMED_IMAGES)]
+        if len(received_ns) < 2:
+            return None
+        # The median: a clock that is set while a bag is recorded makes one gap of years.
+        spacing_s = float(np.median(np.diff(received_ns))) * 1e-9
+        return 1 / spacing_s if spacing_s > 0 else None
 
     def images(self, done: Collection[tuple[str, int]] = ()) -> Iterator[BagImage]:
         """

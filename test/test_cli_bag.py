@@ -23,6 +23,7 @@ from std_msgs.msg import Header
 from test_cli_depth import run_without_ros
 
 import s2r_depth_ros
+from s2r_depth_ros.bags import Bag
 from s2r_depth_ros.camera import CameraModel
 from s2r_depth_ros.cli import bag as bag_tool
 from s2r_depth_ros.cli import main
@@ -393,6 +394,18 @@ def test_bags_that_cannot_be_used_are_one_sentence(tmp_path, capsys):
     assert main(['bag', str(bag), str(out), '--outputs', 'image']) == 0
     capsys.readouterr()
     assert 'has /left/depth/image already' in refused(out, tmp_path / 'twice')
+
+
+def test_the_rate_of_a_bag_is_that_of_its_images_also_where_its_clock_was_set(tmp_path):
+    store = get_typestore(Stores.ROS2_JAZZY)
+    with Writer(tmp_path / 'bag', version=9) as writer:
+        topic = writer.add_connection('/a/image', 'sensor_msgs/msg/Image', typestore=store)
+        message = pixels_to_image(np.zeros((8, 8, 3), np.uint8), 'bgr8', header(0, 'eye'))
+        for number in range(6):
+            years_ns = 10**18 if number > 2 else 0
+            writer.write(topic, years_ns + number * SECOND_NS // 20, serialize_message(message))
+    with Bag(tmp_path / 'bag', print) as bag:
+        assert bag.rate_hz == pytest.approx(20)
 
 
 def test_a_broken_bag_gives_what_comes_before_the_damage(tmp_path, capsys):

@@ -1,9 +1,12 @@
 """`s2r depth`: what it reads, what it writes, what it refuses; also where ROS is not installed."""
+from io import BytesIO
 from pathlib import Path
 import re
 import resource
+import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -13,9 +16,13 @@ import yaml
 
 import s2r_depth_ros
 from s2r_depth_ros.cli import main, VERBS
+from s2r_depth_ros.cli.contact_sheet import contact_sheet
+from s2r_depth_ros.cli.depth_files import DepthFiles
 from s2r_depth_ros.cli.offline import OfflineDepth
 from s2r_depth_ros.colors import color_depth
 from s2r_depth_ros.frames import FrameSource
+from s2r_depth_ros.message_types import Header
+from s2r_depth_ros.pipeline import View
 from s2r_depth_ros.predictor import DepthPredictor
 
 FRAMES = Path(s2r_depth_ros.__file__).parent / 'demo_frames'
@@ -191,6 +198,40 @@ def test_the_opencv_of_ubuntu_24_04_has_another_switch_for_its_messages(tmp_path
                  '--out', str(tmp_path / 'out')]) == 0
     assert levels == [0]
     assert len(list((tmp_path / 'out').rglob('*.png'))) == 1
+
+
+def test_a_title_of_file_names_is_no_formula_and_has_an_end():
+    grey = np.zeros((8, 8), np.uint8)
+    frame = SimpleNamespace(rgb=np.zeros((8, 8, 3), np.uint8), structure=grey, attention=grey,
+                            depth_m=np.ones((8, 8), np.float32))
+    for title in (r'x$\q$.jpg', ', '.join(f'{number}.jpg' for number in range(1000))):
+        figure = contact_sheet([frame], title)
+        figure.savefig(BytesIO())
+        assert len(figure.texts[0].get_text()) <= 120
+
+
+@pytest.mark.parametrize('rate_hz', [1e-9, 0.5, 29.97, 65.6789, 120.4321, 999.6])
+def test_a_film_has_whatever_rate_a_bag_has(rate_hz, tmp_path):
+    view = View(Header(), np.zeros((32, 32, 3), np.uint8), None, None, '')
+    with DepthFiles(tmp_path / 'out', ['mp4'], '', (1.0, 80.0), 1, rate_hz, 2) as files:
+        for name in 'ab':
+            files.write(name, view, np.ones((32, 32), np.float32), None)
+    video = cv2.VideoCapture(str(tmp_path / 'out/color.mp4'))
+    assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(max(0.1, rate_hz), rel=1e-3)
+
+
+def test_more_images_asked_for_than_there_are_leave_the_sheet_whole(tmp_path):
+    folder = tmp_path / 'pictures'
+    folder.mkdir()
+    for number in range(6):
+        shutil.copy(STREET, folder / f'{number}.jpg')
+    heights_px = []
+    for name, frames in (('all', []), ('more', ['--frames', '1000'])):
+        out = tmp_path / name
+        assert main(['depth', str(folder), '--hfov-deg', '80', '--weights', 'random', '--save',
+                     'sheet', '--out', str(out), *frames]) == 0
+        heights_px.append(cv2.imread(str(out / 'contact_sheet.png')).shape[0])
+    assert heights_px[0] == heights_px[1]
 
 
 def test_nothing_is_written_over_unasked(tmp_path, capsys):

@@ -70,7 +70,7 @@ class DepthFiles:
         self._title = title
         self._color_range_m = color_range_m
         self._point_stride = point_stride
-        self._rate_hz = rate_hz
+        self._rate_hz = _writable_rate_hz(rate_hz)
         self._rows: list[_SheetRow] = []
         self._images_per_row = expected / _SHEET_ROWS
         self._given = 0
@@ -195,6 +195,11 @@ class DepthFiles:
         if self._rows:
             with _whole(self._folder / PLACES['sheet']) as file:
                 contact_sheet(self._rows, self._title, self._color_range_m).savefig(file)
+
+
+def _writable_rate_hz(rate_hz: float) -> float:
+    """Return the next rate that MPEG-4 has: a fraction of whole numbers up to 65535."""
+    return max(0.1, round(rate_hz, 2 if rate_hz < 600 else 0))
 
 
 def _write_png(path: Path, pixels: np.ndarray) -> None:
