@@ -106,6 +106,8 @@ def test_the_node_is_measured_over_dds(tmp_path, capfd):
 
 @pytest.mark.parametrize(('arguments', 'fault'), [
     (['--plot', 'x.png'], 'name it'),
+    (['growth', '--plot', 'x.txt'], 'takes a .png or .svg'),
+    (['growth', '--plot', 'none/x.png'], 'in a folder that is there'),
     (['network', '--weights', 'nowhere'], 'nowhere'),
     (['threads', '--weights', 'nowhere'], 'nowhere'),
     (['network', '--device', 'tpu'], 'device must be'),

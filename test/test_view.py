@@ -232,6 +232,13 @@ def test_what_cannot_be_is_refused_before_anything_starts(option, value, said, c
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('arguments', [['--camera', 'front/'], ['--image', 'a b']])
+def test_what_makes_no_topic_is_told_in_one_sentence(arguments, capsys):
+    assert main(['view', '--no-foxglove', '--port', '0', *arguments]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith('s2r view: --camera or --image makes no topic: ')
+
+
 def test_a_signal_ends_it_and_what_it_started(view):  # the last test: it ends the view of all
     children = Path(f'/proc/{view.process.pid}/task/{view.process.pid}/children').read_text()
     started = [Path('/proc') / child for child in children.split()]

@@ -11,6 +11,7 @@ import numpy as np
 from ..colors import color_depth
 
 _WIDTH_IN = 18.0
+_TITLE_LENGTH = 120
 _COLUMNS = ('image', 'structure map', 'attention map', 'depth')
 _NICE_STEPS = (1.0, 2.0, 3.0, 5.0, 7.0)
 
@@ -53,7 +54,10 @@ def contact_sheet(
     grid = figure.add_gridspec(
         len(frames), 5, width_ratios=[1, 1, 1, 1, 0.035], height_ratios=row_in, wspace=0.03,
         hspace=0.04, left=0.012, right=0.955, top=1 - 0.85 / height_in, bottom=0.3 / height_in)
-    figure.text(0.012, 1 - 0.38 / height_in, title, fontsize=15, weight='bold')
+    figure.text(
+        0.012, 1 - 0.38 / height_in,
+        title if len(title) <= _TITLE_LENGTH else title[:_TITLE_LENGTH - 3] + '...', fontsize=15,
+        weight='bold', parse_math=False)  # it may hold file names
     for row, frame in enumerate(frames):
         axes = [figure.add_subplot(grid[row, column]) for column in range(4)]
         axes[0].imshow(frame.rgb)

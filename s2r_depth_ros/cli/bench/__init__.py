@@ -85,6 +85,10 @@ def run(arguments: argparse.Namespace) -> int:
     sections = arguments.sections or list(DEFAULT_SECTIONS)
     if arguments.plot and 'growth' not in sections:
         raise ToolError('--plot draws the section growth: name it, too')
+    if arguments.plot and (
+            arguments.plot.suffix not in ('.png', '.svg') or not arguments.plot.parent.is_dir()):
+        raise ToolError(f'--plot takes a .png or .svg in a folder that is there, '
+                        f'not {arguments.plot}')
     before = _read(arguments.against) if arguments.against else {}
     if arguments.json and arguments.json.exists():
         _read(arguments.json)  # refuse to replace what is no earlier run

@@ -27,6 +27,8 @@ import sys
 import tempfile
 
 import rclpy
+from rclpy.exceptions import NameValidationException
+from rclpy.impl.implementation_singleton import rclpy_implementation
 
 from ... import weights
 from ...session import Session
@@ -35,6 +37,7 @@ from ..node_process import check_input, NodeProcess, ros_environment
 from .live import LiveView
 from .web import is_loopback, WebPage
 
+RCLError = rclpy_implementation.RCLError
 LAYOUT = Path(__file__).with_name('foxglove_layout.json')
 
 
@@ -84,9 +87,12 @@ def run(arguments: argparse.Namespace) -> int:
         foxglove = _foxglove(arguments)
         if foxglove:
             stack.enter_context(foxglove)
-        live = LiveView(
-            node, arguments.camera, arguments.image or f'{arguments.camera}/image_raw',
-            foxglove.send if foxglove else None)
+        try:
+            live = LiveView(
+                node, arguments.camera, arguments.image or f'{arguments.camera}/image_raw',
+                foxglove.send if foxglove else None)
+        except (RCLError, NameValidationException) as error:
+            raise ToolError(f'--camera or --image makes no topic: {error}') from error
         page = stack.enter_context(WebPage(live, arguments.host, arguments.port))
         print(f'page      {page.url}')
         if foxglove:
