@@ -35,9 +35,9 @@ setup(
     ],
     extras_require={
         'train': [
-            'embreex', 'h5py', 'jinja2', 'jsonargparse[signatures]>=4.53', 'lightning-fabric',
-            'matplotlib', 'moderngl', 'onnx', 'onnxruntime', 'onnxscript', 'scipy', 'shtab',
-            'tensorboard', 'tqdm',
+            'embreex; platform_machine == "x86_64"', 'h5py', 'jinja2',
+            'jsonargparse[signatures]>=4.53', 'lightning-fabric', 'matplotlib', 'moderngl',
+            'onnx', 'onnxruntime', 'onnxscript', 'scipy', 'shtab', 'tensorboard', 'tqdm',
         ],
         'tools': [
             'foxglove-sdk', 'matplotlib', 'plyfile', 'rosbags', 'rosbags-image', 'shtab',
