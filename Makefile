@@ -48,7 +48,7 @@ types: $(INSTALLED)  ## mypy
 	mypy
 
 pytest: $(INSTALLED)  ## the tests, two files at a time; they run 90 % of the lines of node and core
-	python -m pytest --numprocesses=2 --dist=loadfile --cov=$(CURDIR)/s2r_depth_ros
+	python -m pytest test --numprocesses=2 --dist=loadfile --cov=$(CURDIR)/s2r_depth_ros
 
 fuzz: $(INSTALLED)  ## 100,000 hostile messages, and 56 times more of all else, too; an hour
 	FUZZ_FACTOR=56 python -m pytest test/test_fuzz_*.py --hypothesis-show-statistics --timeout=0
@@ -66,4 +66,5 @@ format: $(INSTALLED)  ## sort imports and mend what ruff can
 	ruff check --fix .
 
 clean:  ## remove what the targets made, but not the environment
-	rm -rf build install log demo site train-demo growth.svg .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build install log demo site train-demo growth.svg .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+		.import_linter_cache .coverage .coverage.*
