@@ -1,5 +1,4 @@
 """The processes that the tools start end with them, however those end."""
-import os
 from pathlib import Path
 import subprocess
 import sys
@@ -8,6 +7,7 @@ import time
 from ros_graph import PATIENCE_S
 
 import s2r_depth_ros
+from s2r_depth_ros.cli.node_process import own_domain_id
 
 FRAMES = Path(s2r_depth_ros.__file__).parent / 'demo_frames'
 
@@ -27,7 +27,7 @@ time.sleep(600)
 
 def test_a_node_ends_with_a_tool_that_was_killed(tmp_path):
     tool = subprocess.Popen(
-        [sys.executable, '-c', TOOL, str(tmp_path), str(FRAMES), str(1 + os.getpid() % 100)],
+        [sys.executable, '-c', TOOL, str(tmp_path), str(FRAMES), str(own_domain_id())],
         stdout=subprocess.PIPE, text=True)
     pid = int(tool.stdout.readline())
     assert is_running(pid)

@@ -37,7 +37,7 @@ from ..outputs import DEPTH, OUTPUTS
 from . import ToolError
 from .cloud_view import cloud_picture, write_ply
 from .contact_sheet import contact_sheet, watermark
-from .node_process import check_input, NodeProcess, ros_environment
+from .node_process import check_input, NodeProcess, own_domain_id, ros_environment
 from .recorder import Recorder, Recording
 
 RESULTS = ('contact_sheet.png', 'cloud.png', 'cloud.ply', 'table.txt')
@@ -102,7 +102,7 @@ def _record(arguments: argparse.Namespace, source: Path, chosen_weights: str) ->
         'cameras': [CAMERA], 'weights': chosen_weights, 'device': arguments.device,
         'rectify': arguments.calibration is not None}
     with tempfile.TemporaryDirectory(prefix='s2r-demo-') as scratch, ExitStack() as stack:
-        domain_id = 1 + os.getpid() % 100
+        domain_id = own_domain_id()
         environment = ros_environment(domain_id, Path(scratch))
         os.environ.update(environment)
         rclpy.init(domain_id=domain_id, signal_handler_options=SignalHandlerOptions.NO)

@@ -27,7 +27,7 @@ from ...message_types import Header
 from ...messages import camera_model_to_info, pixels_to_image
 from ...outputs import DEPTH, INFO, OUTPUTS, POINTS
 from .. import ToolError
-from ..node_process import NodeProcess, ros_environment
+from ..node_process import NodeProcess, own_domain_id, ros_environment
 from .timing import Row
 
 _START_PATIENCE_S = 60.0
@@ -161,7 +161,7 @@ def _graph() -> Iterator[tuple[Node, SingleThreadedExecutor, dict[str, str], Pat
     """Give a node of this process in a domain of its own, and the environment for others."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix='s2r-bench-')))
-        domain_id = 1 + os.getpid() % 100
+        domain_id = own_domain_id()
         environment = ros_environment(domain_id, folder)
         os.environ.update(environment)
         context = Context()

@@ -33,7 +33,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from ... import weights
 from ...session import Session
 from .. import number_in, ToolError
-from ..node_process import check_input, NodeProcess, ros_environment
+from ..node_process import check_input, NodeProcess, own_domain_id, ros_environment
 from .live import LiveView
 from .web import is_loopback, WebPage
 
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix='s2r-view-')))
         if arguments.input:
             check_input(arguments.input)
-            os.environ.update(ros_environment(1 + os.getpid() % 100, scratch))
+            os.environ.update(ros_environment(own_domain_id(), scratch))
         session = stack.enter_context(Session([]))
         node = rclpy.create_node('s2r_view')
         stack.callback(node.destroy_node)
