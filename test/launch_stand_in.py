@@ -14,9 +14,14 @@ from types import ModuleType
 
 
 class Recorded:
-    """Keeps the arguments of its construction."""
+    """Keeps the arguments of its construction; refuses names that the real class does not have."""
+
+    NAMES: frozenset[str] = frozenset()
 
     def __init__(self, *positional, **named):
+        unknown = sorted(set(named) - self.NAMES)
+        if unknown:
+            raise TypeError(f'{type(self).__name__} has no argument {", ".join(unknown)}')
         self.positional = positional
         self.named = named
 
@@ -32,17 +37,29 @@ class LaunchDescription(Recorded):
 class DeclareLaunchArgument(Recorded):
     """A declared argument."""
 
+    NAMES = frozenset({'default_value', 'description', 'choices', 'condition'})
+
 
 class IncludeLaunchDescription(Recorded):
     """Another launch file."""
+
+    NAMES = frozenset({'launch_arguments', 'condition'})
 
 
 class SetEnvironmentVariable(Recorded):
     """A variable for all processes that follow."""
 
+    NAMES = frozenset({'name', 'value', 'condition'})
+
 
 class Node(Recorded):
-    """A process."""
+    """A process; the names are those of launch_ros.actions.Node and launch's ExecuteProcess."""
+
+    NAMES = frozenset({
+        'package', 'executable', 'name', 'namespace', 'exec_name', 'parameters', 'remappings',
+        'ros_arguments', 'arguments', 'prefix', 'output', 'output_format', 'emulate_tty',
+        'respawn', 'respawn_delay', 'sigterm_timeout', 'sigkill_timeout', 'additional_env', 'env',
+        'cwd', 'shell', 'on_exit', 'condition'})
 
 
 class LifecycleNode(Node):
@@ -54,6 +71,8 @@ class LifecycleNode(Node):
 
 class LaunchConfiguration(Recorded):
     """The value of an argument."""
+
+    NAMES = frozenset({'default'})
 
 
 class PathJoinSubstitution(Recorded):
@@ -74,6 +93,8 @@ class IfCondition(Recorded):
 
 class ParameterValue(Recorded):
     """A substitution with the type of the parameter."""
+
+    NAMES = frozenset({'value_type', 'description'})
 
 
 _MODULES = {

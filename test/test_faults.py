@@ -20,7 +20,7 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
-from ros_graph import Graph, next_domain_id, ros_arguments
+from ros_graph import Graph, next_domain_id, PATIENCE_S, ros_arguments
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 import torch
@@ -198,8 +198,9 @@ def test_a_subscriber_that_hangs_does_not_hold_the_node_back(graph, tiny, tmp_pa
         assert len(camera.depths) >= before + 40
         assert process.stop() == 0
     finally:
-        viewer.kill()
-        viewer.wait()
+        viewer.send_signal(signal.SIGCONT)
+        viewer.send_signal(signal.SIGINT)  # killed, it would leave its shared memory behind
+        viewer.wait(PATIENCE_S)
 
 
 class Flaky(torch.nn.Module):

@@ -51,7 +51,7 @@ def loads_or_is_refused(path):
     """Load as the node would, and run what was accepted."""
     with at_most(MOST_BYTES):
         try:
-            predictor = DepthPredictor(path, 'cpu')
+            predictor = DepthPredictor(path, 'cpu', threads=1)  # there is no room for threads
         except weights.WeightsError:
             return
         predictor.warm_up()

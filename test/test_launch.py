@@ -50,6 +50,13 @@ def test_every_argument_is_described_and_used_and_every_used_one_is_declared(pat
         others) | stand_in.used_arguments(defaults_of)
 
 
+@pytest.mark.parametrize(('kind', 'named'), [
+    (stand_in.DeclareLaunchArgument, {'choice': ['a']}), (stand_in.Node, {'emulate_ty': True})])
+def test_the_stand_in_refuses_what_launch_refuses(kind, named):
+    with pytest.raises(TypeError, match='has no argument'):
+        kind('x', **named)
+
+
 @pytest.mark.parametrize('path', [DEPTH, DEMO], ids=lambda path: path.name)
 def test_executables_are_console_scripts_of_the_package(path, monkeypatch):
     scripts = {

@@ -102,9 +102,11 @@ def test_colcon_builds_and_tests_the_package(tmp_path, options):
     installed = workspace / 'install' / 's2r_depth_ros'
     assert EXECUTABLES <= {path.name for path in (installed / 'lib' / 's2r_depth_ros').iterdir()}
     share = installed / 'share' / 's2r_depth_ros'
-    for file in ('package.xml', 'launch/depth.launch.py', 'config/depth_node.yaml',
-                 'rviz/depth.rviz', 'config/training/compact_outdoor.yaml'):
-        assert (share / file).is_file(), file
+    assert (share / 'package.xml').is_file()
+    for folder in ('launch', 'config', 'rviz'):
+        for file in (ROOT / folder).rglob('*.*'):
+            if file.is_file() and '__pycache__' not in file.parts:
+                assert (share / file.relative_to(ROOT)).is_file(), file
 
     run([colcon, 'test', '--pytest-args', 'test/installed_package.py'],
         cwd=workspace, env=environment)
@@ -121,8 +123,9 @@ def test_a_wheel_has_the_code_and_the_models_and_runs_where_it_is_installed(tmp_
         assert str(module.relative_to(ROOT)) in names
     for module in (ROOT / 'training' / 's2r_depth_training').rglob('*.py'):
         assert str(module.relative_to(ROOT / 'training')) in names
-    assert {f's2r_depth_ros/cli/view/{name}' for name in (
-        'page.html', 'foxglove_layout.json')} <= set(names)
+    assert {f's2r_depth_ros/{name}' for name in (
+        'cli/view/page.html', 'cli/view/foxglove_layout.json', 'fastdds_large_images.xml',
+    )} <= set(names)
     bundled = {f's2r_depth_ros/models/{path.name}'
                for path in (ROOT / 's2r_depth_ros' / 'models').glob('*.safetensors')}
     assert bundled <= set(names)

@@ -79,7 +79,7 @@ def test_the_page_says_so_when_its_server_is_gone(browser, tmp_path):
         page = browser.new_page()
         page.set_default_timeout(PATIENCE_S * 1000)
         page.goto(own.page)
-        own.process.kill()
+        own.process.send_signal(signal.SIGINT)
         page.wait_for_function(
             "document.getElementById('status').value === 's2r view does not answer'")
 
