@@ -4,6 +4,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -142,7 +143,10 @@ class Bag:
         """Images a second of the first camera; None if there are too few to tell."""
         first = [connection for connection in self._image_connections()
                  if connection.topic == self.cameras[0].image_topic]
-        received_ns = [each[1] for each in islice(self._read(first), _TIMED_IMAGES)]
+        received_ns = []
+        with suppress(BagError):  # damage is told where the images are read
+            for _, each_ns, _ in islice(self._read(first), _TIMED_IMAGES):
+                received_ns.append(each_ns)
         if len(received_ns) < 2:
             return None
         # The median: a clock that is set while a bag is recorded makes one gap of years.

@@ -420,3 +420,7 @@ def test_a_broken_bag_gives_what_comes_before_the_damage(tmp_path, capsys):
     assert 'is broken after' in capsys.readouterr().err
     topics = [topic for topic, _, _ in read_bag(tmp_path / 'out')[0]]
     assert 5 < topics.count('/left/depth/image') < 40
+    assert main(['depth', str(bag), '--out', str(tmp_path / 'depth'), '--image', '/left/image_raw',
+                 '--save', 'png']) == 1
+    assert 'is broken after' in capsys.readouterr().err
+    assert 5 < len(list((tmp_path / 'depth').rglob('*.png'))) < 40

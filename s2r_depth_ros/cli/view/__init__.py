@@ -37,7 +37,6 @@ from ..node_process import check_input, NodeProcess, own_domain_id, ros_environm
 from .live import LiveView
 from .web import is_loopback, WebPage
 
-RCLError = rclpy_implementation.RCLError
 LAYOUT = Path(__file__).with_name('foxglove_layout.json')
 
 
@@ -91,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
             live = LiveView(
                 node, arguments.camera, arguments.image or f'{arguments.camera}/image_raw',
                 foxglove.send if foxglove else None)
-        except (RCLError, NameValidationException) as error:
+        except (rclpy_implementation.RCLError, NameValidationException) as error:
             raise ToolError(f'--camera or --image makes no topic: {error}') from error
         page = stack.enter_context(WebPage(live, arguments.host, arguments.port))
         print(f'page      {page.url}')

@@ -15,6 +15,7 @@ LAYOUT = (
 LAYOUT_2 = (
     'the layout of Virtual KITTI 2: Scene01/clone/frames/rgb/Camera_0/rgb_00000.jpg, '
     'Scene01/clone/frames/depth/Camera_0/depth_00000.png and Scene01/clone/intrinsic.txt')
+
 _METRES_PER_UNIT = 0.01
 _FAR = 65535
 
@@ -74,9 +75,8 @@ class VKitti:
 
     def __getitem__(self, index: int) -> Sample:
         frame = self.frames[index]
-        if self._intrinsics is None:
-            return _read(frame, None)
-        return _read(frame, self._intrinsics[frame.world, frame.number])
+        known = self._intrinsics
+        return _read(frame, None if known is None else known[frame.world, frame.number])
 
     def _read_intrinsics(self, folder: Path) -> dict[tuple[str, int], np.ndarray] | None:
         if not folder.is_dir():
