@@ -40,6 +40,15 @@ def test_depth_alone_is_the_last_of_the_maps(compact):
         assert torch.equal(compact(image), compact(image, return_maps=True).depth)
 
 
+def test_near_depths_are_not_rounded_as_bfloat16_would(compact):
+    image = torch.rand(1, 3, 96, 96) * 2 - 1
+    with torch.inference_mode(), torch.autocast('cpu', torch.bfloat16):
+        maps = compact(image, return_maps=True)
+    for depth in (maps.depth_8th, maps.depth_4th, maps.depth_half, maps.depth):
+        assert depth.dtype == torch.float32
+        assert not torch.equal(depth, depth.bfloat16().float())
+
+
 @pytest.mark.parametrize('shape', [(3, 96, 96), (1, 1, 96, 96), (1, 3, 96, 100), (1, 3, 80, 96)])
 def test_an_image_of_another_shape_is_refused_with_the_shape_named(compact, shape):
     with pytest.raises(ValueError, match=r'expected an image'):

@@ -103,13 +103,13 @@ class DepthNet(nn.Module):
             x = block(x, act)
 
         x = torch.cat([self.decoder8(x, act), skip8], dim=1)
-        depth_8th = torch.tanh(self.depth8(x))
-        x = torch.cat([self.decoder4(x, act), skip4, _repeat(depth_8th)], dim=1)
-        depth_4th = torch.tanh(self.depth4(x))
-        x = torch.cat([self.decoder2(x, act), skip2, _repeat(depth_4th)], dim=1)
-        depth_half = torch.tanh(self.depth2(x))
-        x = torch.cat([self.decoder1(x, act), _repeat(depth_half)], dim=1)
-        return depth_8th, depth_4th, depth_half, torch.tanh(self.depth1(x))
+        depth_8th = _in_range(self.depth8(x))
+        x = torch.cat([self.decoder4(x, act), skip4, _repeat(depth_8th.to(x.dtype))], dim=1)
+        depth_4th = _in_range(self.depth4(x))
+        x = torch.cat([self.decoder2(x, act), skip2, _repeat(depth_4th.to(x.dtype))], dim=1)
+        depth_half = _in_range(self.depth2(x))
+        x = torch.cat([self.decoder1(x, act), _repeat(depth_half.to(x.dtype))], dim=1)
+        return depth_8th, depth_4th, depth_half, _in_range(self.depth1(x))
 
     def _encode(self, structure: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Return the scaled skips at 1/2, 1/4 and 1/8, and the features at 1/16."""
@@ -139,6 +139,11 @@ def _initialise(module: nn.Module, published: bool) -> None:
     elif isinstance(module, nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, 0.02)
         nn.init.zeros_(module.bias)
+
+
+def _in_range(values: torch.Tensor) -> torch.Tensor:
+    """Return depth in [-1, 1], where what is near is close to -1: too close for half precision."""
+    return torch.tanh(values.float())
 
 
 def _summed(convolution: nn.Conv2d | nn.ConvTranspose2d) -> float:
