@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import nn
@@ -13,6 +13,7 @@ from .s2r_depthnet import DepthMaps
 _MOST_RECORDINGS = 8
 _WARM_UP_RUNS = 3  # in which libraries choose their kernels and take their memory
 
+Made = TypeVar('Made')
 # Runs a function, and returns its results and what runs it again into the same results.
 Record = Callable[[Callable[[], DepthMaps]], tuple[DepthMaps, Callable[[], None]]]
 
@@ -55,8 +56,12 @@ class RecordedNetwork(nn.Module):
         return recording.maps if return_maps else recording.maps.depth
 
 
-def record_cuda_graph(function: Callable[[], DepthMaps]) -> tuple[DepthMaps, Callable[[], None]]:
-    """Record a function of tensors on a GPU; see :data:`Record`."""
+def record_cuda_graph(function: Callable[[], Made]) -> tuple[Made, Callable[[], None]]:
+    """
+    Record a function of tensors on a GPU; see :data:`Record`.
+
+    :param function: runs some times before it is recorded.
+    """
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):  # the default stream cannot be recorded

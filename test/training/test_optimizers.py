@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from s2r_depth_ros.network import Architecture, S2RDepthNet
 from s2r_depth_training.optimizers import for_muon, Muon, orthogonalised
@@ -51,6 +52,44 @@ def test_faint_directions_move_as_far_as_strong_ones_and_hardly_do_by_adam():
 
     assert faint_to_strong(lambda weights: Muon(weights, 0.1)) > 0.5
     assert faint_to_strong(lambda weights: torch.optim.Adam(weights, 0.1)) < 0.1
+
+
+def test_weights_of_one_shape_are_computed_as_one_and_moved_each_by_its_own_gradient():
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(8, 4, 3, 3), (4, 8, 1, 1), (8, 4, 3, 3), (8, 4, 3, 3)]
+    gradients = [torch.randn(shape, generator=generator) for shape in shapes]
+
+    def moved(groups_of):
+        weights = [nn.Parameter(torch.zeros(shape)) for shape in shapes]
+        optimizers = [Muon(group, 0.1) for group in groups_of(weights)]
+        for _ in range(2):
+            for weight, gradient in zip(weights, gradients):
+                weight.grad = gradient
+            for optimizer in optimizers:
+                optimizer.step()
+        return weights
+
+    together = moved(lambda weights: [weights])
+    alone = moved(lambda weights: [[weight] for weight in weights])
+    for one, other in zip(together, alone):
+        assert torch.allclose(one, other, atol=1e-5)
+    assert not torch.allclose(together[0], together[2], atol=1e-2)
+
+
+def test_a_rate_may_be_a_tensor_that_is_changed_in_place():
+    weight = nn.Parameter(torch.zeros(8, 4, 3, 3))
+    weight.grad = torch.randn(weight.shape, generator=torch.Generator().manual_seed(0))
+    optimizer, = optimizers_of(
+        nn.ParameterList([weight]), MUON, {}, on_device=torch.device('cpu'))
+    schedule = LambdaLR(optimizer, lambda step: 1.0 if step == 0 else 0.0)
+    optimizer.step()
+    before = weight.detach().clone()
+    rate = optimizer.param_groups[0]['lr']
+    schedule.step()
+    assert rate == 0
+    optimizer.step()
+    assert before.any()
+    assert torch.equal(weight, before)
 
 
 def test_biases_are_refused():

@@ -1,6 +1,7 @@
 """Each stage trains its own parts and nothing else, and takes what the one before left."""
 from dataclasses import replace
 from functools import partial
+import math
 from pathlib import Path
 import re
 import shutil
@@ -8,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 from safetensors.torch import load_file
-from tiny_run import logged, tiny_config, with_stage, write_data
+from tiny_run import FRAMES, logged, tiny_config, with_stage, write_data
 import torch
 from torch import nn
 
@@ -245,6 +246,37 @@ def test_a_part_can_learn_more_slowly():
         parameters = list(getattr(network, part).parameters())
         assert {rate_of.pop(id(parameter)) for parameter in parameters} == {rate}
     assert not rate_of  # the frozen part is in no group
+
+
+def test_images_can_stay_on_the_device(trained, root):
+    config = with_stage(
+        tiny_config(root, 'resident'), 'fine_tune', weights=str(trained.weights_file))
+    data = replace(config.fine_tune.data, resident=True)
+    fine_tune.train(with_stage(config, 'fine_tune', data=data, epochs=2))
+    assert len(logged(config.run_dir / 'fine_tune', 'loss/depth')) == 2 * FRAMES // 4
+    tuned = config.run_dir / 'fine_tune' / 'weights.safetensors'
+    assert not same(part_of(trained.weights_file, 'depth'), part_of(tuned, 'depth'))
+
+
+@pytest.mark.parametrize('optimizer', ['adam', 'muon'])
+def test_the_learning_rate_can_fall_to_nothing(root, optimizer):
+    config = with_stage(
+        tiny_config(root, f'cosine_{optimizer}'), 'rgb_baseline', schedule='cosine', epochs=4,
+        learning_rate=1e-3, optimizer=optimizer)
+    rgb_baseline.train(config)
+    rates = logged(config.run_dir / 'rgb_baseline', 'learning_rate')
+    expected = [0.5e-3 * (1 + math.cos(math.pi * (step - 1) / 8)) for step in rates]
+    assert list(rates.values()) == pytest.approx(expected, rel=1e-5)
+
+
+def test_it_falls_with_the_time_where_that_is_what_ends_the_stage(root):
+    config = with_stage(tiny_config(root, 'cosine_time'), 'dsa', max_minutes=2.0)
+    with Stage('dsa', config, config.dsa, resume=False) as stage:
+        stage._spent_s = 30.0
+        assert stage.progress(10, 1000) == pytest.approx(0.25)
+        assert stage.progress(10, 20) == pytest.approx(0.5)
+        stage._spent_s = 130.0
+        assert stage.progress(10, 1000) == 1
 
 
 def test_fine_tuning_moves_only_what_is_not_frozen(trained, root):

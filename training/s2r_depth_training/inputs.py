@@ -12,12 +12,14 @@ from .data import (
     EpochLoader,
     open_dataset,
     PairedLoader,
+    resident_loader,
     style_loader,
     Styles,
     training_loader,
 )
+from .errors import TrainingError
 from .ranges import check_ranges
-from .run import Stage
+from .run import Loader, Stage
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,9 @@ class SourceSettings:
     :param options: further options of that reader, such as ``{variations: [clone, fog]}``.
     :param augmentation: random changes to the images; the defaults are the published ones.
     :param workers: processes that read ahead; 0 reads in the training process.
+    :param resident: read all images once, keep them in the memory of the device that trains (5
+        bytes a pixel), and change them there: for a GPU that waits for its CPU. Depth should be
+        dense. One process; not for stage 1.
     :param max_corrupt_fraction: fail if more of the images than this cannot be read.
     """
 
@@ -39,6 +44,7 @@ class SourceSettings:
     options: dict[str, Any] = field(default_factory=dict)
     augmentation: Augmentation = field(default_factory=Augmentation)
     workers: int = 4
+    resident: bool = False
     max_corrupt_fraction: float = 0.01
 
     def __post_init__(self):
@@ -100,13 +106,26 @@ class StyleSettings:
     root: Path = Path('styles')
 
 
-def depth_loader(data: DataSettings, stage: Stage) -> EpochLoader[Batch]:
+def depth_loader(data: DataSettings, stage: Stage) -> Loader[Batch]:
     """
     Return the loader of stages 2 and 3 and of fine-tuning.
 
     :param data: what to load, at its full size.
     :param stage: gives batch size, seed and this process's share.
+    :raises TrainingError: if several processes want all images resident.
     """
+    if data.resident:
+        if stage.fabric.world_size > 1:
+            raise TrainingError(
+                f'data.resident is for one process, and this run has {stage.fabric.world_size}: '
+                'leave it out')
+        return resident_loader(
+            open_dataset(data.dataset, data.root, **data.options),
+            size_px=(data.height_px, data.width_px), max_depth_m=data.max_depth_m,
+            training_focal_px=data.training_focal_px, augmentation=data.augmentation,
+            device=stage.fabric.device, batch_size=stage.process_batch_size,
+            seed=stage.run.seed, workers=data.workers,
+            max_corrupt_fraction=data.max_corrupt_fraction)
     return _loader(data, stage, (data.height_px, data.width_px))
 
 

@@ -33,7 +33,7 @@ class Muon(Optimizer):
     :raises ValueError: if a weight has less than two dimensions.
     """
 
-    def __init__(self, weights: Iterable[Any], lr: float):
+    def __init__(self, weights: Iterable[Any], lr: float | Tensor):
         super().__init__(weights, {'lr': lr})
         for group in self.param_groups:
             for weight in group['params']:
@@ -55,35 +55,51 @@ class Muon(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            for weight in group['params']:
-                if weight.grad is not None:
-                    weight.sub_(self._direction(weight, weight.grad), alpha=group['lr'])
+            weights = [weight for weight in group['params'] if weight.grad is not None]
+            for alike in _of_equal_shape(weights):
+                for weight, direction in zip(alike, self._directions(alike)):
+                    weight.sub_(group['lr'] * direction)  # a rate may be a tensor on a GPU
         return loss
 
-    def _direction(self, weight: nn.Parameter, gradient: Tensor) -> Tensor:
+    def _directions(self, weights: list[nn.Parameter]) -> list[Tensor]:
+        """Return where to go from weights of equal shape, which are computed as one."""
+        ahead = torch.stack([
+            self._ahead(weight, weight.grad) for weight in weights if weight.grad is not None])
+        length = STEP_OF_ADAM * max(ahead.shape[1:]) ** 0.5
+        return [direction.view_as(weight) for weight, direction in zip(
+            weights, length * orthogonalised(ahead))]
+
+    def _ahead(self, weight: nn.Parameter, gradient: Tensor) -> Tensor:
         state = self.state[weight]
         if not state:
             state['momentum'] = torch.zeros_like(weight)
         momentum = state['momentum']
         momentum.lerp_(gradient, 1 - MOMENTUM)
-        ahead = gradient.lerp(momentum, MOMENTUM).flatten(start_dim=1)  # as Nesterov looks ahead
-        length = STEP_OF_ADAM * max(ahead.shape) ** 0.5
-        return (length * orthogonalised(ahead)).view_as(weight)
+        return gradient.lerp(momentum, MOMENTUM).flatten(start_dim=1)  # as Nesterov looks ahead
 
 
-def orthogonalised(matrix: Tensor) -> Tensor:
+def _of_equal_shape(weights: list[nn.Parameter]) -> list[list[nn.Parameter]]:
+    alike: dict[torch.Size, list[nn.Parameter]] = {}
+    for weight in weights:
+        alike.setdefault(weight.shape, []).append(weight)
+    return list(alike.values())
+
+
+def orthogonalised(matrices: Tensor) -> Tensor:
     """
-    Return about the nearest matrix whose singular values are all 1; where they are 0 they stay.
+    Return about the nearest matrices whose singular values are all 1; where they are 0 they stay.
 
-    :param matrix: (N, M), of any scale.
+    :param matrices: (..., N, M), of any scale.
     """
     a, b, c = QUINTIC
-    x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
-    x = x / x.norm().clamp(min=1e-20)  # no singular value is larger than this norm
+    upright = matrices.shape[-2] > matrices.shape[-1]
+    x = matrices.mT if upright else matrices
+    # No singular value is larger than this norm.
+    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-20)
     for _ in range(ITERATIONS):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.T if matrix.shape[0] > matrix.shape[1] else x
+    return x.mT if upright else x
 
 
 def for_muon(weight: Tensor) -> bool:

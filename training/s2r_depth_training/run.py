@@ -25,7 +25,7 @@ from PIL import Image
 import torch
 from torch import nn, Tensor
 from torch.optim.lr_scheduler import LRScheduler
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.tensorboard.writer import SummaryWriter
 from tqdm import tqdm
 
@@ -58,12 +58,16 @@ class FabricSettings:
         that compute in bfloat16, and several times as long on other CPUs; ``auto`` chooses it
         where it is fast.
     :param threads: CPU threads of the training process; 0 leaves it to PyTorch.
+    :param cuda_graphs: record each step of the stages with a depth loss once and replay it, on a
+        single GPU: a small network takes longer to be launched, kernel by kernel, than to run.
+        Losses are looked at every ``log_every_steps`` only.
     """
 
     accelerator: str = 'auto'
     devices: int | Literal['auto'] = 'auto'
     precision: Literal['auto', '32-true', 'bf16-mixed'] = '32-true'
     threads: int = 0
+    cuda_graphs: bool = False
 
     def __post_init__(self):
         check_ranges(self, 'threads', least=0)
@@ -152,6 +156,7 @@ def start_fabric(settings: FabricSettings) -> Fabric:
     Return Fabric, launched: one process here, several under ``torchrun``.
 
     :param settings: device, precision, threads.
+    :raises TrainingError: if CUDA graphs are wanted of anything but one GPU.
     """
     devices, num_nodes = settings.devices, 1
     if 'TORCHELASTIC_RUN_ID' in os.environ:
@@ -164,6 +169,10 @@ def start_fabric(settings: FabricSettings) -> Fabric:
         strategy='ddp' if 'TORCHELASTIC_RUN_ID' in os.environ else 'auto',
         precision=resolved_precision(settings))
     fabric.launch()
+    if settings.cuda_graphs and (fabric.device.type != 'cuda' or fabric.world_size > 1):
+        raise TrainingError(
+            f'fabric.cuda_graphs needs one GPU, and this run has {fabric.world_size} x '
+            f'{fabric.device.type}: leave it out, or set fabric.devices to 1')
     if settings.threads:  # after the launch, which may set a number of its own
         torch.set_num_threads(settings.threads)
     if fabric.world_size > 1:
@@ -219,12 +228,40 @@ def averaged(module: nn.Module, decay: float) -> AveragedModel:
     :param module: the module itself, on its device, not what ``Fabric.setup`` wraps it in.
     :param decay: per step, at least 0 and below 1.
     """
-    def average(averages: Any, values: Any, count: Any) -> None:
-        warm = min(decay, (1 + int(count)) / (10 + int(count)))
-        get_ema_multi_avg_fn(warm)(averages, values, count)
+    return MovingAverage(module, decay).requires_grad_(False)
 
-    average_model = AveragedModel(module, multi_avg_fn=average, use_buffers=True)
-    return average_model.requires_grad_(False)
+
+class MovingAverage(AveragedModel):
+    """
+    See :func:`averaged`; nothing waits for the device, and a CUDA graph can record it.
+
+    :param module: whose average.
+    :param decay: per step.
+    """
+
+    def __init__(self, module: nn.Module, decay: float):
+        super().__init__(module, next(module.parameters()).device, use_buffers=True)
+        self._decay = decay
+
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        """Take the weights of one more step into the average."""
+        count = self.n_averaged
+        keep = ((1 + count) / (10 + count)).clamp(max=self._decay)
+        weight = torch.where(count == 0, 1.0, 1 - keep)  # the first are the average
+        pairs = [
+            (average, value.detach())
+            for kind in ('parameters', 'buffers')
+            for average, value in zip(getattr(self.module, kind)(), getattr(model, kind)())]
+        floats = [pair for pair in pairs if pair[0].is_floating_point()]
+        averages, values = [list(column) for column in zip(*floats)]
+        steps = torch._foreach_sub(values, averages)
+        torch._foreach_mul_(steps, weight)
+        torch._foreach_add_(averages, steps)
+        for average, value in pairs:
+            if not average.is_floating_point():
+                average.copy_(value)
+        count.add_(1)
 
 
 def frozen(module: nn.Module) -> nn.Module:
@@ -344,6 +381,18 @@ class Stage:
                     f'of {self.name} need {need / 1e6:.0f} MB: make room or give another run_dir')
             self._writer = SummaryWriter(self.folder, purge_step=self.step + 1)
 
+    def progress(self, step: int, total_steps: int) -> float:
+        """
+        Return how much of the stage is over, 0 to 1: in steps or in time, whichever is more.
+
+        :param step: how many steps are done.
+        :param total_steps: of the whole stage.
+        """
+        in_time = 0.0
+        if self.settings.max_minutes:
+            in_time = self._spent_s / (60 * self.settings.max_minutes)
+        return min(1.0, max(step / total_steps, in_time))
+
     def loop(self, batches: Iterable[BatchT], total_steps: int) -> Iterator[BatchT]:
         """
         Yield batches until the steps or the time are used up; keep checkpoints meanwhile.
@@ -390,8 +439,7 @@ class Stage:
                 f'{", ".join(map(str, names))}; the checkpoint of the last good steps is '
                 f'{self.checkpoint_file}. Look at those files, or go on from there with --resume '
                 f'and a lower {self.name}.learning_rate')
-        if self._writer is not None and (
-                self.step == 0 or (self.step + 1) % self.settings.log_every_steps == 0):
+        if self._writer is not None and self.log_due():
             for name, value in zip(losses, values.tolist()):
                 self._writer.add_scalar(name, value, self.step + 1)
         if self._bar is not None:
@@ -404,6 +452,10 @@ class Stage:
         if self._writer is not None and (self.step + 1) % self.settings.log_every_steps == 0:
             for name, value in values.items():
                 self._writer.add_scalar(name, value, self.step + 1)
+
+    def log_due(self) -> bool:
+        """Return whether the scalars of this step are logged."""
+        return self.step == 0 or (self.step + 1) % self.settings.log_every_steps == 0
 
     def picture_due(self) -> bool:
         """Return whether this step is one whose maps are to be shown."""

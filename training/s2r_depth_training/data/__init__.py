@@ -22,6 +22,7 @@ from .loader import (
 )
 from .manifest import Manifest
 from .nyu import Nyu
+from .resident import resident_loader, ResidentLoader
 from .sample import CorruptSampleError, DataError, Sample, SampleReader, StyleImage
 from .styles import Styles
 from .suncg import Suncg
@@ -29,9 +30,10 @@ from .vkitti import VKitti, VKitti2
 
 __all__ = [
     'Augmentation', 'Batch', 'CorruptSampleError', 'DATASETS', 'DataError', 'EpochLoader',
-    'Folder', 'Hypersim', 'KittiDepth', 'KittiRaw', 'Manifest', 'Nyu', 'PairedLoader', 'Sample',
-    'SampleReader', 'StyleBatch', 'StyleImage', 'Styles', 'Suncg', 'VKitti', 'VKitti2',
-    'measure_images_per_s', 'open_dataset', 'style_loader', 'training_loader',
+    'Folder', 'Hypersim', 'KittiDepth', 'KittiRaw', 'Manifest', 'Nyu', 'PairedLoader',
+    'ResidentLoader', 'Sample', 'SampleReader', 'StyleBatch', 'StyleImage', 'Styles', 'Suncg',
+    'VKitti', 'VKitti2', 'measure_images_per_s', 'open_dataset', 'resident_loader',
+    'style_loader', 'training_loader',
 ]
 
 DATASETS: dict[str, type] = {

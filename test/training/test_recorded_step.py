@@ -1,0 +1,97 @@
+"""
+Training steps that are recorded and replayed.
+
+CI has no GPU. There a recorder stands for the CUDA graph that runs the step again.
+"""
+import pytest
+from tiny_run import tiny_config, with_stage, write_data
+import torch
+from torch import nn
+
+from s2r_depth_training.data import Batch
+from s2r_depth_training.errors import TrainingError
+from s2r_depth_training.recorded_step import RecordedStep
+from s2r_depth_training.run import FabricSettings, start_fabric
+from s2r_depth_training.stages import rgb_baseline
+
+WARM_UP_RUNS = 3
+
+
+def record(function):
+    """Stand for ``record_cuda_graph``: warm up, and run again into the same results."""
+    for _ in range(WARM_UP_RUNS):
+        losses, maps = function()
+
+    def replay():
+        new_losses, new_maps = function()
+        losses['loss'].copy_(new_losses['loss'])
+        maps['seen'].copy_(new_maps['seen'])
+
+    return (losses, maps), replay
+
+
+def batch(value, count=2):
+    image = torch.full((count, 3, 4, 4), float(value))
+    return Batch(image, image[:, :1], image[:, :1] > 0, [str(value)] * count, [])
+
+
+class Learner:
+    """Counts what it learnt from."""
+
+    def __init__(self):
+        self.learnt = []
+
+    def __call__(self, batch):
+        self.learnt.append(batch.image.mean().item())
+        return {'loss': batch.depth.mean()}, {'seen': batch.image.clone()}
+
+
+def test_each_batch_is_learnt_from_in_turn():
+    learner = Learner()
+    step = RecordedStep(learner, record)
+    for value in (1, 2, 3):
+        losses, maps = step(batch(value))
+        assert losses['loss'] == value
+        assert (maps['seen'] == value).all()
+    assert learner.learnt == [1] * WARM_UP_RUNS + [1, 2, 3]
+
+
+def test_a_batch_that_is_kept_by_others_is_not_written_to():
+    first = batch(1)
+    step = RecordedStep(Learner(), record)
+    step(first)
+    step(batch(2))
+    assert (first.image == 1).all()
+
+
+def test_a_batch_of_another_size_is_learnt_from_as_it_is():
+    learner = Learner()
+    step = RecordedStep(learner, record)
+    step(batch(1))
+    losses, maps = step(batch(5, count=1))
+    assert losses['loss'] == 5
+    assert maps['seen'].shape[0] == 1
+    losses, _ = step(batch(2))
+    assert losses['loss'] == 2
+
+
+def test_recording_without_a_gpu_is_refused(tmp_path):
+    with pytest.raises(TrainingError, match='cuda_graphs needs one GPU, and this run has 1 x cpu'):
+        start_fabric(FabricSettings('cpu', cuda_graphs=True))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU')
+@pytest.mark.parametrize('optimizer', ['adam', 'muon'])
+def test_a_recorded_run_learns_as_one_that_is_not(tmp_path, optimizer):
+    write_data(tmp_path)
+    weights = []
+    for recorded in (False, True):
+        config = with_stage(
+            tiny_config(tmp_path, f'run_{recorded}'), 'rgb_baseline', optimizer=optimizer,
+            epochs=20, learning_rate=1e-3)
+        config = config.__class__(**{
+            **config.__dict__, 'fabric': FabricSettings('cuda', 1, cuda_graphs=recorded)})
+        result = torch.load(rgb_baseline.train(config), weights_only=True)
+        weights.append(nn.utils.parameters_to_vector(
+            value.float() for value in result['modules']['depth'].values()))
+    assert (weights[0] - weights[1]).norm() < 0.2 * weights[0].norm()
