@@ -40,7 +40,7 @@ def test_depth_alone_is_the_last_of_the_maps(compact):
         assert torch.equal(compact(image), compact(image, return_maps=True).depth)
 
 
-def test_near_depths_are_not_rounded_as_bfloat16_would(compact):
+def test_in_bfloat16_depth_is_rounded_before_tanh_but_not_after(compact):
     image = torch.rand(1, 3, 96, 96) * 2 - 1
     with torch.inference_mode(), torch.autocast('cpu', torch.bfloat16):
         maps = compact(image, return_maps=True)

@@ -1,4 +1,6 @@
 """The changes to whole batches do what those to single images do."""
+import math
+
 import cv2
 import numpy as np
 import pytest
@@ -6,7 +8,6 @@ import torch
 
 from s2r_depth_training.data import augment_batch
 from s2r_depth_training.data.augment import (
-    add_margin,
     adjust_color,
     adjust_gamma,
     Augmentation,
@@ -69,7 +70,7 @@ def test_where_nothing_is_to_change_nothing_does():
     moved, moved_m = change_places(image, depth_m, changes.to_source, (HEIGHT, WIDTH))
     assert torch.allclose(moved, image, atol=0.02)
     assert torch.equal(moved_m, depth_m)
-    same = change_colors(image, changes, torch.randn(image.shape))
+    same = change_colors(image, changes, torch.randn(image.shape), NOTHING)
     assert torch.allclose(same, image, atol=0.02)
 
 
@@ -110,6 +111,18 @@ def test_places_are_those_of_the_changes_to_a_single_image(mirrored, monkeypatch
     assert changes.zoom == pytest.approx(4 / 3)
 
 
+@pytest.mark.parametrize('larger', [1, 2, 3])
+def test_what_shrinks_is_averaged(larger):
+    rng = np.random.default_rng(0)
+    source_px = (HEIGHT * larger, WIDTH * larger)
+    grain = rng.integers(0, 256, (*source_px, 3), np.uint8)
+    changes = drawn(NOTHING, source_px=source_px)
+    moved, _ = change_places(
+        batch(grain), torch.ones(1, 1, *source_px), changes.to_source, (HEIGHT, WIDTH))
+    expected = cv2.resize(grain, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    assert np.abs(one(moved) - expected).max() < 1
+
+
 def test_past_the_border_depth_is_unknown():
     turn = torch.tensor([[[1.0, 0, -10], [0, 1, 0]]])
     _, depth_m = change_places(
@@ -128,7 +141,7 @@ def test_colors_are_those_of_the_changes_to_a_single_image():
         gain=torch.tensor([[0.95, 1.0, 1.05]]) * 0.9, contrast=torch.tensor([0.8]),
         mix=torch.from_numpy(turn @ (0.5 * np.eye(3) + 0.5 * to_gray)).float()[None],
         gamma=torch.tensor([1.3]))
-    result = one(change_colors(batch(image), changes, torch.zeros(1, 3, HEIGHT, WIDTH)))
+    result = one(change_colors(batch(image), changes, torch.zeros(1, 3, HEIGHT, WIDTH), NOTHING))
     assert np.abs(result - adjust_gamma(once, 1.3)).max() < 2
 
 
@@ -136,14 +149,17 @@ def test_noise_has_the_deviation_asked_for():
     gray = torch.full((1, 3, HEIGHT, WIDTH), 128.0)
     changes = drawn(NOTHING)._replace(noise=torch.tensor([5.0]))
     noise = torch.randn(gray.shape, generator=torch.Generator().manual_seed(0))
-    assert (change_colors(gray, changes, noise) - gray).std() == pytest.approx(5, rel=0.05)
+    noisy = change_colors(gray, changes, noise, NOTHING)
+    assert (noisy - gray).std() == pytest.approx(5, rel=0.05)
 
 
-def test_blur_is_that_of_a_gaussian():
+@pytest.mark.parametrize('sigma_px', [0.8, 3.0])
+def test_blur_is_that_of_a_gaussian(sigma_px):
     image = picture()
-    expected = cv2.GaussianBlur(image.astype(np.float32), (7, 7), 0.8)
-    result = blur(batch(image, image), torch.tensor([0.8, 0.0]))
-    assert np.abs(one(result[:1]) - expected)[4:-4, 4:-4].max() < 0.1
+    expected = cv2.GaussianBlur(image.astype(np.float32), (0, 0), sigma_px)
+    result = blur(batch(image, image), torch.tensor([sigma_px, 0.0]), math.ceil(3 * sigma_px))
+    assert np.abs(one(result[:1]) - expected)[12:-12, 12:-12].max() < 1
+    assert np.abs(image - expected)[12:-12, 12:-12].max() > 10
     assert torch.equal(result[1], batch(image)[0])
 
 
@@ -193,7 +209,6 @@ def test_margins_are_plain():
     expected = np.full_like(image, 200)
     expected[2:-1, 3:] = image[2:-1, 3:]
     assert np.array_equal(result, expected)
-    assert add_margin(image, np.random.default_rng(0)).shape == image.shape
 
 
 def test_what_is_drawn_is_as_often_and_as_much_as_asked_for():
@@ -220,7 +235,7 @@ def test_all_together_give_pictures_in_range():
     changes = drawn(STRONG, 8)
     moved, _ = change_places(
         images, torch.ones(8, 1, HEIGHT, WIDTH), changes.to_source, (HEIGHT, WIDTH))
-    result = change_colors(moved, changes, torch.randn(moved.shape))
+    result = change_colors(moved, changes, torch.randn(moved.shape), STRONG)
     assert result.isfinite().all()
     assert result.min() >= 0
     assert result.max() <= 255

@@ -153,6 +153,12 @@ def test_a_run_cannot_go_on_with_another_number_of_images(tmp_path):
         loader.load_state_dict({'images': 5})
 
 
+def test_small_images_are_not_kept_larger_than_they_are(tmp_path):
+    tiny_part = Augmentation(crop_scale=(0.1, 1.0))
+    loader = make(VKitti(write_scenes(tmp_path, 2, height=48, width=96)), tiny_part)
+    assert loader._images.size_px == (48, 72)
+
+
 def test_images_keep_depth_to_a_thousandth_and_the_sky():
     images = ResidentImages(1, (1, 4), CPU)
     depth_m = np.array([[[0.3, 71.3, np.inf, np.nan]]], np.float32)

@@ -4,15 +4,18 @@ from dataclasses import replace
 import json
 import multiprocessing
 import time
+import weakref
 
 import pytest
 from tiny_run import tiny_config, with_stage
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import StepLR
 
 from s2r_depth_training import run
 from s2r_depth_training.checkpoints import load_result, save_whole
 from s2r_depth_training.errors import TrainingError
+from s2r_depth_training.optimizers import Muon
 from s2r_depth_training.run import (
     averaged,
     batches_from,
@@ -67,6 +70,42 @@ def test_without_decay_the_average_is_the_last_weights_and_statistics():
         norm.running_mean.fill_(value)
         average.update_parameters(norm)
     assert average.module.running_mean.item() == 5.0
+
+
+def test_a_finished_stage_lets_go_of_what_it_tracked(tmp_path):
+    with stage_of(tiny_config(tmp_path)) as stage:
+        layer = weakref.ref(track_layer(stage))  # stands for gigabytes on a GPU
+        assert layer() is not None
+    assert layer() is None
+
+
+@pytest.mark.parametrize('before', [float, torch.tensor])
+@pytest.mark.parametrize('after', [float, torch.tensor])
+def test_a_run_goes_on_whether_or_not_its_steps_are_recorded(tmp_path, before, after):
+    # Recorded steps need rates that are tensors on the GPU; a tensor on the CPU stands for one.
+    def tracked(stage, rate):
+        weight = nn.Parameter(torch.zeros(4, 4))
+        weight.grad = torch.eye(4)
+        optimizer = Muon([weight], rate)
+        schedule = StepLR(optimizer, step_size=1, gamma=0.5)
+        stage.track(Numbers(), optimizer=optimizer, schedule=schedule)
+        return optimizer, schedule
+
+    config = tiny_config(tmp_path)
+    with stage_of(config) as stage:
+        optimizer, schedule = tracked(stage, before(0.1))
+        optimizer.step()
+        schedule.step()
+        stage.save()
+    with stage_of(config, resume=True) as stage:
+        optimizer, schedule = tracked(stage, after(0.2))  # twice as fast from here on
+        rate = optimizer.param_groups[0]['lr']
+        assert type(rate) is type(after(0.2))
+        assert float(rate) == pytest.approx(0.1)
+        optimizer.step()
+        schedule.step()
+        assert float(optimizer.param_groups[0]['lr']) == pytest.approx(0.05)
+        assert after is float or optimizer.param_groups[0]['lr'] is rate  # as a graph needs it
 
 
 @pytest.mark.parametrize(('flags', 'expected'), [

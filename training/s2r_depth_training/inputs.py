@@ -34,8 +34,9 @@ class SourceSettings:
     :param augmentation: random changes to the images; the defaults are the published ones.
     :param workers: processes that read ahead; 0 reads in the training process.
     :param resident: read all images once, keep them in the memory of the device that trains (5
-        bytes a pixel), and change them there: for a GPU that waits for its CPU. Depth should be
-        dense. One process; not for stage 1.
+        bytes a pixel), and change them there: for a GPU that waits for its CPU. Of images of
+        another shape the central part is used; of sparse depth most points are lost; the last
+        batch of an epoch is filled up. One process; stage 1 reads as ever.
     :param max_corrupt_fraction: fail if more of the images than this cannot be read.
     """
 

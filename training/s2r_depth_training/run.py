@@ -60,7 +60,8 @@ class FabricSettings:
     :param threads: CPU threads of the training process; 0 leaves it to PyTorch.
     :param cuda_graphs: record each step of the stages with a depth loss once and replay it, on a
         single GPU: a small network takes longer to be launched, kernel by kernel, than to run.
-        Losses are looked at every ``log_every_steps`` only.
+        Losses, and whether there is depth, are looked at every ``log_every_steps`` only, when the
+        weights have moved. The first batch of each start is learnt from four times.
     """
 
     accelerator: str = 'auto'
@@ -158,6 +159,9 @@ def start_fabric(settings: FabricSettings) -> Fabric:
     :param settings: device, precision, threads.
     :raises TrainingError: if CUDA graphs are wanted of anything but one GPU.
     """
+    if settings.cuda_graphs and 'TORCHELASTIC_RUN_ID' in os.environ:
+        raise TrainingError(
+            'fabric.cuda_graphs is for one process without torchrun: leave one of them out')
     devices, num_nodes = settings.devices, 1
     if 'TORCHELASTIC_RUN_ID' in os.environ:
         devices = int(os.environ['LOCAL_WORLD_SIZE'])
@@ -319,6 +323,7 @@ class Stage:
             self._writer.close()
         if self._lock is not None:
             self._lock.close()
+        self._tracked, self._loader = {}, None  # a GPU may be full of it
         if exception[0] is None:
             self.fabric.barrier()  # or one process ends while another still talks to it
 
@@ -408,6 +413,8 @@ class Stage:
         source = iter(batches)
         while self.step < total_steps:
             self._spent_s = time.monotonic() - begun_s
+            if self.settings.max_minutes is not None:  # all processes go by the clock of one
+                self._spent_s = self.fabric.broadcast(self._spent_s)
             if self._time_is_up():
                 tqdm.write(f'{self.name}: {self.settings.max_minutes:g} minutes are over after '
                            f'{self.step} steps', file=sys.stderr)
@@ -428,15 +435,19 @@ class Stage:
 
         :param losses: scalars by name.
         :param names: the batch's files, for the message.
-        :raises TrainingError: if a loss is not finite; the weights are still untouched.
+        :raises TrainingError: if a loss is not finite; unless steps are recorded, the weights are
+            still untouched.
         """
         values = torch.stack([loss.detach().float() for loss in losses.values()]).cpu()
         if not torch.isfinite(values).all():
             bad = ', '.join(
                 f'{name} = {value:g}' for name, value in zip(losses, values.tolist()))
+            where = (
+                f'within the {self.settings.log_every_steps} steps to {self.step + 1} ({bad})'
+                if self.run.fabric.cuda_graphs else
+                f'at step {self.step + 1} ({bad}); the batch was {", ".join(map(str, names))}')
             raise TrainingError(
-                f'{self.name}: loss not finite at step {self.step + 1} ({bad}); the batch was '
-                f'{", ".join(map(str, names))}; the checkpoint of the last good steps is '
+                f'{self.name}: loss not finite {where}; the checkpoint of the last good steps is '
                 f'{self.checkpoint_file}. Look at those files, or go on from there with --resume '
                 f'and a lower {self.name}.learning_rate')
         if self._writer is not None and self.log_due():
@@ -531,9 +542,7 @@ class Stage:
 
     def _time_is_up(self) -> bool:
         limit = self.settings.max_minutes
-        if limit is None:
-            return False
-        return self.fabric.broadcast(self._spent_s >= limit * 60)
+        return limit is not None and self._spent_s >= limit * 60
 
     def _describe(self) -> None:
         """Write with what settings, and each time where and how, the stage was run."""
@@ -561,6 +570,8 @@ class Stage:
                 'package wrote it: go on with that version, or start in another run_dir')
         for name, part in self._tracked.items():
             wanted = list(part.base_lrs) if isinstance(part, LRScheduler) else []
+            if hasattr(part, 'param_groups'):
+                _keep_places(state[name], part.param_groups)
             part.load_state_dict(state[name])
             if isinstance(part, LRScheduler):
                 _set_learning_rates(part, wanted)
@@ -568,10 +579,20 @@ class Stage:
         self._spent_s = state['spent_s']
 
 
+def _keep_places(saved: dict[str, Any], groups: list[dict[str, Any]]) -> None:
+    """Have rates and counts of steps where this run keeps them: on a GPU if it is recorded."""
+    for old, own in zip(saved['param_groups'], groups):
+        for name in {'lr', 'initial_lr'} & old.keys():
+            rate = float(old[name])
+            old[name] = own['lr'].new_tensor(rate) if isinstance(own['lr'], Tensor) else rate
+        if 'capturable' in own:
+            old['capturable'] = own['capturable']
+
+
 def _set_learning_rates(schedule: LRScheduler, wanted: list[Any]) -> None:
     """Let a restored schedule and its optimiser go on as if they had begun at other rates."""
     for group, begun, rate in zip(schedule.optimizer.param_groups, schedule.base_lrs, wanted):
-        group['lr'] *= rate / begun
+        group['lr'] *= float(rate) / float(begun)
     schedule.base_lrs = wanted
 
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import NamedTuple
 
 import cv2
@@ -13,7 +14,6 @@ import torch.nn.functional as F
 from .augment import Augmentation, GRAY_WEIGHTS
 
 FILTER_PX = 7  # the largest side of a random filter; smaller ones lie in its middle
-_BLUR_RADIUS_PX = 3
 # Of brightness and of colour, at quality 50 (ITU-T T.81, annex K, tables K.1 and K.2).
 _JPEG_LUMINANCE = np.array([
     [16, 11, 10, 16, 24, 40, 51, 61], [12, 12, 14, 19, 26, 58, 60, 55],
@@ -190,24 +190,34 @@ def change_places(
     :param depth_m: (B, 1, H, W), 0 where not known.
     :param to_source: see :class:`Changes`.
     :param size_px: (height, width) of the result.
-    :returns: both at that size, float32; colours interpolated, depths picked.
+    :returns: both at that size, float32; colours averaged over as many interpolated values a pixel
+        as the largest part has pixels there, depths picked.
     """
     height, width = size_px
     device = images.device
+    finer = max(1, -(-images.shape[2] // height), -(-images.shape[3] // width))
     y, x = torch.meshgrid(
         torch.arange(height, dtype=torch.float32, device=device),
         torch.arange(width, dtype=torch.float32, device=device), indexing='ij')
     places = torch.stack((x, y, torch.ones_like(x)), -1).reshape(-1, 3)
-    source = (places @ to_source.transpose(1, 2)).reshape(-1, height, width, 2)
-    grid = torch.stack((
-        source[..., 0] * (2 / (images.shape[3] - 1)) - 1,
-        source[..., 1] * (2 / (images.shape[2] - 1)) - 1), -1)
-    return (
-        F.grid_sample(images.float(), grid, 'bilinear', 'reflection', align_corners=True),
-        F.grid_sample(depth_m.float(), grid, 'nearest', 'zeros', align_corners=True))
+    # grid_sample counts from -1 to 1, from the first pixel to the last.
+    to_unit = torch.stack((
+        to_source[:, 0] * (2 / (images.shape[3] - 1)),
+        to_source[:, 1] * (2 / (images.shape[2] - 1))), 1)
+    grid = (places @ to_unit.transpose(1, 2)).reshape(-1, height, width, 2) - 1
+    step_x, step_y = (to_unit[:, None, None, :, axis] / finer for axis in (0, 1))
+    offsets = [index + 0.5 - finer / 2 for index in range(finer)]
+    sampled = sum((
+        F.grid_sample(images.float(), grid + x * step_x + y * step_y, 'bilinear', 'reflection',
+                      align_corners=True) for y in offsets for x in offsets),
+        start=torch.zeros((), device=device)) / finer ** 2
+    return sampled, F.grid_sample(
+        depth_m.float(), grid, 'nearest', 'zeros', align_corners=True)
 
 
-def change_colors(images: Tensor, changes: Changes, noise: Tensor) -> Tensor:
+def change_colors(
+    images: Tensor, changes: Changes, noise: Tensor, augmentation: Augmentation,
+) -> Tensor:
     """
     Do to the colours what :func:`~.augment.jitter` and :func:`~.augment.add_margin` do.
 
@@ -216,10 +226,12 @@ def change_colors(images: Tensor, changes: Changes, noise: Tensor) -> Tensor:
     :param images: (B, 3, H, W) float32, 0 to 255, sides multiples of 16.
     :param changes: on the same device.
     :param noise: (B, 3, H, W) of standard deviation 1.
+    :param augmentation: with which they were drawn; what it leaves out costs nothing.
     :returns: (B, 3, H, W) float32, 0 to 255.
     """
     constants = _constants(images.device)
-    images = filter_images(images, changes.filter, changes.kept)
+    if augmentation.filter_probability:
+        images = filter_images(images, changes.filter, changes.kept)
     # Colours, as adjust_color has them in this order.
     gained_mean = (images.mean((2, 3)) * changes.gain) @ constants.gray_weights
     images = torch.einsum(
@@ -227,11 +239,16 @@ def change_colors(images: Tensor, changes: Changes, noise: Tensor) -> Tensor:
     contrast = _of_image(changes.contrast)
     images = contrast * images + (1 - contrast) * _of_image(gained_mean)
     images = 255 * (images / 255).clamp(0, 1) ** _of_image(changes.gamma)
-    images = images * shadow_light(changes.shadow, images.shape[2], images.shape[3])
-    images = blur(images, changes.blur_px)
+    if augmentation.shadow_probability:
+        images = images * shadow_light(changes.shadow, images.shape[2], images.shape[3])
+    if augmentation.max_blur_px:
+        images = blur(images, changes.blur_px, math.ceil(3 * augmentation.max_blur_px))
     images = (images + noise * _of_image(changes.noise)).clamp(0, 255)
-    images = compress_images(images, changes.jpeg_quality)
-    return add_margins(images, changes.margin)
+    if augmentation.jpeg_quality != (100, 100):
+        images = compress_images(images, changes.jpeg_quality)
+    if augmentation.margin_probability:
+        images = add_margins(images, changes.margin)
+    return images
 
 
 def filter_images(images: Tensor, kernels: Tensor, kept: Tensor) -> Tensor:
@@ -266,20 +283,20 @@ def shadow_light(shadow: Tensor, height: int, width: int) -> Tensor:
     return 1 - inside * darkness
 
 
-def blur(images: Tensor, sigma_px: Tensor) -> Tensor:
+def blur(images: Tensor, sigma_px: Tensor, radius_px: int) -> Tensor:
     """
-    Blur each image by a Gaussian of its own, of at most a pixel or so.
+    Blur each image by a Gaussian of its own.
 
     :param images: (B, 3, H, W).
     :param sigma_px: (B,) standard deviation.
+    :param radius_px: where the kernels end.
     """
-    offset = torch.arange(-_BLUR_RADIUS_PX, _BLUR_RADIUS_PX + 1, device=images.device)
+    offset = torch.arange(-radius_px, radius_px + 1, device=images.device)
     # Below a tenth of a pixel the kernel is one pixel.
     weights = torch.exp(-(offset / sigma_px.clamp(min=0.1)[:, None]) ** 2 / 2)
     weights = weights / weights.sum(1, keepdim=True)
-    edge = _BLUR_RADIUS_PX
     height, width = images.shape[2:]
-    padded = F.pad(images, (edge, edge, edge, edge), mode='reflect')
+    padded = F.pad(images, (radius_px,) * 4, mode='reflect')
     rows = torch.stack([padded[..., k:k + width] for k in range(len(offset))], 1)
     along = (rows * weights[:, :, None, None, None]).sum(1)
     columns = torch.stack([along[..., k:k + height, :] for k in range(len(offset))], 1)

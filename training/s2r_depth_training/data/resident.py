@@ -15,7 +15,7 @@ from s2r_depth_ros.depth_range import from_metres
 from .augment import Augmentation, fit
 from .augment_batch import change_colors, change_places, draw_changes
 from .loader import Batch, EpochLoader, EpochPlan
-from .sample import DataError, Sample, SampleReader
+from .sample import CorruptSampleError, DataError, Sample, SampleReader
 
 _READ_AT_ONCE = 32
 
@@ -150,7 +150,7 @@ class ResidentLoader:
         images, depth_m, focal_px = self._images[where.to(device, non_blocking=True)]
         image, depth_m = change_places(images, depth_m, changes.to_source, size_px)
         noise = torch.randn(image.shape, generator=chance, device=device)
-        image = change_colors(image, changes, noise)
+        image = change_colors(image, changes, noise, self._augmentation)
         valid = depth_m > 0
         focal_px = focal_px * changes.zoom * (size_px[1] / self._images.size_px[1])
         depth_m = depth_m * (self._training_focal_px / focal_px)[:, None, None, None]
@@ -167,7 +167,9 @@ def resident_loader(
     """
     Read a whole data set and return the loader of its images.
 
-    They are kept as large as the smallest part of :attr:`Augmentation.crop_scale` needs them.
+    They are kept as large as the smallest part of :attr:`Augmentation.crop_scale` needs them, or
+    as the first of them is, if that is smaller. Of images of another shape than the network's
+    input the central part is kept.
 
     :param reader: the data set.
     :param size_px: (height, width) of the network's input.
@@ -179,20 +181,41 @@ def resident_loader(
     :param seed: of order and chance.
     :param workers: processes that read; 0 reads in this one.
     :param max_corrupt_fraction: share of corrupt images from which on the run fails.
-    :raises DataError: if there are no images, too many are corrupt, or one has no camera matrix.
+    :raises DataError: if there are no images, too many are corrupt, one has no camera matrix, or
+        the device has no room for them.
     """
-    kept_px = (round(size_px[0] / augmentation.crop_scale[0]),
-               round(size_px[1] / augmentation.crop_scale[0]))
+    kept_px = _kept_px(reader, size_px, augmentation.crop_scale[0])
     source: EpochLoader[Any] = EpochLoader(
         reader, partial(_prepare, size_px=kept_px), _collate, batch_size=_READ_AT_ONCE,
         workers=workers, max_corrupt_fraction=max_corrupt_fraction)
-    images = ResidentImages(len(reader), kept_px, device)
+    try:
+        images = ResidentImages(len(reader), kept_px, device)
+    except torch.cuda.OutOfMemoryError as error:
+        raise DataError(
+            f'{len(reader)} images of {kept_px[1]} x {kept_px[0]} pixels need '
+            f'{5 * len(reader) * kept_px[0] * kept_px[1] / 1e9:.1f} GB on {device}, which has not '
+            'as much free: leave data.resident out, or raise augmentation.crop_scale') from error
     for read in tqdm(source.epoch(0), desc='reading', total=len(source), unit='batch'):
         images.append(*read[:4])
     return ResidentLoader(
         images, size_px=size_px, max_depth_m=max_depth_m, training_focal_px=training_focal_px,
         augmentation=augmentation, batch_size=batch_size, seed=seed,
         corrupt_files=source.corrupt_files)
+
+
+def _kept_px(
+    reader: SampleReader, size_px: tuple[int, int], smallest_part: float,
+) -> tuple[int, int]:
+    """Return the size to keep images at; the first that can be read says how large they are."""
+    enlarged = 1 / smallest_part
+    for index in range(len(reader)):
+        try:
+            height, width = reader[index].depth_m.shape
+        except CorruptSampleError:
+            continue
+        enlarged = min(enlarged, max(1.0, min(height / size_px[0], width / size_px[1])))
+        break
+    return round(size_px[0] * enlarged), round(size_px[1] * enlarged)
 
 
 class _Read(NamedTuple):

@@ -81,7 +81,8 @@ def fit(
     :param rates: by the names of the model's children, what their learning rate is multiplied by;
         1 for what is not named.
     :returns: the moving average of the model.
-    :raises TrainingError: if no image of a batch has any depth, or the stage cannot go on.
+    :raises TrainingError: if no image of a batch has any depth (of one in ``log_every_steps``, if
+        steps are recorded), or the stage cannot go on.
     """
     fabric = stage.fabric
     recorded = stage.run.fabric.cuda_graphs
@@ -113,7 +114,7 @@ def fit(
         move(losses)
         return losses, maps
 
-    replayed = RecordedStep(learn) if recorded else None
+    replayed = RecordedStep(learn, stage.process_batch_size) if recorded else None
     for batch in stage.loop(batches_from(loader, stage.step), total_steps):
         looked_at = replayed is None or stage.log_due()  # to look is to wait for the device
         if looked_at and not batch.valid.any():
