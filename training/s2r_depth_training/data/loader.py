@@ -133,11 +133,7 @@ class EpochLoader(Generic[BatchT]):
         :param state: what :meth:`state_dict` returned when the checkpoint was written.
         :raises DataError: if the data set has another number of images now.
         """
-        if state != self.state_dict():
-            raise DataError(
-                f'the data set had {state["images"]} images when the checkpoint was written and '
-                f'now has {self._image_count}, so the run cannot go on exactly: put the images '
-                'back, or begin another run with init_from')
+        check_same_images(state, self._image_count)
 
     def _count_corrupt(self, messages: list[str]) -> None:
         for message in messages:
@@ -149,6 +145,21 @@ class EpochLoader(Generic[BatchT]):
                 f'{len(self.corrupt_files)} of {self._image_count} images are corrupt, more than '
                 f'the {self._max_corrupt} that max_corrupt_fraction allows; the last: '
                 f'{messages[-1]}')
+
+
+def check_same_images(state: dict[str, int], count: int) -> None:
+    """
+    Check that a run can go on with a data set.
+
+    :param state: of the loader when the checkpoint was written.
+    :param count: how many images there are now.
+    :raises DataError: if there were more or less.
+    """
+    if state != {'images': count}:
+        raise DataError(
+            f'the data set had {state["images"]} images when the checkpoint was written and now '
+            f'has {count}, so the run cannot go on exactly: put the images back, or begin another '
+            'run with init_from')
 
 
 class EpochPlan(Sampler[list[tuple[int, int]]]):

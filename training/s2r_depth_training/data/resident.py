@@ -14,7 +14,7 @@ from s2r_depth_ros.depth_range import from_metres
 
 from .augment import Augmentation, fit
 from .augment_batch import change_colors, change_places, draw_changes
-from .loader import Batch, EpochLoader, EpochPlan
+from .loader import Batch, check_same_images, EpochLoader, EpochPlan
 from .sample import CorruptSampleError, DataError, Sample, SampleReader
 
 _READ_AT_ONCE = 32
@@ -110,11 +110,7 @@ class ResidentLoader:
         :param state: what :meth:`state_dict` returned when the checkpoint was written.
         :raises DataError: if there is another number of images now.
         """
-        if state != self.state_dict():
-            raise DataError(
-                f'the data set had {state["images"]} images when the checkpoint was written and '
-                f'now has {len(self._images)}, so the run cannot go on exactly: put the images '
-                'back, or begin another run with init_from')
+        check_same_images(state, len(self._images))
 
     def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[Batch]:
         """
