@@ -190,8 +190,8 @@ def warn_of_unknown(node: Node, names: list[str]) -> None:
 
     :param names: of the parameters that it has, one of which may have been meant.
     """
-    # Those of files and command line; nothing public lists them.
-    for name in node._parameter_overrides:
+    # Those of files and command line. Nothing public lists them, so a later rclpy may lack it.
+    for name in getattr(node, '_parameter_overrides', {}):
         if node.has_parameter(name) or name.startswith('qos_overrides.'):  # declared by each topic
             continue
         near = difflib.get_close_matches(name, names, 1)
