@@ -38,7 +38,7 @@ from . import qos
 from .camera import CameraError, CameraModel, read_calibration
 from .frames import Frame, FrameError, FrameSource, Lens
 from .messages import camera_model_to_info, pixels_to_image
-from .parameters import descriptor
+from .parameters import descriptor, warn_of_unknown
 from .session import check_command_line, Session
 
 FROM_RGB = {
@@ -90,6 +90,7 @@ class CameraPlayer(Node):
         value = {
             name: self.declare_parameter(name, item.default, descriptor(*item)).value
             for name, item in PARAMETERS.items()}
+        warn_of_unknown(self, [*PARAMETERS])
         self._encoding: str = value['encoding']
         if self._encoding not in FROM_RGB:
             raise ValueError(

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
+import difflib
 import re
 import textwrap
 from typing import Any, TYPE_CHECKING
@@ -179,7 +180,24 @@ def declare(node: Node) -> dict[str, Any]:
         default, about = getattr(defaults, item.name), item.metadata
         values[item.name] = node.declare_parameter(item.name, default, descriptor(
             default, about['description'], about['limits'], read_only=not about['run_time'])).value
+    warn_of_unknown(node, [*values])
     return values
+
+
+def warn_of_unknown(node: Node, names: list[str]) -> None:
+    """
+    Log a warning for each parameter that is given to a node and that it does not have.
+
+    :param names: of the parameters that it has, one of which may have been meant.
+    """
+    # Those of files and command line. Nothing public lists them, so a later rclpy may lack it.
+    for name in getattr(node, '_parameter_overrides', {}):
+        if node.has_parameter(name) or name.startswith('qos_overrides.'):  # declared by each topic
+            continue
+        near = difflib.get_close_matches(name, names, 1)
+        node.get_logger().warning(
+            f'{name} is no parameter of {node.get_name()} and is ignored'
+            + (f'; is {near[0]} meant?' if near else '; --help lists them'))
 
 
 def help_text() -> str:

@@ -26,10 +26,9 @@ HEIGHT_M, PITCH_RAD = 0.5, 0.2
 GREY = Material(0)
 
 
-def transform_of(node, arguments):
+def transform_of(process):
     """Return frames and (4, 4) matrix of a static_transform_publisher, read as tf2 does."""
-    words = [stand_in.resolve(each, arguments) for each in node.named['arguments']]
-    given = dict(zip(words[::2], words[1::2]))
+    given = dict(zip(process.command[1::2], process.command[2::2]))
     matrix = np.eye(4)
     matrix[:3, :3] = Rotation.from_euler(  # about the fixed x, y and z axes, in this order
         'xyz', [float(given[f'--{name}']) for name in ('roll', 'pitch', 'yaw')]).as_matrix()
@@ -38,15 +37,23 @@ def transform_of(node, arguments):
 
 
 @pytest.fixture
-def optical_to_base(monkeypatch):
+def launched(monkeypatch, tmp_path):
+    """Return a function that runs obstacles.launch.py up to the processes."""
+    def launched(**arguments):
+        folder = tmp_path / f'launched_{len(list(tmp_path.iterdir()))}'
+        folder.mkdir()
+        actions = stand_in.load(ROOT / 'launch/obstacles.launch.py', monkeypatch)
+        return stand_in.Launch(actions, folder, ('tf2_ros',), **arguments).run()
+    return launched
+
+
+@pytest.fixture
+def optical_to_base(launched):
     """Return the (4, 4) matrix that the launch file publishes for a camera that looks down."""
-    actions = stand_in.load(ROOT / 'launch/obstacles.launch.py', monkeypatch)
-    arguments = stand_in.defaults(
-        actions, camera_x='0.2', camera_y='-0.1', camera_z=str(HEIGHT_M),
-        camera_pitch_rad=str(PITCH_RAD))
-    nodes = [each for each in actions if isinstance(each, stand_in.Node)]
+    launch = launched(
+        camera_x='0.2', camera_y='-0.1', camera_z=str(HEIGHT_M), camera_pitch_rad=str(PITCH_RAD))
     (base, link, first), (link_again, optical, second) = (
-        transform_of(node, arguments) for node in nodes)
+        transform_of(launch.process(name)) for name in ('base_to_camera', 'camera_to_optical'))
     assert (base, link, optical) == ('base_link', link_again, 'camera_optical_frame')
     return first @ second
 
@@ -69,12 +76,32 @@ def test_the_optical_axis_is_ahead_and_down(optical_to_base):
     assert optical_to_base[:3, 3] == pytest.approx([0.2, -0.1, HEIGHT_M])
 
 
-def test_transforms_are_left_to_the_robot_description_if_asked_for(monkeypatch):
-    actions = stand_in.load(ROOT / 'launch/obstacles.launch.py', monkeypatch)
-    for node in actions:
-        if isinstance(node, stand_in.Node):
-            assert stand_in.resolve(
-                node.named['condition'], stand_in.defaults(actions, publish_tf='false')) == 'false'
+def test_transforms_are_left_to_the_robot_description_if_asked_for(launched):
+    launch = launched(publish_tf='False')
+    assert [each.executable for each in launch.processes] == ['depth_node']
+
+
+def test_the_place_of_the_camera_is_that_of_the_scale(launched, tmp_path):
+    launch = launched(camera_z='1.2', camera_pitch_rad='0.17')
+    parameters = launch.process('depth_node').parameters
+    assert parameters['camera_height'] == 1.2
+    assert parameters['camera_pitch'] == pytest.approx(math.degrees(0.17))
+    mine = tmp_path / 'nav2_depth_node.yaml'
+    mine.write_text('/**: {ros__parameters: {camera_height: 0.8, camera_pitch: 10.0}}')
+    launch = launched(params_file=str(mine))
+    _, _, matrix = transform_of(launch.process('base_to_camera'))
+    assert matrix[2, 3] == 0.8
+    assert matrix[2, 0] == pytest.approx(-math.sin(math.radians(10)))
+    assert not launch.context.notes
+
+
+def test_two_places_of_the_camera_are_pointed_out(launched, tmp_path):
+    mine = tmp_path / 'mine.yaml'
+    mine.write_text('/**: {ros__parameters: {camera_height: 0.8}}')
+    launch = launched(params_file=str(mine), camera_z='1.2')
+    assert launch.process('depth_node').parameters['camera_height'] == 0.8
+    note, = launch.context.notes
+    assert 'camera_height is 0.8 in the params_file and 1.2' in note
 
 
 def test_the_node_takes_the_parameters():

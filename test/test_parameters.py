@@ -3,6 +3,7 @@ from dataclasses import fields
 
 import pytest
 from rclpy.parameter import Parameter
+from ros_graph import Graph
 
 from s2r_depth_ros.parameters import changed, help_text, Parameters
 
@@ -64,3 +65,22 @@ def test_the_size_is_automatic_or_both():
 def test_the_help_names_every_parameter():
     text = help_text()
     assert all(f'  {item.name} (' in text for item in fields(Parameters))
+
+
+@pytest.mark.parametrize(('module', 'written', 'sentences'), [
+    ('depth_node', 'autostart: false, weigths: indoor, max_depht: 8.0, x: 1, use_sim_time: false, '
+     'qos_overrides: {/camera/image: {subscription: {depth: 2}}}',
+     ['weigths is no parameter of depth_node and is ignored; is weights meant?',
+      'max_depht is no parameter of depth_node and is ignored; is max_depth meant?',
+      'x is no parameter of depth_node and is ignored; --help lists them']),
+    ('camera_player', 'path: /nowhere, rate: 5.0, frame: lens',
+     ['rate is no parameter of camera_player and is ignored; is rate_hz meant?',
+      'frame is no parameter of camera_player and is ignored; is frame_id meant?'])])
+def test_misspelt_parameters_are_named_in_a_warning(module, written, sentences, tmp_path):
+    file = tmp_path / 'mine.yaml'
+    file.write_text('/**: {ros__parameters: {' + written + '}}')
+    with Graph(tmp_path) as graph:
+        process = graph.start(
+            f's2r_depth_ros.{module}', '--ros-args', '--params-file', str(file))
+        graph.wait(lambda: all(sentence in process.output for sentence in sentences), 'warnings')
+        assert process.output.count('is no parameter of') == len(sentences)
