@@ -144,6 +144,7 @@ class DepthNode(LifecycleNode):
             return self._refuse(f'cannot activate: {error}')
         for camera, topics in self._topics.items():
             self.get_logger().info(f'{camera}: {topics.summary()}')
+        self.get_logger().info(f'publishes {self._diagnostics.topic_name}')
         self._health.network_ready()
         self._state = 'active'
         return super().on_activate(state)

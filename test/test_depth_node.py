@@ -459,7 +459,7 @@ def test_activation_names_every_topic_as_remapped(graph, tiny):
     process = graph.start(
         NODE, *ros_arguments(weights=tiny, cameras='[left, right]', scale_source='reference'),
         '-r', 'left/image:=/front/image_raw')
-    graph.wait(lambda: ' right: subscribes' in process.output, 'the names')
+    graph.wait(lambda: ' publishes /diagnostics\n' in process.output, 'the names')
     graph.wait(lambda: graph.node.count_publishers('/right/depth/scale'), 'the last topic')
     topics = {
         name for name, _ in graph.node.get_topic_names_and_types()
