@@ -55,8 +55,8 @@ setup(
     license='Apache-2.0',
     entry_points={
         'console_scripts': [
-            'depth_node = s2r_depth_ros.depth_node:main',
-            'camera_player = s2r_depth_ros.camera_player:main',
+            'depth_node = s2r_depth_ros.program:depth_node',
+            'camera_player = s2r_depth_ros.program:camera_player',
             's2r = s2r_depth_ros.cli:main',
             's2r_train = s2r_depth_training.cli:main',
         ],

@@ -39,6 +39,7 @@ from .camera import CameraError, CameraModel, read_calibration
 from .frames import Frame, FrameError, FrameSource, Lens
 from .messages import camera_model_to_info, pixels_to_image
 from .parameters import descriptor, warn_of_unknown
+from .process import run
 from .session import check_command_line, Session
 
 FROM_RGB = {
@@ -111,12 +112,14 @@ class CameraPlayer(Node):
         self.exit_code: Future = Future()
         """Done when there is nothing more to play."""
 
+        qos.check_values(self)
         is_jpeg = self._encoding == 'jpeg'
         self._image_publisher = self.create_publisher(
             CompressedImage if is_jpeg else Image,
             'image_raw/compressed' if is_jpeg else 'image_raw', **qos.reliable())
         self._info_publisher = self.create_publisher(
             CameraInfo, 'camera_info', **qos.reliable())
+        qos.check_use(self)
         self.create_timer(
             1 / value['rate_hz'], self._play_next, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.get_logger().info(
@@ -221,4 +224,4 @@ def _help() -> str:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run(main)

@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections import deque, OrderedDict
 from collections.abc import Callable, Sequence
 import threading
+import time
 
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -46,19 +47,20 @@ class CameraTopics:
         self._subscriptions: list[Subscription] = []
         self._publishers: dict[str, Publisher] = {}
         compressed = parameters.input_transport == 'compressed'
+        # Type, name, callback and how many are kept.
+        inputs: list[tuple[type, str, Callable, int]] = [
+            (CompressedImage, 'image/compressed', on_image, 1) if compressed
+            else (Image, 'image', on_image, 1),
+            (CameraInfo, 'camera_info', self._on_info, _KEPT_INFOS)]
+        if parameters.scale_source == 'reference':
+            inputs += [
+                (kind, f'scale_reference/{name}', self._on_reference, _KEPT_REFERENCES)
+                for kind, name in ((Image, 'image'), (Range, 'range'))]
         try:
-            self._subscriptions.append(node.create_subscription(
-                CompressedImage if compressed else Image,
-                f'{camera}/image/compressed' if compressed else f'{camera}/image',
-                on_image, **qos.sensor_data(depth=1)))
-            self._subscriptions.append(node.create_subscription(
-                CameraInfo, f'{camera}/camera_info', self._on_info,
-                **qos.sensor_data(depth=_KEPT_INFOS)))
-            if parameters.scale_source == 'reference':
-                for kind, name in ((Image, 'image'), (Range, 'range')):
-                    self._subscriptions.append(node.create_subscription(
-                        kind, f'{camera}/scale_reference/{name}', self._on_reference,
-                        **qos.sensor_data(depth=_KEPT_REFERENCES)))
+            for kind, name, callback, depth in inputs:
+                topic = f'{camera}/{name}'
+                self._subscriptions.append(node.create_subscription(
+                    kind, topic, callback, **qos.sensor_data(node, topic, depth)))
             for output, message in {**OUTPUTS, SCALE: Float32MultiArray}.items():
                 if output != POINTS or parameters.publish_points:
                     self._publishers[output] = node.create_publisher(
@@ -68,6 +70,28 @@ class CameraTopics:
             raise
         self.image_topic, self._info_topic = (
             each.topic_name for each in self._subscriptions[:2])
+        self._opened_s = time.monotonic()
+        self._needs_info = parameters.rectify or parameters.publish_points
+
+    def summary(self) -> str:
+        """Return the names of all topics, as remapped."""
+        subscribed, published = (
+            ', '.join(each.topic_name for each in endpoints)
+            for endpoints in (self._subscriptions, self._publishers.values()))
+        return f'subscribes {subscribed}; publishes {published}'
+
+    def image_publishers(self) -> qos.Publishers:
+        """Return who publishes the images."""
+        return qos.publishers_of(self._node, self._subscriptions[0])
+
+    def info_publishers(self) -> qos.Publishers:
+        """Return who publishes the camera_info."""
+        return qos.publishers_of(self._node, self._subscriptions[1])
+
+    def lacks_info(self, patience_s: float) -> bool:
+        """Return whether camera_info is needed, and none has come for so long."""
+        return (self._needs_info and not self._info_came.is_set()
+                and time.monotonic() - self._opened_s > patience_s)
 
     def info_for(self, image: Image | CompressedImage) -> CameraInfo | None:
         """

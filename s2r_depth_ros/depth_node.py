@@ -1,9 +1,11 @@
 """The lifecycle node: what arrives, what leaves, and when; the work is done elsewhere."""
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import partial
+from importlib import metadata
 import sys
 import textwrap
 import time
@@ -16,24 +18,29 @@ from rclpy.exceptions import ParameterException
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 import torch
 
 from . import parameters as node_parameters
 from . import qos, weights
 from .camera import CameraError
 from .camera_topics import CameraTopics
-from .health import EXPECTED_DROPS, Health
-from .messages import MessageError
+from .health import EXPECTED_DROPS, Health, MissingInputs
+from .messages import camera_model_to_info, MessageError
 from .outputs import ATTENTION, INFO, POINTS, STRUCTURE
 from .parameters import Parameters
 from .pipeline import CameraDepth, CameraInput, output_messages, View
 from .predictor import DepthPredictor, PredictedMaps
-from .session import check_command_line, Session
+from .process import run
+from .session import check_command_line, Session, STOP_CHECK_S
 from .worker import Worker
 
 DIAGNOSTICS_PERIOD_S = 1.0
 WARNING_PERIOD_S = 5.0
+SILENCE_S = 3.0
+SILENCE_WARNING_PERIOD_S = 60.0
+# At the end of the process a batch gets so long; the network `paper` on a CPU takes longer.
+LAST_BATCH_S = 1.0
 LONGEST_REASON = 500
 # A stamp that is so much older is a clock that began anew, as in a bag that loops: one image is
 # dropped. One that is a little older came late: the newest stays the measure.
@@ -63,12 +70,16 @@ class DepthNode(LifecycleNode):
     ``configure`` loads the network, ``activate`` opens the topics and starts the worker,
     ``deactivate`` closes them, ``cleanup`` frees the network.
 
+    :param is_stopped: asked while the network is loaded; True gives that up.
     :raises ParameterException: if a parameter has another type or is out of its range.
     :raises ValueError: if parameters contradict each other.
     """
 
-    def __init__(self, **node_arguments) -> None:
+    def __init__(
+        self, is_stopped: Callable[[], bool] = lambda: False, **node_arguments,
+    ) -> None:
         super().__init__('depth_node', **node_arguments)
+        self._is_stopped = is_stopped
         self.parameters = Parameters(**node_parameters.declare(self))
         self.add_on_set_parameters_callback(self._change_parameters)
         self._health = Health()
@@ -96,8 +107,14 @@ class DepthNode(LifecycleNode):
             # Every thread that has run the network keeps a team of OpenMP threads of its own while
             # it lives. With two teams there are more threads than cores, and libgomp then has them
             # sleep at every turn: the worker's network would take half as long again.
-            with ThreadPoolExecutor(1, 'loader') as loader:
-                self._predictor = loader.submit(_load_predictor, self.parameters).result()
+            loader = ThreadPoolExecutor(1, 'loader')
+            loading = loader.submit(_load_predictor, self.parameters)
+            while not wait([loading], STOP_CHECK_S).done:
+                if self._is_stopped():
+                    self.get_logger().info('stopped before the network was loaded')
+                    return TransitionCallbackReturn.FAILURE
+            loader.shutdown()
+            self._predictor = loading.result()
         except Exception as error:  # rclpy would swallow it without a word
             self._predictor = None
             return self._refuse(f'cannot configure: {error}')
@@ -115,14 +132,19 @@ class DepthNode(LifecycleNode):
             self._newest_stamps_ns = {}
             self._worker = Worker(
                 self._process, lambda: self.parameters.max_rate, self._on_worker_error)
+            qos.check_values(self)
             for camera in self.parameters.cameras:
                 self._inputs[camera] = CameraInput()
                 self._depths[camera] = CameraDepth(self.parameters)
                 self._topics[camera] = CameraTopics(
                     self, camera, self.parameters, partial(self._on_image, camera))
+            qos.check_use(self)
         except Exception as error:  # rclpy would swallow it without a word
             self._close_topics()
             return self._refuse(f'cannot activate: {error}')
+        for camera, topics in self._topics.items():
+            self.get_logger().info(f'{camera}: {topics.summary()}')
+        self.get_logger().info(f'publishes {self._diagnostics.topic_name}')
         self._health.network_ready()
         self._state = 'active'
         return super().on_activate(state)
@@ -156,9 +178,13 @@ class DepthNode(LifecycleNode):
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
-    def close(self) -> None:
-        """Stop the worker, close the topics and free the network."""
-        self._close_topics()
+    def close(self, patience_s: float | None = None) -> None:
+        """
+        Stop the worker, close the topics and free the network.
+
+        :param patience_s: seconds for a batch under way, after which it is given up; None waits.
+        """
+        self._close_topics(patience_s)
         self._predictor = None
 
     def _refuse(self, reason: str) -> TransitionCallbackReturn:
@@ -166,9 +192,9 @@ class DepthNode(LifecycleNode):
         self._health.network_failed(reason)
         return TransitionCallbackReturn.FAILURE
 
-    def _close_topics(self) -> None:
+    def _close_topics(self, patience_s: float | None = None) -> None:
         if self._worker is not None:
-            self._worker.stop()
+            self._worker.stop(patience_s)
             self._worker = None
         for topics in self._topics.values():
             topics.close()
@@ -177,8 +203,11 @@ class DepthNode(LifecycleNode):
         self._depths = {}
 
     def _refuse_invalid_transitions(self) -> None:
-        """Answer an invalid request with "no"; rclpy lets it raise out of spin()."""
-        change_state = self._service_change_state.callback
+        """Answer an invalid request with "no"; rclpy before 9.1 lets it raise out of spin()."""
+        if _rclpy_version() >= (9, 1):
+            return
+        service, = (each for each in self.services if each.srv_name.endswith('/change_state'))
+        change_state = service.callback
 
         def change_state_if_valid(request, response):
             try:
@@ -189,7 +218,7 @@ class DepthNode(LifecycleNode):
                 response.success = False
                 return response
 
-        self._service_change_state.callback = change_state_if_valid
+        service.callback = change_state_if_valid
 
     # What arrives
 
@@ -216,8 +245,10 @@ class DepthNode(LifecycleNode):
         if not jobs or predictor is None:
             return
         for job, depth_m, far_m, maps in self._predict(predictor, jobs, parameters):
+            topics = self._topics.get(job.camera)
+            if topics is None:  # the process ends, and did not wait for this batch
+                return
             try:
-                topics = self._topics[job.camera]
                 finished = self._depths[job.camera].finish(
                     depth_m, job.view, far_m, topics.reference_for(job.frame.message), parameters)
                 outputs = output_messages(job.view, finished, maps, job.wanted, parameters)
@@ -231,10 +262,10 @@ class DepthNode(LifecycleNode):
                 '; '.join(filter(None, (job.view.no_cloud_reason, finished.scale_fault))))
 
     def _job(self, camera: str, frame: Frame, parameters: Parameters) -> Job | None:
-        """Return what is to be done with a frame, or None after it was dropped."""
+        """Return what is to be done with a frame, or None if nothing is left to do."""
         topics = self._topics[camera]
         wanted = topics.wanted()
-        if not wanted - {INFO}:  # camera_info alone tells nothing that the camera's own does not
+        if not wanted:
             self._drop(camera, 'no_subscriber')
             return None
         try:
@@ -252,7 +283,19 @@ class DepthNode(LifecycleNode):
         if view.model is None and not wanted - {INFO, POINTS}:
             self._drop(camera, 'no_cloud', view.no_cloud_reason)
             return None
+        if wanted == {INFO} and view.model is not None:  # for this the network need not run
+            self._publish_info(frame, camera_model_to_info(view.model, view.header), camera)
+            return None
         return Job(camera, frame, view, wanted)
+
+    def _publish_info(self, frame: Frame, info: CameraInfo, camera: str) -> None:
+        """Publish only the calibration of an image."""
+        try:
+            self._topics[camera].publish(INFO, info)
+        except Exception as error:
+            self._drop(camera, 'publish_failed', str(error))
+        else:
+            self._health.published(camera, time.monotonic() - frame.received_s)
 
     def _predict(
         self, predictor: DepthPredictor, jobs: list[Job], parameters: Parameters,
@@ -295,12 +338,16 @@ class DepthNode(LifecycleNode):
         self._health.dropped(camera, cause, detail)
         if cause in EXPECTED_DROPS:
             return
+        topics = self._topics.get(camera)
+        topic = topics.image_topic if topics else camera
+        self._warn(camera, cause, f'{topic}: image dropped, {cause}: {detail}', WARNING_PERIOD_S)
+
+    def _warn(self, camera: str, cause: str, text: str, period_s: float) -> None:
+        """Warn of a cause at most once in a period."""
         now_s = time.monotonic()
-        if now_s - self._warned_s.get((camera, cause), -float('inf')) > WARNING_PERIOD_S:
+        if now_s - self._warned_s.get((camera, cause), -float('inf')) > period_s:
             self._warned_s[camera, cause] = now_s
-            topics = self._topics.get(camera)
-            topic = topics.image_topic if topics else camera
-            self.get_logger().warning(f'{topic}: image dropped, {cause}: {detail}')
+            self.get_logger().warning(text)
 
     # What it says of itself
 
@@ -315,9 +362,30 @@ class DepthNode(LifecycleNode):
         message.status.append(self._health.network_status(
             name, self._state, self._network_facts(), self._warning()))
         if self._state == 'active':
-            message.status.extend(
-                self._health.camera_statuses(name, self.parameters.stale_after))
+            message.status.extend(self._health.camera_statuses(
+                name, self.parameters.stale_after, self._missing_inputs()))
         self._diagnostics.publish(message)
+
+    def _missing_inputs(self) -> dict[str, MissingInputs]:
+        """Return what does not come for each camera, and warn of it."""
+        missing = {}
+        for camera, topics in self._topics.items():
+            silent_s, image, info = self._health.silent_s(camera), '', ''
+            if silent_s > min(SILENCE_S, self.parameters.stale_after):
+                publishers = topics.image_publishers()
+                image = publishers.text
+                if silent_s > SILENCE_S and (
+                        not publishers.fit or silent_s > self.parameters.stale_after):
+                    self._warn(
+                        camera, 'no image', f'no image for {silent_s:.0f} s: {image}',
+                        SILENCE_WARNING_PERIOD_S)
+            if topics.lacks_info(SILENCE_S):
+                info = topics.info_publishers().text
+                self._warn(
+                    camera, 'no camera_info', f'no camera_info for {SILENCE_S:g} s: {info}',
+                    SILENCE_WARNING_PERIOD_S)
+            missing[camera] = MissingInputs(image, info)
+        return missing
 
     def _network_facts(self) -> dict[str, str]:
         predictor = self._predictor
@@ -348,6 +416,14 @@ def _load_predictor(parameters: Parameters) -> DepthPredictor:
         parameters.threads, parameters.cuda_graphs)
     predictor.warm_up()
     return predictor
+
+
+def _rclpy_version() -> tuple[int, ...]:
+    """Return major and minor version, (0,) if they are not known."""
+    try:
+        return tuple(int(part) for part in metadata.version('rclpy').split('.')[:2])
+    except (metadata.PackageNotFoundError, ValueError):
+        return (0,)
 
 
 def _one_line(text: str) -> str:
@@ -384,18 +460,23 @@ def main(args: list[str] | None = None) -> int:
     """
     check_command_line('depth_node', HELP, args)
     with Session(args) as session:
-        try:
-            node = DepthNode()
-        except (ParameterException, ValueError) as error:
-            print(f'depth_node: wrong parameter: {error}', file=sys.stderr)
-            return 1
-        if node.parameters.autostart:
-            node.autostart()
-        session.spin(node)
-        node.close()
-        node.destroy_node()
+        return _serve(session)
+
+
+def _serve(session: Session) -> int:
+    """Run the node within the session, which ends after nothing here holds the node any more."""
+    try:
+        node = DepthNode(session.is_stopped)
+    except (ParameterException, ValueError) as error:
+        print(f'depth_node: wrong parameter: {error}', file=sys.stderr)
+        return 1
+    if node.parameters.autostart:
+        node.autostart()
+    session.spin(node)
+    node.close(LAST_BATCH_S)
+    node.destroy_node()
     return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run(main)

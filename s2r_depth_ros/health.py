@@ -2,10 +2,12 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 import math
 import threading
 import time
+from typing import NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 import numpy as np
@@ -42,6 +44,22 @@ class CameraHealth:
         """Count of the drops that are faults."""
         return sum(n for cause, n in self.dropped.items() if cause not in EXPECTED_DROPS)
 
+    def silent_s(self, now_s: float) -> float:
+        """Return the seconds since the last image, or since counting began."""
+        return now_s - (self.last_received_s or self.since_s)
+
+
+class MissingInputs(NamedTuple):
+    """
+    What does not come for a camera, and how many publish it; empty where nothing is missing.
+
+    :param image: of the images.
+    :param info: of the camera_info.
+    """
+
+    image: str = ''
+    info: str = ''
+
 
 class Health:
     """The counters of all cameras and of the network; safe to use from several threads."""
@@ -64,6 +82,11 @@ class Health:
             health = self._cameras[camera]
             health.received += 1
             health.last_received_s = time.monotonic()
+
+    def silent_s(self, camera: str) -> float:
+        """Return the seconds since the last image, or since counting began."""
+        with self._lock:
+            return self._cameras[camera].silent_s(time.monotonic())
 
     def published(
         self, camera: str, latency_s: float, scale: Scale | None = None, remark: str = '',
@@ -107,17 +130,23 @@ class Health:
             self._batches += 1
             self._images += images
 
-    def camera_statuses(self, node_name: str, stale_after_s: float) -> list[DiagnosticStatus]:
+    def camera_statuses(
+        self, node_name: str, stale_after_s: float,
+        missing: Mapping[str, MissingInputs] | None = None,
+    ) -> list[DiagnosticStatus]:
         """
         Return the diagnostics of each camera; WARN tells of drops since the last call.
 
         :param node_name: fully qualified, starts each status name.
         :param stale_after_s: seconds without an image after which a camera is STALE.
+        :param missing: by camera, what does not come.
         """
         with self._lock:
             now_s = time.monotonic()
             return [
-                _camera_status(f'{node_name}: {name}', name, health, now_s, stale_after_s)
+                _camera_status(
+                    f'{node_name}: {name}', name, health, now_s, stale_after_s,
+                    (missing or {}).get(name, MissingInputs()))
                 for name, health in self._cameras.items()]
 
     def network_status(
@@ -146,15 +175,21 @@ class Health:
 
 def _camera_status(
     status_name: str, camera: str, health: CameraHealth, now_s: float, stale_after_s: float,
+    missing: MissingInputs,
 ) -> DiagnosticStatus:
-    silent_s = now_s - (health.last_received_s or health.since_s)
+    silent_s = health.silent_s(now_s)
     new_faults = health.faults - health.faults_told
     health.faults_told = health.faults
     if silent_s > stale_after_s:
         level, message = DiagnosticStatus.STALE, f'no image for {silent_s:.1f} s'
+        if missing.image:
+            message += f': {"; ".join(filter(None, missing))}'
     elif new_faults:
         level = DiagnosticStatus.WARN
         message = f'{new_faults} images dropped, the last for {health.last_fault}'
+    elif missing.info:
+        level = DiagnosticStatus.WARN
+        message = f'{health.remark or "no camera_info"}; {missing.info}'
     elif health.remark:
         level, message = DiagnosticStatus.WARN, health.remark
     else:

@@ -17,9 +17,11 @@ truncated          a JPEG or PNG without its end
 undecodable        not a JPEG or PNG, damaged, or refused by the conversion library
 ================== ==========================================================================
 """
+from __future__ import annotations
+
 from array import array
 from io import BytesIO
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -39,7 +41,9 @@ from .message_types import (
     Range,
 )
 from .ros_compat import ConversionError, convert_to_rgb
-from .scale import Scale
+
+if TYPE_CHECKING:  # it brings torch along, which camera_player does without
+    from .scale import Scale
 
 MAX_PIXELS = 50_000_000
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 import ctypes
+import gc
 import signal
 import sys
 
@@ -14,7 +15,9 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
-_SIGNAL_CHECK_S = 0.2
+from .process import STOP_SIGNALS
+
+STOP_CHECK_S = 0.2  # a signal does not wake who waits for something else
 
 # Of glibc's malloc.h, and what they are set to here.
 _M_TRIM_THRESHOLD, _KEPT_BYTES = -1, 256 * 2**20
@@ -38,12 +41,16 @@ class Session:
 
     def __enter__(self) -> Session:
         keep_freed_memory()
+        gc.freeze()  # what the imports left: collecting that takes longer than all the rest
         rclpy.init(args=self._args, signal_handler_options=SignalHandlerOptions.NO)
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOP_SIGNALS:
             signal.signal(number, self._stop)
         return self
 
     def __exit__(self, *_) -> None:
+        # A lifecycle node is part of a cycle, and with it the DDS participant, whose shared memory
+        # would outlive the process.
+        gc.collect()
         rclpy.try_shutdown()
 
     def spin(self, node: Node, is_done: Callable[[], bool] = lambda: False) -> None:
@@ -60,12 +67,16 @@ class Session:
         executor.add_node(node)
         while rclpy.ok() and not self._stopped and not is_done():
             try:
-                executor.spin_once(timeout_sec=_SIGNAL_CHECK_S)  # a signal does not wake it
+                executor.spin_once(timeout_sec=STOP_CHECK_S)
             except Exception as error:
                 node.get_logger().error(
                     f'a callback failed: {type(error).__name__}: {error}',
                     throttle_duration_sec=_COMPLAINT_PERIOD_S)
         executor.shutdown()
+
+    def is_stopped(self) -> bool:
+        """Return whether a signal has come."""
+        return self._stopped
 
     def _stop(self, *_) -> None:
         self._stopped = True

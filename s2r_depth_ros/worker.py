@@ -75,10 +75,14 @@ class Worker(Generic[Frame]):
         self._thread = threading.Thread(target=self._run, name='depth_worker', daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
-        """Finish the batch under way and end the thread; frames that wait are dropped."""
+    def stop(self, patience_s: float | None = None) -> None:
+        """
+        Finish the batch under way and end the thread; frames that wait are dropped.
+
+        :param patience_s: seconds after which the thread is left to itself; None waits.
+        """
         self.frames.close()
-        self._thread.join()
+        self._thread.join(patience_s)
 
     def _run(self) -> None:
         started_s = -math.inf

@@ -66,9 +66,13 @@ class Process:
         """Wait for its end and return the exit code."""
         return self._popen.wait(PATIENCE_S)
 
+    def send(self, signal_number: int) -> None:
+        """Send a signal."""
+        self._popen.send_signal(signal_number)
+
     def stop(self, signal_number: int = signal.SIGINT) -> int:
         """Send a signal and return the exit code."""
-        self._popen.send_signal(signal_number)
+        self.send(signal_number)
         return self.wait()
 
     def interrupt(self) -> None:

@@ -190,6 +190,15 @@ def test_qos_can_be_overridden(graph, pictures):
     assert endpoint.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
 
 
+def test_an_override_of_a_topic_that_there_is_not_ends_it_with_1_and_one_sentence(graph, pictures):
+    player = graph.start(PLAYER, *ros_arguments(path=pictures, **{
+        'qos_overrides./image.publisher.reliability': 'best_effort'}))
+    assert player.wait() == 1
+    assert 'qos_overrides./image.publisher.reliability: does nothing' in player.output
+    assert '/image_raw.publisher' in player.output
+    assert len(player.output.splitlines()) == 1
+
+
 @pytest.mark.parametrize(('parameters', 'reason'), [
     ({}, "'path'"),
     ({'path': 'nowhere'}, 'nowhere is neither'),

@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import array
+import itertools
 from pathlib import Path
+import re
 import signal
 
 import cv2
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data, QoSProfile
 from ros_graph import Graph, ros_arguments
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 import torch
@@ -438,6 +440,58 @@ def test_without_subscribers_the_network_rests(graph, tiny):
     assert diagnostics.count('camera', 'published') == 0
 
 
+def test_camera_info_comes_to_a_subscriber_of_nothing_else_without_the_network(graph, tiny):
+    diagnostics = Diagnostics(graph)
+    graph.start(NODE, *ros_arguments(weights=tiny, rectify='true'))
+    camera = Camera(graph, outputs=['camera_info'])
+    for _ in range(3):
+        stamp_s = camera.next_stamp()
+        camera.send_info(d=[0.3, 0.1, 0.0, 0.0, 0.0])
+        camera.send(image_message(picture(), stamp_s))
+        info = camera.wait_for('camera_info', stamp_s)
+        assert not any(info.d)
+        assert info.header.frame_id == 'front_optical'
+    diagnostics.wait_count('camera', 'published', 3)
+    assert values(diagnostics.newest('network'))['batches'] == '0'
+
+
+def test_activation_names_every_topic_as_remapped(graph, tiny):
+    process = graph.start(
+        NODE, *ros_arguments(weights=tiny, cameras='[left, right]', scale_source='reference'),
+        '-r', 'left/image:=/front/image_raw')
+    graph.wait(lambda: ' publishes /diagnostics\n' in process.output, 'the names')
+    graph.wait(lambda: graph.node.count_publishers('/right/depth/scale'), 'the last topic')
+    topics = {
+        name for name, _ in graph.node.get_topic_names_and_types()
+        if name.startswith(('/front', '/left', '/right'))}
+    lines = [line for line in process.output.splitlines() if 'subscribes' in line]
+    assert len(lines) == 2
+    assert set(re.findall(r'/[a-z/_]+', ' '.join(lines))) == topics
+    assert '/front/image_raw' in lines[0].partition('publishes')[0]
+    assert '/left/depth/image' in lines[0].partition('publishes')[2]
+
+
+def test_a_topic_without_publishers_is_warned_of_once_and_named_in_the_diagnostics(graph, tiny):
+    diagnostics = Diagnostics(graph)
+    process = graph.start(
+        NODE, *ros_arguments(weights=tiny), '-r', 'camera/image:=/front/image_raw', '-p',
+        'qos_overrides./front/image_raw.subscription.reliability:=reliable')
+    status = diagnostics.wait(
+        'camera', lambda s: '/front/image_raw has 0 publishers' in s.message, 'the topic')
+    assert status.level == DiagnosticStatus.STALE
+    graph.wait(lambda: '/front/image_raw has 0 publishers' in process.output, 'a warning')
+    graph.wait(lambda: '/camera/camera_info has 0 publishers' in process.output, 'another')
+    diagnostics.wait('camera', lambda s: '/camera/camera_info has 0' in s.message, 'that, too')
+    for _ in range(3):
+        diagnostics.wait_for_next()
+    assert process.output.count('/front/image_raw has') == 1
+    assert process.output.count('/camera/camera_info has') == 1
+    graph.node.create_publisher(Image, '/front/image_raw', qos_profile_sensor_data)
+    reason = ('/front/image_raw has 1 publisher, of an incompatible QoS '
+              '(Best effort publisher and reliable subscription)')
+    diagnostics.wait('camera', lambda s: reason in s.message, 'the QoS')
+
+
 def test_a_camera_without_camera_info_has_depth_but_no_cloud(graph, tiny):
     diagnostics = Diagnostics(graph)
     graph.start(NODE, *ros_arguments(weights=tiny))
@@ -503,6 +557,36 @@ def test_quality_of_service_can_be_overridden(graph, tiny):
     assert info.qos_profile.reliability.name == 'BEST_EFFORT'
     info, = graph.node.get_publishers_info_by_topic('/camera/depth/points')
     assert info.qos_profile.reliability.name == 'RELIABLE'
+
+
+def test_a_latched_camera_info_that_was_sent_before_the_start_is_used(graph, tiny):
+    latched = graph.node.create_publisher(CameraInfo, 'front/camera_info', QoSProfile(
+        depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL))
+    latched.publish(camera_info(0))
+    process = graph.start(NODE, *ros_arguments(weights=tiny), '-r',
+                          'camera/camera_info:=/front/camera_info', '-p',
+                          'qos_overrides./front/camera_info.subscription.durability:='
+                          'transient_local')
+    images = graph.publisher(Image, 'camera/image', qos_profile_sensor_data)
+    clouds = graph.collect(PointCloud2, 'camera/depth/points')
+    graph.wait(lambda: graph.node.count_publishers('/camera/depth/points'), 'the topic')
+    stamps_s = itertools.count(1)
+    graph.node.create_timer(
+        0.2, lambda: images.publish(image_message(picture(), next(stamps_s))))
+    graph.wait(lambda: clouds, 'a cloud')
+    assert 'no camera_info' not in process.output
+
+
+def test_an_override_that_does_nothing_is_refused_in_one_sentence(graph, tiny):
+    diagnostics = Diagnostics(graph)
+    process = graph.start(NODE, *ros_arguments(weights=tiny), '-p',
+                          'qos_overrides./camera/imagee.subscription.durability:=volatile')
+    status = diagnostics.wait('network', lambda s: s.level == DiagnosticStatus.ERROR, 'an error')
+    for text in (status.message, process.output):
+        assert ('cannot activate: qos_overrides./camera/imagee.subscription.durability: does '
+                'nothing') in text
+        assert '/camera/image.subscription' in text  # what it may have meant
+    assert not graph.node.count_subscribers('/camera/image')
 
 
 def test_a_failed_activation_leaves_no_topic_and_says_why(graph, tiny):

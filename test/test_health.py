@@ -2,7 +2,7 @@
 from diagnostic_msgs.msg import DiagnosticStatus
 import pytest
 
-from s2r_depth_ros.health import Health
+from s2r_depth_ros.health import Health, MissingInputs
 
 OK, WARN, ERROR, STALE = (
     DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.STALE)
@@ -76,6 +76,21 @@ def test_silence_is_stale_from_the_start(health):
     status = status_of(health, stale_after_s=0.0)
     assert status.level == STALE
     assert 'no image for' in status.message
+
+
+def test_what_does_not_come_is_named_and_counted(health):
+    stale, _ = health.camera_statuses('/depth', 0.0, {'left': MissingInputs(
+        '/left/image has 0 publishers', '/left/info has 2 publishers')})
+    assert stale.level == STALE
+    assert stale.message.endswith('s: /left/image has 0 publishers; /left/info has 2 publishers')
+    health.received('left')
+    health.published('left', 0.1, remark='no camera_info: depth without cloud')
+    warned, right = health.camera_statuses(
+        '/depth', NEVER_STALE_S, {'left': MissingInputs(info='/left/info has 2 publishers')})
+    assert warned.level == WARN
+    assert warned.message == (
+        'no camera_info: depth without cloud; /left/info has 2 publishers')
+    assert right.level == OK
 
 
 def test_the_network_says_error_then_warning_then_ok(health):

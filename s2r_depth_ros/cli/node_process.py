@@ -44,11 +44,11 @@ def check_input(source: Path) -> None:
 
 class NodeProcess:
     """
-    Starts ``python -m s2r_depth_ros.NAME``; as a context manager it leaves no process behind.
+    Starts a node as ``ros2 run`` would; as a context manager it leaves no process behind.
 
     Nor does it on Linux where this process is killed and can clean up nothing.
 
-    :param name: module of the node.
+    :param name: of the program.
     :param parameters: of the node, by name.
     :param rules: ROS arguments such as ``-r`` and ``from:=to``.
     :param environment: variables of the process, all of them.
@@ -67,7 +67,7 @@ class NodeProcess:
             yaml.safe_dump({'/**': {'ros__parameters': dict(parameters)}}), encoding='utf-8')
         with self._log.open('wb') as log:
             self._process = subprocess.Popen(
-                [sys.executable, '-m', f's2r_depth_ros.{name}', '--ros-args', *rules,
+                [sys.executable, '-m', 's2r_depth_ros.program', name, '--ros-args', *rules,
                  '--params-file', str(parameters_file)],
                 stdout=log, stderr=subprocess.STDOUT, env=dict(environment),
                 start_new_session=True,  # Ctrl-C comes to us alone, and we stop it in order

@@ -91,7 +91,8 @@ class LiveView:
         self._latencies_s: deque[float] = deque(maxlen=_MEASURED_FRAMES)
         node.create_subscription(
             CompressedImage if image_topic.endswith(_COMPRESSED) else Image, image_topic,
-            partial(self._on_picture, IMAGE), **qos.sensor_data(depth=_WAITING_STAMPS))
+            partial(self._on_picture, IMAGE),
+            **qos.sensor_data(node, image_topic, _WAITING_STAMPS))
         for output in _COMPUTED:
             node.create_subscription(
                 Image, f'{camera}/{output}', partial(self._on_picture, output), **qos.reliable())

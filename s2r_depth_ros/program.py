@@ -1,0 +1,25 @@
+"""The nodes as programs: what `ros2 run` and `python -m s2r_depth_ros.program NAME` start."""
+import sys
+from typing import NoReturn
+
+from .process import end_at_once_on_signals, run
+
+# Each import below takes a second: it waits until signals do no harm.
+
+
+def depth_node() -> NoReturn:
+    """Run the depth node as the program of this process."""
+    end_at_once_on_signals()
+    from .depth_node import main
+    run(main)
+
+
+def camera_player() -> NoReturn:
+    """Run the playback camera as the program of this process."""
+    end_at_once_on_signals()
+    from .camera_player import main
+    run(main)
+
+
+if __name__ == '__main__':
+    {'depth_node': depth_node, 'camera_player': camera_player}[sys.argv.pop(1)]()
