@@ -342,7 +342,7 @@ def _codec(video: cv2.VideoCapture) -> str:
     code = int(video.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, 'little', signed=True)
     name = code.decode('latin-1').strip('\0 ')
     if not (name.isascii() and name.isprintable() and name):
-        return 'its codec'
+        return 'an unnamed codec'
     return _CODECS.get(name.upper(), name)
 
 
