@@ -14,6 +14,7 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader
 
 from . import messages
+from .camera import is_rectified_topic
 from .message_types import CameraInfo, CompressedImage, deserialize_message, Image
 from .outputs import OUTPUTS
 
@@ -238,12 +239,12 @@ class Bag:
         cameras: dict[str, BagCamera] = {}
         for topic in topics:
             name = topic.removesuffix(_COMPRESSED)
-            namespace, _, last = name.rpartition('/')
+            namespace = name.rpartition('/')[0]
             if namespace in cameras:
                 raise BagError(
                     f'{cameras[namespace].image_topic} and {topic} of {self.path} belong to one '
                     'camera: say with --image which to take')
-            cameras[namespace] = BagCamera(namespace, topic, 'rect' in last)
+            cameras[namespace] = BagCamera(namespace, topic, is_rectified_topic(name))
         return list(cameras.values())
 
     def _has_colors(self, connection: Connection) -> bool:

@@ -8,6 +8,7 @@ rectified one.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+import re
 from typing import Any
 
 import cv2
@@ -18,10 +19,19 @@ _LEAST_FOCAL_PX = 0.1
 _MAX_SIDES = 100  # a focal length of a hundred of the longest sides is no camera
 MAX_SIDE_PX = 32767  # OpenCV's fixed-point maps hold 16-bit coordinates
 
-_PINHOLE_MODELS = ('plumb_bob', 'rational_polynomial')
+_PLUMB_BOB, _RATIONAL, _EQUIDISTANT = 'plumb_bob', 'rational_polynomial', 'equidistant'
 _PINHOLE_COEFFICIENTS = (4, 5, 8, 12, 14)  # what OpenCV accepts: k1 k2 p1 p2 [k3 [k4 k5 k6 ...]]
-_FISHEYE_MODEL = 'equidistant'
-_FISHEYE_COEFFICIENTS = 4
+_PLUMB_BOB_COEFFICIENTS = 5
+_EQUIDISTANT_COEFFICIENTS = 4
+# Other names for these, of Kalibr, OpenCV, librealsense, ORB-SLAM and early camera_calibration.
+_OTHER_NAMES = {
+    'radtan': _PLUMB_BOB, 'brown_conrady': _PLUMB_BOB, 'rational': _RATIONAL,
+    'fisheye': _EQUIDISTANT, 'equi': _EQUIDISTANT, 'opencv_fisheye': _EQUIDISTANT,
+    'kannala_brandt': _EQUIDISTANT, 'kannala_brandt4': _EQUIDISTANT,
+    'kannalabrandt4': _EQUIDISTANT, 'kannalabrandt8': _EQUIDISTANT, 'none': ''}
+_RECTIFIED_WORDS = {'rect', 'rectified'}
+_KNOWN_MODELS = (
+    f'{_PLUMB_BOB} (4 or 5 coefficients), {_RATIONAL} (8, 12 or 14) or {_EQUIDISTANT} (4)')
 
 
 class CameraError(ValueError):
@@ -235,22 +245,11 @@ class Rectifier:
         """The camera of the raw images; ``model.rectified()`` is that of the results."""
         size = (model.width_px, model.height_px)
         target = model.rectified_intrinsics
-        if model.d.size == 0 or not model.d.any():
-            maps = cv2.initUndistortRectifyMap(
-                model.k, None, model.r, target, size, cv2.CV_32FC1)
-        elif model.distortion_model in _PINHOLE_MODELS:
-            _check_coefficients(model, _PINHOLE_COEFFICIENTS)
-            maps = cv2.initUndistortRectifyMap(
-                model.k, model.d, model.r, target, size, cv2.CV_32FC1)
-        elif model.distortion_model == _FISHEYE_MODEL:
-            _check_coefficients(model, (_FISHEYE_COEFFICIENTS,))
-            maps = cv2.fisheye.initUndistortRectifyMap(
-                model.k, model.d, model.r, target, size, cv2.CV_32FC1)
-        else:
-            raise CameraError(
-                f'the distortion model {model.distortion_model!r} is not known; rectification '
-                f'knows {", ".join(_PINHOLE_MODELS)} and {_FISHEYE_MODEL}')
-        map_x, map_y = maps
+        name, d = usable_distortion(model.distortion_model, model.d)
+        make_maps = (
+            cv2.fisheye.initUndistortRectifyMap if name == _EQUIDISTANT else
+            cv2.initUndistortRectifyMap)
+        map_x, map_y = make_maps(model.k, d, model.r, target, size, cv2.CV_32FC1)
         self.seen = (
             (map_x >= 0) & (map_x <= model.width_px - 1)
             & (map_y >= 0) & (map_y <= model.height_px - 1))
@@ -277,34 +276,164 @@ class Rectifier:
         return cv2.remap(image, *self._maps, cv2.INTER_LINEAR)
 
 
+def usable_distortion(name: str, d: np.ndarray) -> tuple[str, np.ndarray]:
+    """
+    Return a distortion model by the name that ROS has for it, with as many coefficients as it has.
+
+    :param name: that of ROS, or another in use: ``radtan``, ``fisheye``, ``kannala_brandt4`` ...
+    :param d: (N,) float64 coefficients; if all are zero there is no distortion under any name.
+    :returns: ``plumb_bob``, ``rational_polynomial`` or ``equidistant``, and its coefficients. More
+        than five of ``plumb_bob`` are those of ``rational_polynomial``, as in ``image_geometry``;
+        without distortion it is ``plumb_bob``.
+    :raises CameraError: if the model is unknown, or has another number of coefficients.
+    """
+    if not d.any():
+        return _PLUMB_BOB, d
+    model = _model_named(name)
+    if not model:
+        raise CameraError(
+            f'the distortion coefficients {d.tolist()} are not zero, and the distortion model '
+            f'is {name!r}; it must be {_KNOWN_MODELS}')
+    if model == _EQUIDISTANT:
+        if d.size < _EQUIDISTANT_COEFFICIENTS or d[_EQUIDISTANT_COEFFICIENTS:].any():
+            raise CameraError(
+                f'the distortion model {name!r} has {_EQUIDISTANT_COEFFICIENTS} coefficients, '
+                f'not {d.size}: {d.tolist()}; only zeros may follow')
+        return model, d[:_EQUIDISTANT_COEFFICIENTS]
+    if d.size not in _PINHOLE_COEFFICIENTS:
+        raise CameraError(
+            f'the distortion model {name!r} has '
+            f'{" or ".join(map(str, _PINHOLE_COEFFICIENTS))} coefficients, not {d.size}: '
+            f'{d.tolist()}')
+    return _RATIONAL if d[_PLUMB_BOB_COEFFICIENTS:].any() else model, d
+
+
+def is_rectified_topic(topic: str) -> bool:
+    """
+    Return whether the name of a topic says that its images are rectified.
+
+    :param topic: of raw images: the last part of ``/front/image_rect_color`` has the word
+        ``rect``; that of ``/front/image_corrected`` does not.
+    """
+    return not _RECTIFIED_WORDS.isdisjoint(topic.rpartition('/')[2].lower().split('_'))
+
+
 def read_calibration(path: str | Path) -> CameraModel:
     """
-    Read a calibration file in the form of ``camera_info_manager``.
+    Read a calibration file of camera_calibration (``camera_info_manager``), OpenCV or Kalibr.
 
     :param path: a YAML file with image_width, image_height, camera_matrix, and usually
         distortion_model, distortion_coefficients, rectification_matrix and projection_matrix; each
-        matrix has rows, cols and data.
+        matrix has rows, cols and data. Or a camera chain of Kalibr with one camera.
     :returns: the camera at the size that was calibrated.
     :raises CameraError: naming the file and what is missing or wrong in it.
     """
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = Path(path).read_text(encoding='utf-8-sig')
+        # OpenCV's first line is no directive of YAML: it has a colon for the space.
+        content = _CalibrationLoader(re.sub(r'\A\s*%YAML:.*', '', text)).get_single_data()
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise CameraError(f'cannot read the calibration {path}: {error}') from error
     try:
         if not isinstance(content, dict):
             raise CameraError('it is not a mapping with image_width, camera_matrix and so on')
-        width_px, height_px = (_side(content, key) for key in ('image_width', 'image_height'))
-        _check_size(width_px, height_px)
-        return CameraModel.from_calibration(
-            width_px, height_px,
-            _entries(content, 'camera_matrix', None),
-            _entries(content, 'distortion_coefficients', ()),
-            _entries(content, 'rectification_matrix', np.eye(3)),
-            _entries(content, 'projection_matrix', np.zeros((3, 4))),
-            str(content.get('distortion_model', 'plumb_bob')))
+        chain = {name: about for name, about in content.items()
+                 if isinstance(about, dict) and 'intrinsics' in about}
+        return _kalibr_camera(chain) if chain else _ros_camera(content)
     except CameraError as error:
         raise CameraError(f'the calibration {path} is wrong: {error}') from error
+
+
+class _CalibrationLoader(yaml.SafeLoader):
+    """Reads a matrix of OpenCV as a mapping with rows, cols and data."""
+
+    def opencv_matrix(self, node: yaml.MappingNode) -> dict[Any, Any]:
+        return self.construct_mapping(node, deep=True)
+
+
+_CalibrationLoader.add_constructor(
+    'tag:yaml.org,2002:opencv-matrix', _CalibrationLoader.opencv_matrix)
+
+
+def _ros_camera(content: dict[str, Any]) -> CameraModel:
+    width_px, height_px = (_side(content, key) for key in ('image_width', 'image_height'))
+    _check_size(width_px, height_px)
+    d = np.asarray(_entries(content, 'distortion_coefficients', ()), np.float64)
+    camera_model = content.get('camera_model')
+    if 'fisheye_model' in content:  # of OpenCV's calibration sample
+        camera_model = 'fisheye' if content['fisheye_model'] else _PLUMB_BOB
+    name, d = _named_distortion(camera_model, content.get('distortion_model'), d)
+    return CameraModel.from_calibration(
+        width_px, height_px,
+        _entries(content, 'camera_matrix', None),
+        d,
+        _entries(content, 'rectification_matrix', np.eye(3)),
+        _entries(content, 'projection_matrix', np.zeros((3, 4))),
+        name)
+
+
+def _kalibr_camera(chain: dict[str, dict[str, Any]]) -> CameraModel:
+    if len(chain) > 1:
+        raise CameraError(
+            f'it must have one camera of Kalibr, and has {", ".join(map(str, chain))}; copy the '
+            'part of the wanted one to a file of its own')
+    (camera, about), = chain.items()
+    if about.get('camera_model') != 'pinhole':
+        raise CameraError(
+            f"the camera_model of Kalibr must be pinhole, not {about.get('camera_model')!r}")
+    try:
+        fx, fy, cx, cy = map(float, about['intrinsics'])
+        width_px, height_px = map(int, about['resolution'])
+        d = np.array(about.get('distortion_coeffs', ()), np.float64).reshape(-1)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CameraError(
+            f'{camera} must have four intrinsics, the resolution and distortion_coeffs, '
+            f'got {about!r}') from error
+    name, d = _named_distortion('', about.get('distortion_model'), d)
+    return CameraModel.from_calibration(
+        width_px, height_px, (fx, 0, cx, 0, fy, cy, 0, 0, 1), d, np.eye(3), np.zeros(12), name)
+
+
+def _named_distortion(
+    camera_model: Any, distortion_model: Any, d: np.ndarray,
+) -> tuple[str, np.ndarray]:
+    """
+    Return the distortion model, by ROS's name, and its coefficients of what a file says of both.
+
+    :raises CameraError: if that is nothing, or a contradiction.
+    """
+    lens, name = (
+        '' if text is None else str(text) for text in (camera_model, distortion_model))
+    lens_model = '' if lens.strip().lower() in ('', 'pinhole') else _model_named(lens)
+    model = _model_named(name)
+    # A pinhole may be equidistant, in Kalibr's words.
+    if lens_model and model and (lens_model == _EQUIDISTANT) != (model == _EQUIDISTANT):
+        raise CameraError(
+            f'camera_model {lens!r} and distortion_model {name!r} contradict each other: correct '
+            'one of them')
+    if name.strip() or lens_model or not d.any():
+        return usable_distortion(name if model or not lens_model else lens, d)
+    # A pinhole without more is OpenCV's; and no program writes five for an equidistant lens
+    # without a word of it.
+    if lens.strip() or d.size > _EQUIDISTANT_COEFFICIENTS:
+        return usable_distortion(_PLUMB_BOB, d)
+    raise CameraError(
+        f'the distortion coefficients {d.tolist()} may be those of {_PLUMB_BOB} or of '
+        f'{_EQUIDISTANT}: say which with distortion_model')
+
+
+def _model_named(name: str) -> str:
+    """
+    Return the distortion model by ROS's name, empty for none.
+
+    :raises CameraError: if it is unknown.
+    """
+    word = re.sub('[^a-z0-9]+', '_', name.strip().lower())
+    model = _OTHER_NAMES.get(word, word)
+    if model not in (_PLUMB_BOB, _RATIONAL, _EQUIDISTANT, ''):
+        raise CameraError(
+            f'the distortion model {name!r} is not known; it must be {_KNOWN_MODELS}')
+    return model
 
 
 def _side(content: dict[str, Any], key: str) -> int:
@@ -343,10 +472,3 @@ def _check_size(width_px: int, height_px: int) -> None:
     if not (0 < width_px <= MAX_SIDE_PX and 0 < height_px <= MAX_SIDE_PX):
         raise CameraError(
             f'image sides are 1 to {MAX_SIDE_PX} pixels, not {width_px} x {height_px}')
-
-
-def _check_coefficients(model: CameraModel, numbers: tuple[int, ...]) -> None:
-    if model.d.size not in numbers:
-        raise CameraError(
-            f"the distortion model '{model.distortion_model}' has "
-            f'{" or ".join(map(str, numbers))} coefficients, not {model.d.size}')

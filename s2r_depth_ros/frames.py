@@ -1,11 +1,12 @@
 """Images of a folder, a video or a webcam, one after the other, and what is known of the lens."""
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 import json
 import math
 from pathlib import Path
 import re
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import cv2
 import numpy as np
@@ -14,11 +15,25 @@ from .camera import CameraModel
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
 MANIFEST = 'manifest.json'
+# Above it a header's rate is often the clock of the stamps, not of the images.
+_CREDIBLE_RATE_HZ = 240.0
+_TIMED_IMAGES = 30
+_SQUARE = 0.01
+_MOST_ANAMORPHIC = 10.0
 _WEBCAM = re.compile(r'webcam(?::(\d+))?')
 # Headers of whole videos promise up to so much more than there is.
 _MISSING_FRACTION = 0.02
 _MISSING_S = 0.2
 _SAME_ASPECT = 0.01
+
+
+_CODECS = {
+    'AV01': 'AV1', 'HEV1': 'HEVC', 'HVC1': 'HEVC', 'HEVC': 'HEVC', 'VP90': 'VP9', 'VP09': 'VP9',
+    'VP80': 'VP8', 'VVC1': 'VVC', 'VVI1': 'VVC', 'AVC1': 'H.264', 'H264': 'H.264'}
+# Identities of elements of Matroska (RFC 9559).
+_EBML, _SEGMENT = bytes.fromhex('1A45DFA3'), bytes.fromhex('18538067')
+_INFO, _TICK = bytes.fromhex('1549A966'), bytes.fromhex('2AD7B1')
+_CLUSTER, _CLUSTER_TICKS = bytes.fromhex('1F43B675'), bytes.fromhex('E7')
 
 
 class FrameError(ValueError):
@@ -31,13 +46,31 @@ class Frame(NamedTuple):
 
     ``name`` is the file's name without its suffix, or the number in a video; ``rgb`` is (H, W, 3)
     uint8; ``intrinsics`` is its (3, 3) camera matrix in pixels, None where nothing is known;
-    ``stamp_s`` its time in a video, None where nothing says it.
+    ``stamp_s`` its time in a video, None where nothing says it. ``pixel_aspect`` is width by
+    height of the pixels that a video stores, where these are not square; ``rgb`` has square ones.
     """
 
     name: str
     rgb: np.ndarray
     intrinsics: np.ndarray | None
     stamp_s: float | None = None
+    pixel_aspect: float = 1.0
+
+
+class _Film(NamedTuple):
+    """
+    What is known of a video beside its images.
+
+    ``images`` is how many images there should be, 0 if nothing says it; ``end_s`` the time of the
+    end of the last one, as counted from ``begin_s``; ``is_whole`` whether the file is as long as
+    its header says, None if that says nothing.
+    """
+
+    images: int
+    rate_hz: float | None
+    begin_s: float
+    end_s: float | None
+    is_whole: bool | None
 
 
 class FrameSource:
@@ -61,7 +94,8 @@ class FrameSource:
         webcam = _WEBCAM.fullmatch(str(path))
         self.is_live = webcam is not None
         """Whether it goes on until somebody stops it."""
-        self._video = int(webcam[1] or 0) if webcam else str(self._path)
+        # Absolute: FFmpeg takes what is before a colon for a protocol.
+        self._video = int(webcam[1] or 0) if webcam else str(self._path.absolute())
         if webcam:
             if not _opens_as_video(self._video):
                 raise FrameError(f'there is no webcam {self._video}, or another program uses it')
@@ -79,7 +113,9 @@ class FrameSource:
             self._images = [(self._path, None)]
         else:
             if not _opens_as_video(self._video):
-                raise FrameError(f'{self._path} is no image, and OpenCV cannot open it as a video')
+                raise FrameError(
+                    f'{self._path} is no image, and OpenCV cannot open it as a video; one that '
+                    'was cut short may lack the index that was to come at its end')
 
     def __iter__(self) -> Iterator[Frame]:
         """Read frame after frame."""
@@ -89,7 +125,7 @@ class FrameSource:
         """Return how many frames there should be; for a video, what its header says, or 0."""
         if self._images:
             return len(self._images)
-        return 0 if self.is_live else max(0, int(self._property(cv2.CAP_PROP_FRAME_COUNT)))
+        return 0 if self.is_live else self._film.images
 
     @property
     def is_film(self) -> bool:
@@ -98,16 +134,31 @@ class FrameSource:
 
     @property
     def rate_hz(self) -> float | None:
-        """Images a second of a video; None where nothing says it."""
-        rate_hz = 0.0 if self._images else self._property(cv2.CAP_PROP_FPS)
-        return rate_hz if 0 < rate_hz < 1000 else None
+        """Images a second of a video, of its first ones if that varies; None if unknown."""
+        return None if self._images else self._film.rate_hz
 
-    def _property(self, which: int) -> float:
+    @cached_property
+    def _film(self) -> _Film:
         video = cv2.VideoCapture(self._video)
         try:
-            return video.get(which)
+            count = video.get(cv2.CAP_PROP_FRAME_COUNT)
+            header_rate_hz = video.get(cv2.CAP_PROP_FPS)
+            rate_hz: float | None = header_rate_hz
+            if not self.is_live and header_rate_hz > _CREDIBLE_RATE_HZ:
+                rate_hz = _measured_rate_hz(video)
         finally:
             video.release()
+        if not math.isfinite(header_rate_hz) or header_rate_hz <= 0:
+            return _Film(max(0, int(count)), None, 0.0, None, None)
+        begin_s, is_whole = 0.0, None
+        if not self.is_live:
+            begin_s, is_whole = _matroska_begin(self._path)
+        end_s = max(0.0, count / header_rate_hz)
+        if rate_hz is None:
+            return _Film(0, None, begin_s, end_s, is_whole)
+        expected = count if rate_hz == header_rate_hz and not begin_s else (
+            (end_s - begin_s) * rate_hz)
+        return _Film(max(0, round(expected)), rate_hz, begin_s, end_s, is_whole)
 
     def _read_images(self) -> Iterator[Frame]:
         for file, intrinsics in self._images:
@@ -122,29 +173,42 @@ class FrameSource:
             yield Frame(file.stem, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), intrinsics)
 
     def _read_video(self) -> Iterator[Frame]:
+        film = self._film
         video = cv2.VideoCapture(self._video)
-        promised = max(0, int(video.get(cv2.CAP_PROP_FRAME_COUNT)))
-        rate_hz = self.rate_hz
-        number, stamp_s = 0, 0.0
+        pixel_aspect = _pixel_aspect(video)
+        codec = _codec(video)
+        number, stamp_s, spacing_s = 0, 0.0, 1 / (film.rate_hz or math.inf)
+        has_all_stamps = True
         try:
             while True:
                 is_read, bgr = video.read()
                 if not is_read:
                     break
                 if not self.is_live:
-                    stamp_s = video.get(cv2.CAP_PROP_POS_MSEC) / 1e3
+                    read_s = video.get(cv2.CAP_PROP_POS_MSEC) / 1e3
+                    if number and not read_s > stamp_s:  # OpenCV 4.6 does not know the last ones
+                        has_all_stamps = False
+                        read_s = stamp_s + spacing_s
+                    elif number:
+                        spacing_s = read_s - stamp_s
+                    stamp_s = read_s
+                rgb = _with_square_pixels(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), pixel_aspect)
                 yield Frame(
-                    f'{number:06d}', cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), None,
-                    None if self.is_live else stamp_s)
+                    f'{number:06d}', rgb, None, None if self.is_live else stamp_s, pixel_aspect)
                 number += 1
         finally:
             video.release()
         if self.is_live:
             self._on_skipped(f'webcam {self._video} gives no more images')
-        elif (promised - number > max(1, promised * _MISSING_FRACTION)
-              and not _is_at_end(stamp_s, promised, rate_hz)):
+        elif number == 0:
             self._on_skipped(
-                f'{self._path} is broken: it ends after {number} of the {promised} images that '
+                f'OpenCV cannot decode {codec}, the codec of {self._path}: no image of it could '
+                'be read; convert it, for example: ffmpeg -i IN -c:v libx264 OUT.mp4')
+        elif (film.images - number > max(1, film.images * _MISSING_FRACTION)
+              and not (film.is_whole and not has_all_stamps)
+              and not _is_at_end(stamp_s, film)):
+            self._on_skipped(
+                f'{self._path} is broken: it ends after {number} of the {film.images} images that '
                 'its header promises')
 
 
@@ -187,8 +251,11 @@ class Lens:
     def shape_fault(self, frame: Frame) -> str:
         """Return why the calibration can hardly be of this image, empty if it can."""
         known, (height_px, width_px) = self.calibration, frame.rgb.shape[:2]
-        if known is None or abs(
-                width_px / height_px / (known.width_px / known.height_px) - 1) < _SAME_ASPECT:
+        # It may have been made of the pixels of a film as they are stored, or as they are shown.
+        if known is None or any(
+                abs(aspect / (known.width_px / known.height_px) - 1) < _SAME_ASPECT
+                for aspect in (
+                    width_px / height_px, width_px / height_px / frame.pixel_aspect)):
             return ''
         return (
             f'the calibration is for {known.width_px} x {known.height_px} pixels, images of '
@@ -225,21 +292,106 @@ def _camera_matrix(intrinsics: Any) -> np.ndarray | None:
     return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
 
 
-def _is_at_end(stamp_s: float, promised: int, rate_hz: float | None) -> bool:
+def _is_at_end(stamp_s: float, film: _Film) -> bool:
     """
     Return whether the time of the last image is the end of the film.
 
-    Where the rate varies, as in films of a screen, a header's count is that time in other words.
+    Where the rate varies, as in films of a screen, a header's count is that time in other words;
+    it may be counted from 0 although the first image comes later.
     """
-    if rate_hz is None:
+    if film.end_s is None:
         return False
-    end_s = promised / rate_hz
-    return end_s - stamp_s <= max(_MISSING_S, 4 / rate_hz, end_s * _MISSING_FRACTION)
+    missing_s = film.end_s - stamp_s - film.begin_s
+    spacing_s = 4 / film.rate_hz if film.rate_hz else 0.0
+    return missing_s <= max(_MISSING_S, spacing_s, film.end_s * _MISSING_FRACTION)
+
+
+def _measured_rate_hz(video: cv2.VideoCapture) -> float | None:
+    """Return the rate of the next images by their stamps; None if there are too few to tell."""
+    stamps_s: list[float] = []
+    while len(stamps_s) < _TIMED_IMAGES and video.grab():
+        stamps_s.append(video.get(cv2.CAP_PROP_POS_MSEC) / 1e3)
+    spacings_s = np.diff(stamps_s)
+    spacings_s = spacings_s[spacings_s > 0]
+    return float(1 / np.median(spacings_s)) if spacings_s.size else None
+
+
+def _pixel_aspect(video: cv2.VideoCapture) -> float:
+    """Return width by height of the pixels, as the images are turned."""
+    across, down = video.get(cv2.CAP_PROP_SAR_NUM), video.get(cv2.CAP_PROP_SAR_DEN)
+    if not (across > 0 and down > 0 and 1 / _MOST_ANAMORPHIC < across / down < _MOST_ANAMORPHIC):
+        return 1.0
+    aspect = across / down
+    if (video.get(cv2.CAP_PROP_ORIENTATION_AUTO)
+            and video.get(cv2.CAP_PROP_ORIENTATION_META) % 180 == 90):
+        aspect = 1 / aspect
+    return aspect if abs(aspect - 1) > _SQUARE else 1.0
+
+
+def _with_square_pixels(rgb: np.ndarray, pixel_aspect: float) -> np.ndarray:
+    """Stretch the shorter side of the pixels, as a player does."""
+    if pixel_aspect == 1:
+        return rgb
+    height_px, width_px = rgb.shape[:2]
+    return cv2.resize(rgb, (
+        round(width_px * max(1.0, pixel_aspect)), round(height_px * max(1.0, 1 / pixel_aspect))))
+
+
+def _codec(video: cv2.VideoCapture) -> str:
+    """Return the name of the codec, with that by which people know it."""
+    code = int(video.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, 'little', signed=True)
+    name = code.decode('latin-1').strip('\0 ')
+    if not (name.isascii() and name.isprintable() and name):
+        return 'an unnamed codec'
+    return _CODECS.get(name.upper(), name)
+
+
+def _matroska_begin(path: Path) -> tuple[float, bool | None]:
+    """
+    Return the time of the first cluster of a Matroska file or WebM, and whether the file is whole.
+
+    OpenCV counts the time of an image from the first one, and the duration from 0.
+
+    :param path: of any video.
+    :returns: seconds, 0 for another format or one that does not say; None if the file does not say
+        how long it is.
+    """
+    is_whole, tick_ns = None, 1_000_000
+    with path.open('rb') as file:
+        file_bytes = file.seek(0, 2)
+        file.seek(0)
+        if file.read(4) != _EBML:
+            return 0.0, None
+        file.seek(0)
+        while True:
+            identity = _ebml_bytes(file)
+            size = _ebml_bytes(file)
+            if not identity or not size:
+                return 0.0, is_whole
+            # The first set bit of a size says how long that is; all ones say that it is unknown.
+            mask = (1 << 7 * len(size)) - 1
+            content_bytes = int.from_bytes(size, 'big') & mask
+            if identity == _SEGMENT and content_bytes != mask:
+                is_whole = file.tell() + content_bytes <= file_bytes
+            if identity == _TICK:
+                tick_ns = int.from_bytes(file.read(min(8, content_bytes)), 'big')
+            elif identity == _CLUSTER_TICKS:
+                ticks = int.from_bytes(file.read(min(8, content_bytes)), 'big')
+                return ticks * tick_ns * 1e-9, is_whole
+            elif identity not in (_SEGMENT, _INFO, _CLUSTER):
+                file.seek(content_bytes, 1)
+
+
+def _ebml_bytes(file: BinaryIO) -> bytes:
+    """Read a number whose first byte has as many leading zeros as bytes follow; empty if none."""
+    first = file.read(1)
+    return first + file.read(8 - first[0].bit_length()) if first and first[0] else b''
 
 
 def _opens_as_video(path: str | int) -> bool:
     video = cv2.VideoCapture(path)
     try:
-        return video.isOpened()
+        # That reads the files whose names are alike, for want of a video.
+        return video.isOpened() and video.getBackendName() != 'CV_IMAGES'
     finally:
         video.release()

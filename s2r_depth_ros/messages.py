@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from array import array
 from io import BytesIO
+import re
 from typing import Any, TYPE_CHECKING
 
 import cv2
@@ -70,6 +71,7 @@ _CONVERTED = {
     'bayer_gbrg8': (1, 'bayer_gbrg8'),
     'bayer_grbg8': (1, 'bayer_grbg8'),
 }
+_MOSAIC = re.compile(r'(bayer_[a-z]{4})(8|16)?')
 # A plane of Y, then one of interleaved chroma at half the resolution; cv_bridge cannot read them.
 _YUV420 = {'nv12': cv2.COLOR_YUV2RGB_NV12, 'nv21': cv2.COLOR_YUV2RGB_NV21}
 
@@ -156,7 +158,8 @@ def compressed_to_rgb(msg: CompressedImage, max_pixels: int = MAX_PIXELS) -> np.
     file without an error, so the end marker is looked for first; damage in the middle of a JPEG
     cannot be seen.
 
-    :param msg: what lies in ``data`` decides, not ``format``; except that depth is refused.
+    :param msg: what lies in ``data`` decides, not ``format``; except that depth is refused, and
+        that a grey image of a Bayer encoding is its mosaic.
     :param max_pixels: the largest acceptable width times height.
     :returns: (H, W, 3) uint8 RGB; 16-bit PNGs are scaled to 8 bits.
     :raises MessageError: with the cause.
@@ -180,15 +183,21 @@ def compressed_to_rgb(msg: CompressedImage, max_pixels: int = MAX_PIXELS) -> np.
         raise MessageError(
             'too_large', f'the JPEG has {data.count(_JPEG_SCAN)} scans, the limit is '
             f'{_MOST_JPEG_SCANS}')
+    mosaic = _MOSAIC.fullmatch(encoding.lower())
+    flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR if mosaic else cv2.IMREAD_COLOR
     encoded = np.frombuffer(data, np.uint8)
     try:
-        bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        pixels = cv2.imdecode(encoded, flags | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
         raise MessageError('undecodable', f'the compressed image is damaged: {error}') from error
-    if bgr is None or bgr.shape[:2] != (height, width):
+    if pixels is None or pixels.shape[:2] != (height, width):
         raise MessageError(
             'undecodable', f'the compressed image of {len(data)} bytes is damaged')
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
+    if pixels.dtype == np.uint16:
+        pixels = cv2.convertScaleAbs(pixels, alpha=1 / 257)
+    if mosaic and pixels.ndim == 2:
+        return image_to_rgb(_image(pixels, width, f'{mosaic[1]}8', msg.header), max_pixels)
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
 
 
 def depth_to_mm(depth_m: np.ndarray) -> np.ndarray:

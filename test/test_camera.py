@@ -3,7 +3,13 @@ import cv2
 import numpy as np
 import pytest
 
-from s2r_depth_ros.camera import CameraError, CameraModel, Rectifier
+from s2r_depth_ros.camera import (
+    CameraError,
+    CameraModel,
+    is_rectified_topic,
+    read_calibration,
+    Rectifier,
+)
 
 K = np.array([[100.0, 0.0, 50.0], [0.0, 80.0, 30.0], [0.0, 0.0, 1.0]])
 P = np.array([[90.0, 0.0, 48.0, -9.0], [0.0, 90.0, 28.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
@@ -156,6 +162,13 @@ def test_fisheye_rectification_agrees_with_opencv():
     assert difference.mean() < 0.01
 
 
+def test_a_fifth_coefficient_of_zero_changes_nothing_of_a_fisheye():
+    image, d = picture(100, 60), (0.1, -0.02, 0.003, 0.001)
+    np.testing.assert_array_equal(*(
+        Rectifier(calibrated(d=coefficients, name='equidistant')).rectify(image)
+        for coefficients in (d, (*d, 0.0))))
+
+
 def test_rotation_moves_the_picture_by_focal_length_times_angle():
     angle = 0.1
     r, _ = cv2.Rodrigues(np.array([0.0, angle, 0.0]))
@@ -195,6 +208,8 @@ def test_unknown_distortion_is_refused_by_name():
         Rectifier(calibrated(d=(0.1, 0.2), name='double_sphere'))
     with pytest.raises(CameraError, match='4 coefficients, not 5'):
         Rectifier(calibrated(d=PLUMB_BOB, name='equidistant'))
+    with pytest.raises(CameraError, match='not zero, and the distortion model is'):
+        Rectifier(calibrated(d=PLUMB_BOB, name=''))
     with pytest.raises(CameraError, match='coefficients, not 3'):
         Rectifier(calibrated(d=(0.1, 0.2, 0.3)))
 
@@ -219,3 +234,115 @@ def test_absurd_but_finite_intrinsics_are_refused(fx, cx):
     with pytest.raises(CameraError, match='calibration'):
         CameraModel.from_intrinsics(
             160, 120, np.array([[fx, 0, cx], [0, 100.0, 60.0], [0, 0, 1]]))
+
+
+def calibration_file(folder, *lines, d=None):
+    """Write a calibration as ROS does, with these lines and coefficients."""
+    file = folder / 'camera.yaml'
+    coefficients = () if d is None else (
+        f'distortion_coefficients: {{rows: 1, cols: {len(d)}, data: {list(d)}}}',)
+    file.write_text('\n'.join((
+        'image_width: 100', 'image_height: 60',
+        f'camera_matrix: {{rows: 3, cols: 3, data: {K.ravel().tolist()}}}', *lines,
+        *coefficients)))
+    return file
+
+
+FISHEYE = (0.1, -0.02, 0.003, 0.001)
+RATIONAL = (*PLUMB_BOB, 0.1, -0.05, 0.01)
+
+
+@pytest.mark.parametrize(('lines', 'd', 'name', 'coefficients'), [
+    (('camera_model: fisheye',), FISHEYE, 'equidistant', FISHEYE),
+    (('camera_model: fisheye',), (*FISHEYE, 0.0), 'equidistant', FISHEYE),
+    (('distortion_model: fisheye',), FISHEYE, 'equidistant', FISHEYE),
+    (('distortion_model: kannala-brandt',), FISHEYE, 'equidistant', FISHEYE),
+    (('distortion_model: KannalaBrandt8',), FISHEYE, 'equidistant', FISHEYE),
+    (('distortion_model: equidistant',), (*FISHEYE, 0.0), 'equidistant', FISHEYE),
+    (('camera_model: pinhole', 'distortion_model: equidistant'), FISHEYE, 'equidistant', FISHEYE),
+    (('camera_model: pinhole',), FISHEYE, 'plumb_bob', FISHEYE),
+    (('camera_model: plumb_bob',), PLUMB_BOB, 'plumb_bob', PLUMB_BOB),
+    (('distortion_model: radtan',), FISHEYE, 'plumb_bob', FISHEYE),
+    ((), PLUMB_BOB, 'plumb_bob', PLUMB_BOB),
+    (('distortion_model: plumb_bob',), RATIONAL, 'rational_polynomial', RATIONAL),
+    (('distortion_model: rational_polynomial',), (*RATIONAL, *[0.01] * 6),
+     'rational_polynomial', (*RATIONAL, *[0.01] * 6)),
+    (('distortion_model: none',), (0.0,) * 5, 'plumb_bob', (0.0,) * 5),
+])
+def test_a_calibration_names_its_lens_in_any_words(tmp_path, lines, d, name, coefficients):
+    model = read_calibration(calibration_file(tmp_path, *lines, d=d))
+    assert (model.distortion_model, tuple(model.d)) == (name, coefficients)
+    Rectifier(model)
+
+
+@pytest.mark.parametrize(('lines', 'd', 'reason'), [
+    ((), FISHEYE, 'may be those of plumb_bob or of equidistant'),
+    (('camera_model: fisheye', 'distortion_model: plumb_bob'), PLUMB_BOB, 'contradict'),
+    (('camera_model: plumb_bob', 'distortion_model: equidistant'), FISHEYE, 'contradict'),
+    (('camera_model: omni', 'distortion_model: radtan'), FISHEYE, "'omni' is not known"),
+    (('camera_model: fisheye',), PLUMB_BOB, "'fisheye' has 4 coefficients, not 5"),
+    (('distortion_model: equidistant',), (*FISHEYE, 0.1), 'only zeros may follow'),
+    (('distortion_model: equidistant',), FISHEYE[:3], '4 coefficients, not 3'),
+    (('distortion_model: none',), PLUMB_BOB, "not zero, and the distortion model is 'none'"),
+    (('distortion_model: double_sphere',), (0.0,) * 4,
+     "'double_sphere' is not known.*plumb_bob.*rational_polynomial.*equidistant"),
+    (('distortion_model: thin_prism',), (0.1,) * 12, "'thin_prism' is not known.*plumb_bob"),
+])
+def test_a_lens_that_would_have_to_be_guessed_is_refused(tmp_path, lines, d, reason):
+    with pytest.raises(CameraError, match=f'camera.yaml is wrong: .*{reason}'):
+        read_calibration(calibration_file(tmp_path, *lines, d=d))
+
+
+@pytest.mark.parametrize(('flag', 'd', 'name'), [
+    ('fisheye_model: 1', FISHEYE, 'equidistant'), ('fisheye_model: 0', FISHEYE, 'plumb_bob'),
+    ('flags: 0', PLUMB_BOB, 'plumb_bob')])
+def test_a_calibration_of_opencv_is_read(tmp_path, flag, d, name):
+    file = tmp_path / 'camera.yml'
+    storage = cv2.FileStorage(str(file), cv2.FILE_STORAGE_WRITE)
+    storage.write('image_width', 100)
+    storage.write('image_height', 60)
+    key, value = flag.split(': ')
+    storage.write(key, int(value))
+    storage.write('camera_matrix', K)
+    storage.write('distortion_coefficients', np.array(d).reshape(-1, 1))
+    storage.release()
+    assert file.read_text().startswith('%YAML:1.0')
+    model = read_calibration(file)
+    np.testing.assert_array_equal(model.k, K)
+    assert (model.distortion_model, tuple(model.d)) == (name, d)
+
+
+KALIBR = """{camera}:
+  camera_model: {lens}
+  distortion_coeffs: [0.1, -0.02, 0.003, 0.001]
+  distortion_model: {name}
+  intrinsics: [100.0, 80.0, 50.0, 30.0]
+  resolution: [100, 60]
+  rostopic: /{camera}/image_raw
+"""
+
+
+@pytest.mark.parametrize(('name', 'ros_name'), [
+    ('equidistant', 'equidistant'), ('radtan', 'plumb_bob')])
+def test_a_calibration_of_kalibr_is_read(tmp_path, name, ros_name):
+    file = tmp_path / 'camchain.yaml'
+    file.write_text(KALIBR.format(camera='cam1', lens='pinhole', name=name))
+    model = read_calibration(file)
+    np.testing.assert_array_equal(model.k, K)
+    assert (model.width_px, model.height_px) == (100, 60)
+    assert (model.distortion_model, tuple(model.d)) == (ros_name, FISHEYE)
+    file.write_text(KALIBR.format(camera='cam0', lens='omni', name=name))
+    with pytest.raises(CameraError, match="must be pinhole, not 'omni'"):
+        read_calibration(file)
+    file.write_text(''.join(KALIBR.format(camera=camera, lens='pinhole', name=name)
+                            for camera in ('cam0', 'cam1')))
+    with pytest.raises(CameraError, match='has cam0, cam1; copy'):
+        read_calibration(file)
+
+
+@pytest.mark.parametrize(('last', 'is_rectified'), [
+    ('image_rect', True), ('image_rect_color', True), ('image_rect_raw', True),
+    ('image_rectified', True), ('image_raw', False), ('image_corrected', False),
+    ('rectangle', False), ('direct', False), ('image_unrectified', False)])
+def test_a_topic_is_rectified_by_a_word_of_its_last_part(last, is_rectified):
+    assert is_rectified_topic(f'/rect/{last}') is is_rectified

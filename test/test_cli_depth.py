@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from plyfile import PlyData
 import pytest
+from rosbags.rosbag2 import Writer
+from rosbags.typesys import get_typestore, Stores
 import yaml
 
 import s2r_depth_ros
@@ -21,7 +23,8 @@ from s2r_depth_ros.cli.depth_files import DepthFiles
 from s2r_depth_ros.cli.offline import OfflineDepth
 from s2r_depth_ros.colors import color_depth
 from s2r_depth_ros.frames import FrameSource
-from s2r_depth_ros.message_types import Header
+from s2r_depth_ros.message_types import Header, serialize_message
+from s2r_depth_ros.messages import pixels_to_image
 from s2r_depth_ros.pipeline import View
 from s2r_depth_ros.predictor import DepthPredictor
 
@@ -345,3 +348,20 @@ def test_verbs_that_need_ros_say_so_where_it_is_missing():
     done = run_without_ros('demo')
     assert done.returncode == 1
     assert done.stderr.startswith('s2r demo needs ROS 2, which is not installed here')
+
+
+@pytest.mark.parametrize(('stamp_ns', 'name'), [
+    (-100_000_000, '-0.100000000'), (-5 * 10**9, '-5.000000000'),
+    ((2**31 - 1) * 10**9 + 7, '2147483647.000000007')])
+def test_files_of_a_bag_have_their_stamp_for_a_name_before_0_too(tmp_path, stamp_ns, name):
+    grey = np.full((48, 64, 3), 90, np.uint8)
+    header = Header()
+    header.stamp.sec, header.stamp.nanosec = divmod(stamp_ns, 10**9)
+    store = get_typestore(Stores.ROS2_JAZZY)
+    with Writer(tmp_path / 'bag', version=9) as writer:
+        connection = writer.add_connection(
+            '/cam/image_raw', 'sensor_msgs/msg/Image', typestore=store)
+        writer.write(connection, 10**9, serialize_message(pixels_to_image(grey, 'bgr8', header)))
+    assert main(['depth', str(tmp_path / 'bag'), '--save', 'npy', '--out', str(tmp_path / 'out'),
+                 '--network-height', '96', '--network-width', '96']) == 0
+    assert [file.name for file in (tmp_path / 'out/depth_m').iterdir()] == [f'{name}.npy']

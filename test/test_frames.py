@@ -79,7 +79,9 @@ def write_video(file, values):
     return file
 
 
-def write_matroska(file, times_ms, images, width_px, height_px):
+def write_matroska(
+    file, times_ms, images, width_px, height_px, codec=b'V_MJPEG', shown_width_px=None,
+):
     """Write JPEGs with their times, which OpenCV's writer cannot say."""
     def element(identity, content):
         return bytes.fromhex(identity) + (len(content) | 1 << 56).to_bytes(8, 'big') + content
@@ -90,9 +92,11 @@ def write_matroska(file, times_ms, images, width_px, height_px):
     header = element('1A45DFA3', element('4282', b'matroska') + number('4287', 4))
     info = element('1549A966', number('2AD7B1', 1_000_000) + element(
         '4489', struct.pack('>d', times_ms[-1] + 33)))
-    size = element('E0', number('B0', width_px) + number('BA', height_px))
+    shown = b'' if shown_width_px is None else (
+        number('54B0', shown_width_px) + number('54BA', height_px))
+    size = element('E0', number('B0', width_px) + number('BA', height_px) + shown)
     track = element('1654AE6B', element('AE', (
-        number('D7', 1) + number('73C5', 1) + number('83', 1) + element('86', b'V_MJPEG') + size)))
+        number('D7', 1) + number('73C5', 1) + number('83', 1) + element('86', codec) + size)))
     clusters = b''.join(
         element('1F43B675', number('E7', time_ms) + element('A3', b'\x81\0\0\x80' + image))
         for time_ms, image in zip(times_ms, images))
@@ -128,6 +132,104 @@ def test_a_whole_film_of_variable_rate_is_not_called_broken_and_has_its_times(tm
     frames = list(FrameSource(tmp_path / 'screen.mkv', no_skips))
     assert [frame.stamp_s for frame in frames] == pytest.approx(
         [time_ms / 1000 for time_ms in times_ms], abs=0.002)
+
+
+def jpegs(number, width_px=64, height_px=48):
+    return [cv2.imencode('.jpg', np.full((height_px, width_px, 3), 10 * each % 255, np.uint8))[1]
+            .tobytes() for each in range(number)]
+
+
+def test_a_film_whose_first_image_comes_late_is_not_called_broken(tmp_path):
+    file = tmp_path / 'late.mkv'
+    write_matroska(file, range(7000, 9000, 100), jpegs(20), 64, 48)
+    source = FrameSource(file, no_skips)
+    assert len(names(source)) == 20
+    assert len(source) == pytest.approx(20, abs=1)
+    # But one that was cut short is.
+    file.write_bytes(file.read_bytes()[:file.stat().st_size // 2])
+    skipped = []
+    assert len(names(FrameSource(file, skipped.append))) < 12
+    assert 'late.mkv is broken' in skipped[0]
+
+
+class OldCapture:
+    """
+    A mock of OpenCV 4.6, which cannot be installed here.
+
+    A Matroska's rate is that of its clock, and the time of the last images is 0.
+    """
+
+    last = 3
+
+    def __init__(self, path, capture=cv2.VideoCapture):
+        self._video = capture(path)
+        self._total, self._read = 0, 0
+        while capture is not None and self._video.grab():
+            self._total += 1
+        self._video = capture(path)
+
+    def __getattr__(self, name):
+        return getattr(self._video, name)
+
+    def read(self):
+        self._read += 1
+        return self._video.read()
+
+    def get(self, which):
+        value = self._video.get(which)
+        if which == cv2.CAP_PROP_FPS:
+            return 1000.0
+        if which == cv2.CAP_PROP_FRAME_COUNT:
+            return value / self._video.get(cv2.CAP_PROP_FPS) * 1000
+        if which == cv2.CAP_PROP_POS_MSEC and self._read > self._total - self.last:
+            return 0.0
+        return value
+
+
+def test_a_rate_of_1000_hz_is_that_of_a_clock(tmp_path, monkeypatch):
+    times_ms = [*range(0, 2000, 50), *range(2000, 10_000, 1000)]
+    write_matroska(tmp_path / 'screen.mkv', times_ms, jpegs(len(times_ms)), 64, 48)
+    monkeypatch.setattr(cv2, 'VideoCapture', OldCapture)
+    source = FrameSource(tmp_path / 'screen.mkv', no_skips)
+    stamps_s = [frame.stamp_s for frame in source]
+    assert source.rate_hz == pytest.approx(20, rel=0.01)
+    assert len(source) < 250
+    assert stamps_s[:-3] == pytest.approx([each / 1000 for each in times_ms[:-3]], abs=0.002)
+    assert (np.diff(stamps_s) > 0).all()
+
+
+@pytest.mark.parametrize('name', ['a:b.avi', 'file:x.avi', 'concat:a|b.avi', 'film%03d.avi'])
+def test_a_name_with_a_colon_or_a_percent_sign_is_a_name(tmp_path, monkeypatch, name):
+    write_video(tmp_path / name, (0, 100))
+    assert len(names(FrameSource(tmp_path / name, no_skips))) == 2
+    monkeypatch.chdir(tmp_path)
+    assert len(names(FrameSource(name, no_skips))) == 2
+
+
+def test_a_codec_without_a_decoder_is_named(tmp_path):
+    # A sequence header without an image is more than any decoder can show.
+    units = [bytes.fromhex('0a0a00000002aff79b5f2008')] * 5
+    write_matroska(tmp_path / 'film.mkv', range(0, 500, 100), units, 64, 48, b'V_AV1')
+    skipped = []
+    assert not names(FrameSource(tmp_path / 'film.mkv', skipped.append))
+    fault, = skipped
+    assert 'cannot decode AV1' in fault
+    assert 'film.mkv' in fault
+    assert 'broken' not in fault
+
+
+def test_pixels_of_a_film_that_are_not_square_are_made_square(tmp_path):
+    file = tmp_path / 'wide.mkv'
+    write_matroska(file, range(0, 500, 100), jpegs(5), 64, 48, shown_width_px=96)
+    frame = next(iter(FrameSource(file, no_skips)))
+    assert frame.rgb.shape == (48, 96, 3)
+    assert frame.pixel_aspect == 1.5
+    # The calibration of the pixels as they are stored is of this film, and so is that of a player.
+    k = np.array([[60.0, 0, 31.5], [0, 90, 23.5], [0, 0, 1]])
+    for lens in (Lens(CameraModel.from_intrinsics(64, 48, k)),
+                 Lens(CameraModel.from_intrinsics(96, 48, k * [[1.5], [1], [1]]))):
+        assert not lens.shape_fault(frame)
+        assert lens.camera_of(frame).k[[0, 1], [0, 1]].tolist() == [90, 90]
 
 
 def test_a_webcam_that_is_not_there_is_an_error_that_names_it():

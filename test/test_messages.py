@@ -247,6 +247,26 @@ def test_jpeg_is_read_as_rgb():
     assert np.abs(rgb.astype(int) - SCENE[..., ::-1]).mean() < 4
 
 
+@pytest.mark.parametrize(('pattern', 'colors'), [
+    ('rggb', [[0, 1], [1, 2]]), ('bggr', [[2, 1], [1, 0]]), ('gbrg', [[1, 2], [0, 1]]),
+    ('grbg', [[1, 0], [2, 1]])])
+@pytest.mark.parametrize(('kind', 'depth'), [
+    ('8; jpeg compressed ', np.uint8), ('; jpeg compressed', np.uint8),
+    ('8; png compressed ', np.uint8), ('16; png compressed ', np.uint16)])
+def test_a_compressed_mosaic_is_demosaiced(pattern, colors, kind, depth):
+    rgb = np.array([200, 100, 50])
+    mosaic = np.tile(rgb[np.array(colors)], (12, 16)).astype(depth)
+    if depth == np.uint16:
+        mosaic *= 257
+    extension = '.jpg' if 'jpeg' in kind else '.png'
+    msg = compressed(extension, mosaic, f'bayer_{pattern}{kind}')
+    inside = compressed_to_rgb(msg)[4:-4, 4:-4].reshape(-1, 3)
+    assert np.abs(inside.mean(axis=0) - rgb).max() < 4
+    # What was demosaiced before it was compressed has its colours.
+    msg = compressed('.png', SCENE, f'bayer_{pattern}8; jpeg compressed bgr8')
+    np.testing.assert_array_equal(compressed_to_rgb(msg), SCENE[..., ::-1])
+
+
 def test_grey_and_sixteen_bit_files_become_eight_bit_rgb():
     grey = np.array([[0, 257, 0xffff]], np.uint16)
     np.testing.assert_array_equal(
@@ -332,6 +352,8 @@ def test_a_png_with_too_little_inside_is_refused():
     (bytes(compressed('.png').data), '16UC1; compressedDepth png', 'unknown_encoding'),
     (bytes(compressed('.png').data), '16UC1; png compressed ', 'unknown_encoding'),
     (bytes(compressed('.jpg').data), '32FC1; jpeg compressed ', 'unknown_encoding'),
+    (bytes(compressed('.jpg', SCENE[..., 0]).data), 'bayer_rgbg8; jpeg compressed ',
+     'unknown_encoding'),
 ])
 def test_bad_compressed_images_name_the_cause(data, kind, cause):
     with pytest.raises(MessageError) as error:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 
 import cv2
@@ -132,6 +133,35 @@ def test_the_field_of_view_of_an_input_can_be_given(tmp_path):
         client.wait_for_channels({'/depth/points'})
         points = points_of(client.first('/depth/points'))
     assert np.abs(points['x'] / points['z']).max() == pytest.approx(1, abs=0.05)  # tan 45 degrees
+
+
+@pytest.mark.parametrize('sec', [-1, 2**31 - 1])
+def test_a_stamp_before_0_or_at_the_end_of_time_is_shown(tmp_path, sec):
+    grey = np.full((30, 40, 3), 90, np.uint8)
+    header = Header(frame_id='eye')
+    header.stamp.sec, header.stamp.nanosec = sec, 5
+    with Graph(tmp_path) as graph, View(
+            '--camera', 'front', '--image', '/front/rgb', domain_id=graph.domain_id) as view:
+        publishers = [graph.publisher(Image, f'front/{name}') for name in (
+            'rgb', 'depth/image_color', 'depth/structure', 'depth/attention')]
+        is_done = threading.Event()
+
+        def publish():
+            while not is_done.wait(0.1):
+                for publisher in publishers:
+                    publisher.publish(pixels_to_image(grey, 'bgr8', header))
+        thread = threading.Thread(target=publish)
+        thread.start()
+        try:
+            with Foxglove(view.socket) as client:
+                client.wait_for_channels({'/depth/image_color'})
+                image = client.first('/depth/image_color')
+                first = view.wait_for(lambda news: set(news['pictures'] or ()) == PICTURES)
+                view.wait_for(lambda news: news['number'] > first['number'])
+        finally:
+            is_done.set()
+            thread.join()
+    assert (image.timestamp.seconds, image.timestamp.nanos) == (sec % 2**32, 5)
 
 
 def test_the_layout_shows_what_is_sent():

@@ -213,7 +213,7 @@ def _bag(
             for recorded, view in recorded_views(
                     bag, bag.images(), parameters, lens, faults):
                 stamp, namespace = view.header.stamp, recorded.camera.namespace
-                name = f'{stamp.sec}.{stamp.nanosec:09d}'
+                name = _seconds(stamp.sec * 10**9 + stamp.nanosec)
                 prefix = namespace.strip('/').replace('/', '_')
                 yield Shot(f'{prefix}-{name}' if several else name, namespace, view)
         except BagError as error:
@@ -222,6 +222,12 @@ def _bag(
             bag.close()
 
     return Source(bag.image_count, bag.rate_hz or _DEFAULT_RATE_HZ, not several, False, shots())
+
+
+def _seconds(stamp_ns: int) -> str:
+    """Return a stamp as text: -1 s and 9e8 ns of a message are -0.100000000."""
+    whole, rest = divmod(abs(stamp_ns), 10**9)
+    return f'{"-" if stamp_ns < 0 else ""}{whole}.{rest:09d}'
 
 
 def _is_bag(path: Path) -> bool:

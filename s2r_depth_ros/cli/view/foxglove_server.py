@@ -102,4 +102,7 @@ class FoxgloveServer:
 
 
 def _timestamp(message: Image | CompressedImage | PointCloud2) -> Timestamp:
-    return Timestamp(sec=message.header.stamp.sec, nsec=message.header.stamp.nanosec)
+    """Return the stamp as Foxglove has it: unsigned, so that one before 0 is one after 2106."""
+    stamp = message.header.stamp
+    sec, nsec = divmod(stamp.sec * 10**9 + stamp.nanosec, 10**9)
+    return Timestamp(sec=sec % 2**32, nsec=nsec)
