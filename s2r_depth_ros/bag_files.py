@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path, PurePath
 import re
+from shlex import quote
 import sqlite3
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, cast, NamedTuple
@@ -23,14 +24,20 @@ from zstandard import ZstdDecompressor, ZstdError
 
 from . import bag_mcap, bag_sqlite
 from .bag_order import in_order, qos_of, StorageFile, topic_of_file
-from .frames import IMAGE_SUFFIXES
+from .bag_paths import (
+    is_bag_folder,
+    MCAP_MAGIC,
+    METADATA,
+    METADATA_ROOT,
+    ROS1_MAGIC,
+    ROS1_SUFFIX,
+    SQLITE_MAGIC,
+    storage_suffix,
+    STORAGES,
+    without_packed,
+    ZSTD_MAGIC,
+)
 
-_METADATA = 'metadata.yaml'
-_ROOT = 'rosbag2_bagfile_information'
-_ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
-_ROS1_MAGIC = b'#ROSBAG V'
-_STORAGES = {'.db3': 'sqlite3', '.mcap': 'mcap'}
-_PACKED = ('.zstd', '.zst')
 _BLOCK_BYTES = 2**20
 _CDR = 'cdr'
 _NO_DEFINITION = MessageDefinition(MessageDefinitionFormat.NONE, '')
@@ -94,7 +101,7 @@ class BagFiles:
                 f'{promised - read} of {promised} messages on {topic}'
                 for topic, (promised, read) in self._missing.items())
             losses.append(f'{self.path} lacks {short}: ' + (
-                '; '.join(reasons) or 'it promises more than it holds'))
+                '; '.join(reasons) or f'{self._promiser} promises more than the bag holds'))
         return losses
 
     def messages(
@@ -112,14 +119,17 @@ class BagFiles:
         def of_file(index: int) -> Iterator[tuple[int, int, bytes]]:
             merged = {channel: number for channel, number in self._merged[index].items()
                       if number in wanted}
-            for time_ns, channel, data in self._files[index].messages(merged.keys()):
-                yield time_ns, merged[channel], data
+            try:
+                for time_ns, channel, data in self._files[index].messages(merged.keys()):
+                    yield time_ns, merged[channel], data
+            except (OSError, sqlite3.Error) as error:
+                self._losses[f'it cannot be read further, {error}'] = None
 
         by_number = {each.id: each for each in connections}
         for time_ns, number, data in in_order(
                 [(file.start_ns, partial(of_file, index))
                  for index, file in enumerate(self._files)]):
-            if data[:4] == _ZSTD_MAGIC:  # which CDR never begins with
+            if data[:4] == ZSTD_MAGIC:  # which CDR never begins with
                 try:
                     data = ZstdDecompressor().decompressobj().decompress(data)
                 except ZstdError as error:
@@ -155,12 +165,12 @@ class BagFiles:
         return BagError(f'{self.path} is no ROS 2 bag that can be read: {reason}')
 
     def _metadata(self) -> _Metadata | None:
-        path = self.path / _METADATA
+        path = self.path / METADATA
         if not path.is_file():
             return None
         try:
             content = yaml.safe_load(path.read_text(encoding='utf-8', errors='replace'))
-            about = content[_ROOT]
+            about = content[METADATA_ROOT]
             mode = str(about.get('compression_mode') or 'none').lower()
             metadata = _Metadata(
                 [PurePath(str(name)).name for name in about['relative_file_paths']],
@@ -170,7 +180,7 @@ class BagFiles:
                 '' if mode == 'none' else str(about.get('compression_format')).lower())
         except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
             reason = 'its YAML is broken' if isinstance(error, yaml.YAMLError) else (
-                f'{_ROOT} is not as expected, {error}')
+                f'{METADATA_ROOT} is not as expected, {error}')
             self.notes.append(
                 f'{path} cannot be used, {reason}: the files of the folder are read without it')
             return None
@@ -182,7 +192,7 @@ class BagFiles:
 
     def _files_of_folder(self, metadata: _Metadata | None) -> list[Path]:
         there = sorted(
-            (file for file in self.path.iterdir() if _suffix(file) in _STORAGES),
+            (file for file in self.path.iterdir() if storage_suffix(file) in STORAGES),
             key=_natural)
         if metadata is not None:
             listed = [self.path / name for name in metadata.files]
@@ -191,27 +201,30 @@ class BagFiles:
             if not absent:
                 if unlisted:
                     self.notes.append(
-                        f'{self.path / _METADATA} does not list {_names(unlisted)}: not read')
+                        f'{self.path / METADATA} does not list {_names(unlisted)}: not read')
                 return listed
             there = sorted({*listed, *unlisted} - {*absent}, key=_natural)
-            text = f'{_METADATA} lists {_names(absent)}, not there'
+            text = f'{METADATA} lists {_names(absent)}, not there'
             if unlisted:  # renamed, perhaps: the count tells whether these are its messages
                 self.notes.append(f'{self.path}: {text}; {_names(unlisted)} is read instead')
             else:
                 self._losses[text] = None
-        storages = {_STORAGES[_suffix(file)] for file in there}
+        storages = {STORAGES[storage_suffix(file)] for file in there}
         if len(storages) > 1:
             raise self._refused(
                 f'it has files of both sqlite3 and MCAP, {_names(there)}: give one of them')
+        ros1 = [file for file in self.path.iterdir() if file.suffix == ROS1_SUFFIX]
+        if not there and ros1:
+            return sorted(ros1)[:1]
         if not there:
             bags = [each.name for each in sorted(self.path.iterdir())
-                    if each.is_dir() and _is_bag_folder(each)]
+                    if each.is_dir() and is_bag_folder(each)]
             raise self._refused('; '.join(self._losses) or (
                 f'its folders {", ".join(bags)} are bags: give one of them' if bags else
                 'it has no .db3 and no .mcap'))
         if metadata is None and not self.notes:
             self.notes.append(
-                f'{self.path} has no {_METADATA}: {_names(there)} is read as it is')
+                f'{self.path} has no {METADATA}: {_names(there)} is read as it is')
         return there
 
     def _opened(self, file: Path, is_only: bool) -> StorageFile | None:
@@ -220,22 +233,22 @@ class BagFiles:
             path = self._unpacked(file)
             with path.open('rb') as opened:
                 begin = opened.read(16)
-            if begin.startswith(bag_mcap.MAGIC):
+            if begin.startswith(MCAP_MAGIC):
                 return bag_mcap.McapFile(path)
-            if begin.startswith(bag_sqlite.MAGIC) or bag_sqlite.has_journal(path):
+            if begin.startswith(SQLITE_MAGIC) or bag_sqlite.has_journal(path):
                 return bag_sqlite.SqliteFile(path, self._folder())
-            if begin.startswith(_ROS1_MAGIC):
+            if begin.startswith(ROS1_MAGIC):
+                target = file.with_suffix('')
                 raise self._refused(
-                    'it is one of ROS 1. Convert it with '
-                    f'`rosbags-convert --src {file} --dst {file.with_suffix("")}`, then give '
-                    f'{file.with_suffix("")}')
+                    'it is one of ROS 1. Convert it with `rosbags-convert --src '
+                    f'{quote(str(file))} --dst {quote(str(target))}`, then give {target}')
             raise ValueError('it is empty' if not begin else
                              'it begins neither as MCAP nor as SQLite')
         except (sqlite3.Error, ValueError) as error:
             if isinstance(error, BagError):
                 raise
             if is_only:
-                raise self._refused(str(error)) from error
+                raise self._refused('; '.join([str(error), *self._losses])) from error
             self._losses[f'{file.name} cannot be read, {error}'] = None
             return None
 
@@ -245,10 +258,10 @@ class BagFiles:
     def _unpacked(self, file: Path) -> Path:
         """Return the file, or if it is compressed a copy that is not."""
         with file.open('rb') as source:
-            if source.read(4) != _ZSTD_MAGIC:
+            if source.read(4) != ZSTD_MAGIC:
                 return file
             source.seek(0)
-            copy = self._folder() / re.sub(r'[^\w.-]', '_', _without_packed(file).name)
+            copy = self._folder() / re.sub(r'[^\w.-]', '_', without_packed(file).name)
             with copy.open('wb') as target:
                 try:
                     is_whole = _decompress(source, target)
@@ -262,13 +275,14 @@ class BagFiles:
     def _merge(self, metadata: _Metadata | None) -> None:
         """Make one connection of those of a topic and type; promise what is promised of it."""
         entries = metadata.topics if metadata else []
-        types = {entry.get('name'): entry.get('type', '') for entry, _ in entries}
+        self._promiser = METADATA if metadata else 'its file'
+        types_by_topic = {entry.get('name'): entry.get('type', '') for entry, _ in entries}
         merged: dict[tuple[str, str, str], list[Connection]] = {}
         keys: list[dict[int, tuple[str, str, str]]] = []
         for file in self._files:
             keys.append({})
             for each in file.connections:
-                kind = each.msgtype or types.get(each.topic, '')
+                kind = each.msgtype or types_by_topic.get(each.topic, '')
                 key = (each.topic, kind, encoding_of(each))
                 keys[-1][each.id] = key
                 merged.setdefault(key, []).append(each)
@@ -289,6 +303,12 @@ class BagFiles:
         """The topics with their types; their counts are those promised."""
         self.foreign = [each for each in made if each not in self.connections]
         """Topics of other encodings than CDR, or without a type."""
+        for topic in sorted(topics):
+            types = [each.msgtype for each in self.connections if each.topic == topic]
+            if len(types) > 1:
+                self.notes.append(
+                    f'{topic} of {self.path} has several types, {", ".join(types)}: each message '
+                    'is read as its own')
 
     def _merged_connection(
         self, number: int, key: tuple[str, str, str], parts: list[Connection],
@@ -319,37 +339,9 @@ class BagFiles:
                 each for index, each in enumerate(qos) if each not in qos[:index]]), None)
 
 
-def is_bag(path: Path) -> bool:
-    """Return whether a path is meant as a bag, rather than as images or a film."""
-    path = path.expanduser()
-    if path.is_dir():
-        return _is_bag_folder(path) or any(
-            map(_is_bag_folder, filter(Path.is_dir, path.iterdir())))
-    if _suffix(path) in _STORAGES or path.suffix == '.bag':
-        return True
-    try:
-        with path.open('rb') as file:
-            begin = file.read(16)
-    except OSError:
-        return False
-    return begin.startswith((bag_mcap.MAGIC, bag_sqlite.MAGIC, _ROS1_MAGIC, _ZSTD_MAGIC))
-
-
 def encoding_of(connection: Connection) -> str:
     """Return how the messages of a topic are serialized, such as ``cdr``."""
     return _ext(connection).serialization_format
-
-
-def _is_bag_folder(path: Path) -> bool:
-    try:
-        suffixes = {_suffix(file).lower() for file in path.iterdir()}
-        metadata = path / _METADATA
-        if metadata.is_file() and _ROOT in metadata.read_text(errors='replace'):
-            return True
-    except OSError:
-        return False
-    # Images beside a bag's file, or beside a metadata.yaml of their own, count as images.
-    return not suffixes & {*IMAGE_SUFFIXES} and bool(suffixes & _STORAGES.keys())
 
 
 def _ext(connection: Connection) -> ConnectionExtRosbag2:
@@ -364,14 +356,6 @@ def _fields(kind: str, definition: MessageDefinition) -> Any:
         return parse(definition.data, kind)
     except Exception:  # whatever a text that is no definition does to the library
         return definition.data
-
-
-def _without_packed(file: Path) -> Path:
-    return file.with_suffix('') if file.suffix in _PACKED else file
-
-
-def _suffix(file: Path) -> str:
-    return _without_packed(file).suffix
 
 
 def _natural(file: Path) -> list[tuple[int, str]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from functools import lru_cache, partial
 from io import BytesIO
+from operator import attrgetter
 from pathlib import Path
 import struct
 from typing import BinaryIO, NamedTuple
@@ -23,8 +24,8 @@ from rosbags.interfaces import Connection, MessageDefinition, MessageDefinitionF
 from zstandard import ZstdDecompressor
 
 from .bag_order import in_order, topic_of_file
+from .bag_paths import MCAP_MAGIC
 
-MAGIC = b'\x89MCAP0\r\n'
 _RECORD = struct.Struct('<BQ')  # opcode and length
 _MESSAGE = struct.Struct('<HIQQ')  # channel, sequence, log time, publish time
 _TIMES = struct.Struct('<QQ')
@@ -76,7 +77,7 @@ class McapFile:
         self._single_end, self._single_channel = array('Q'), array('H')
         self._statistics: Statistics | None = None
         with path.open('rb') as file:
-            if file.read(len(MAGIC)) != MAGIC:
+            if file.read(len(MCAP_MAGIC)) != MCAP_MAGIC:
                 raise ValueError('it does not begin as an MCAP file')
             self._walk(file, _summary(file))
             counts = self._counts(file)
@@ -108,7 +109,7 @@ class McapFile:
             load = lru_cache(_CACHED_CHUNKS)(partial(self._load, file))
 
             def of_chunk(number: int) -> Iterator[_Place]:
-                return iter(sorted(load(number)[1]))
+                return iter(sorted(load(number)[1], key=attrgetter('log_ns')))
 
             wanted = set(channels)
             parts: list[tuple[int, Callable[[], Iterator[_Place]]]] = [
@@ -140,7 +141,7 @@ class McapFile:
             self._schemas.update(summary.schemas)
             self._channels.update(summary.channels)
             self._statistics = summary.statistics
-        position = len(MAGIC)
+        position = len(MCAP_MAGIC)
         while position + _RECORD.size <= size:
             file.seek(position)
             opcode, length = _RECORD.unpack(file.read(_RECORD.size))

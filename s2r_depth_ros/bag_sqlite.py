@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import closing
+import os
 from pathlib import Path
 import shutil
 import sqlite3
@@ -13,9 +14,9 @@ from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
 
 from .bag_order import topic_of_file
 
-MAGIC = b'SQLite format 3\0'
 # A write-ahead log or a rollback journal: what a recorder that was killed had not yet put into
 # the database, or had only half put there.
+_HEADER_BYTES = 100
 JOURNALS = ('-wal', '-journal')
 _FORMATS = {'ros2msg': MessageDefinitionFormat.MSG, 'ros2idl': MessageDefinitionFormat.IDL}
 
@@ -24,8 +25,8 @@ class SqliteFile:
     """
     A file of messages with their topics.
 
-    SQLite writes into a database whose journal it replays. So one with a journal beside it is
-    copied, and nothing is changed where it lies.
+    SQLite writes into a database whose journal it replays. So one with a journal beside it, or
+    one that was cut off, is copied, and nothing is changed where it lies.
 
     :param path: the file.
     :param scratch: an empty folder for a copy.
@@ -46,6 +47,12 @@ class SqliteFile:
             with closing(sqlite3.connect(self._source)) as database:
                 database.execute('SELECT count(*) FROM sqlite_master').fetchone()
             self._options = '?mode=ro'
+        elif (size := _promised_bytes(path)) > path.stat().st_size:
+            # SQLite opens no file that is shorter than its header says; zeros are damaged pages.
+            self._source = scratch / 'copy.db3'
+            shutil.copyfile(path, self._source)
+            os.truncate(self._source, size)
+            self._lose(f'is not whole: it has {path.stat().st_size} of {size} bytes')
         with closing(self._open()) as database:
             topics = _rows(database, 'topics')
             if not topics and not _columns(database, 'messages'):
@@ -150,6 +157,16 @@ def has_journal(path: Path) -> bool:
     """Return whether there is a journal beside a database that SQLite has to replay."""
     journals = [path.with_name(path.name + suffix) for suffix in JOURNALS]
     return any(journal.is_file() and journal.stat().st_size for journal in journals)
+
+
+def _promised_bytes(path: Path) -> int:
+    """Return the size of a database as its header says it; 0 if it does not."""
+    with path.open('rb') as file:
+        header = file.read(_HEADER_BYTES)
+    if len(header) < _HEADER_BYTES or header[24:28] != header[92:96]:
+        return 0
+    page_bytes = int.from_bytes(header[16:18], 'big')
+    return int.from_bytes(header[28:32], 'big') * (page_bytes if page_bytes > 1 else 65536)
 
 
 def _columns(database: sqlite3.Connection, table: str) -> list[str]:

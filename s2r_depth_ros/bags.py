@@ -219,7 +219,10 @@ class Bag:
             if not topic.endswith(tuple(f'/{output}' for output in OUTPUTS))
             and topic.removesuffix(_COMPRESSED) not in colored - {topic}]
         if not topics:
-            raise BagError('; '.join([self._without_cameras(sorted(found)), *self.losses]))
+            damaged = {connection.topic for connection in self.connections
+                       if connection.msgtype in _IMAGE_TYPES and self.losses}
+            raise BagError(
+                '; '.join([self._without_cameras(sorted(found | damaged)), *self.losses]))
         cameras: dict[str, BagCamera] = {}
         for topic in topics:
             name = topic.removesuffix(_COMPRESSED)
@@ -234,8 +237,8 @@ class Bag:
     def _without_cameras(self, image_topics: list[str]) -> str:
         """Return why there is no camera: no images, or none that can be used."""
         if image_topics:
-            return (f'{self.path} has images, on {", ".join(image_topics)}, but none in colours '
-                    "or grey that is not a depth node's")
+            return (f'{self.path} has images, on {", ".join(image_topics)}, but none of a '
+                    'camera that can be read in colours or grey')
         every = [*self.connections, *self.foreign]
         others = [each for each in every
                   if each.msgcount and _IMAGES_OF_OTHERS.search(each.msgtype)]

@@ -4,7 +4,8 @@ Copy a ROS 2 bag and add the depth of its cameras, as if the node had run; needs
 All topics of IN are copied as they are. For each camera <namespace>/image_... the topics
 <namespace>/depth/... come in addition, with the stamps and the times of recording of its images:
 one for every image, none is dropped. IN is sqlite3 or MCAP, compressed or not, with raw or
-compressed images; OUT must not exist.
+compressed images, whole or as a killed recorder left it; OUT must not exist. Messages that IN
+promises and does not hold are counted, and the exit code then is 1.
 
 Images are undistorted with <namespace>/camera_info, unless their topic is called rect. Without
 camera_info, and without --calibration, --focal-px or --hfov-deg, the depth is right up to a factor
@@ -88,7 +89,7 @@ _UNKNOWN_HASH = 'RIHS01_' + '0' * 64
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this verb."""
-    parser.add_argument('bag', type=Path, metavar='IN', help='folder of a bag, .mcap or .db3')
+    parser.add_argument('bag', type=Path, metavar='IN', help='folder of a bag, or a file of it')
     parser.add_argument('out', type=Path, metavar='OUT', help='folder of the new bag')
     parser.add_argument(
         '--image', nargs='+', default=[], metavar='TOPIC',

@@ -36,7 +36,8 @@ from typing import NamedTuple
 import cv2
 from tqdm import tqdm
 
-from ..bag_files import BagError, is_bag
+from ..bag_files import BagError
+from ..bag_paths import is_bag
 from ..bags import Bag
 from ..camera import CameraError
 from ..frames import FrameError, FrameSource, Lens
