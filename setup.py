@@ -40,7 +40,7 @@ setup(
             'onnx', 'onnxruntime', 'onnxscript', 'scipy', 'shtab', 'tensorboard', 'tqdm',
         ],
         'tools': [
-            'foxglove-sdk', 'matplotlib', 'plyfile', 'rosbags', 'rosbags-image', 'shtab',
+            'foxglove-sdk', 'matplotlib', 'mcap', 'plyfile', 'rosbags', 'rosbags-image', 'shtab',
             'tqdm',
         ],
         'test': ['hypothesis', 'pytest'],

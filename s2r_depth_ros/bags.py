@@ -4,30 +4,25 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+import re
+from typing import NamedTuple
 
 import numpy as np
 from rosbags.interfaces import Connection
-from rosbags.rosbag2 import Reader
 
 from . import messages
+from .bag_files import BagError, BagFiles, encoding_of
 from .camera import is_rectified_topic
 from .message_types import CameraInfo, CompressedImage, deserialize_message, Image
 from .outputs import OUTPUTS
 
 _IMAGE_TYPES = {'sensor_msgs/msg/Image': Image, 'sensor_msgs/msg/CompressedImage': CompressedImage}
 _INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
+_IMAGES_OF_OTHERS = re.compile('image|video|packet', re.IGNORECASE)
 _COMPRESSED = '/compressed'
 _TIMED_IMAGES = 30
-
-Message = TypeVar('Message')
-
-
-class BagError(ValueError):
-    """A bag that cannot be used; the text names it and says why."""
 
 
 class BagCamera(NamedTuple):
@@ -79,8 +74,8 @@ class Bag:
     grey, except what the depth node publishes. Of a raw and a compressed topic of one name the raw
     one counts.
 
-    :param path: folder with metadata.yaml, or a file ``.mcap`` or ``.db3``; sqlite3 or MCAP,
-        compressed or not.
+    :param path: folder of a bag, with metadata.yaml or without, or one of its files; sqlite3 or
+        MCAP, compressed or not.
     :param on_skipped: called with a sentence for each image that cannot be read; it is left out.
     :param image_topics: those whose images are wanted; none means all.
     :raises BagError: if it is no bag, has no images, lacks a topic that is wanted, or has two
@@ -93,16 +88,13 @@ class Bag:
     ) -> None:
         self.path = Path(path).expanduser()
         self._on_skipped = on_skipped
-        try:
-            self._reader = Reader(self.path)
-            self._reader.open()
-        except Exception as error:  # whatever a file that is no bag does to the library
-            raise BagError(f'{self.path} is no ROS 2 bag that can be read: {error}') from error
+        self._files = BagFiles(self.path)
         try:
             self.cameras = self._find_cameras(image_topics)
             """One for each namespace with images."""
             self._infos = {
-                camera: _Infos(self._read(self._of(f'{camera.namespace}/camera_info', _INFO_TYPE)))
+                camera: _Infos(self._files.messages(
+                    self._of(f'{camera.namespace}/camera_info', _INFO_TYPE)))
                 for camera in self.cameras}
         except BaseException:
             self.close()
@@ -116,27 +108,45 @@ class Bag:
 
     def close(self) -> None:
         """Close the files."""
-        self._reader.close()
+        self._files.close()
 
     @property
     def connections(self) -> list[Connection]:
-        """The topics with their types, as the library gives them."""
-        return self._reader.connections
+        """The topics with their types, in the library's form, with the promised counts."""
+        return self._files.connections
+
+    @property
+    def foreign(self) -> list[Connection]:
+        """Topics that are not those of ROS 2, such as JSON in an MCAP file; they are not read."""
+        return self._files.foreign
+
+    @property
+    def losses(self) -> list[str]:
+        """
+        A sentence for each thing that is known to be lost so far.
+
+        Damage is known once it was read, missing messages once all of their topic were read.
+        """
+        return self._files.losses
+
+    @property
+    def notes(self) -> list[str]:
+        """A sentence for each thing that is unusual, but loses nothing."""
+        return self._files.notes
 
     @property
     def storage(self) -> str:
         """``sqlite3`` or ``mcap``."""
-        files = [self.path] if self.path.is_file() else self.path.iterdir()
-        return 'mcap' if any('.mcap' in file.suffixes for file in files) else 'sqlite3'
+        return self._files.storage
 
     @property
     def message_count(self) -> int:
-        """How many messages there are in all."""
-        return self._reader.message_count
+        """How many messages are promised in all."""
+        return sum(connection.msgcount for connection in self.connections)
 
     @property
     def image_count(self) -> int:
-        """How many images the cameras have in all."""
+        """How many images are promised of the cameras in all."""
         return sum(connection.msgcount for connection in self._image_connections())
 
     @property
@@ -144,10 +154,8 @@ class Bag:
         """Images a second of the first camera; None if there are too few to tell."""
         first = [connection for connection in self._image_connections()
                  if connection.topic == self.cameras[0].image_topic]
-        received_ns = []
-        with suppress(BagError):  # damage is told where the images are read
-            for _, each_ns, _ in islice(self._read(first), _TIMED_IMAGES):
-                received_ns.append(each_ns)
+        received_ns = [
+            each_ns for _, each_ns, _ in islice(self._files.messages(first), _TIMED_IMAGES)]
         if len(received_ns) < 2:
             return None
         # The median: a clock that is set while a bag is recorded makes one gap of years.
@@ -159,7 +167,6 @@ class Bag:
         Read the images of all cameras in the order in which they were recorded.
 
         :param done: image topic and number of those to leave out.
-        :raises BagError: where the bag is broken.
         """
         for message in self._messages(self._image_connections()):
             camera, number = message.camera, message.number
@@ -175,17 +182,13 @@ class Bag:
             yield BagImage(camera, number, image, info)
 
     def messages(self) -> Iterator[BagMessage]:
-        """
-        Read all messages in the order in which they were recorded.
-
-        :raises BagError: where the bag is broken.
-        """
+        """Read all messages in the order in which they were recorded."""
         return self._messages(self.connections)
 
     def _messages(self, connections: list[Connection]) -> Iterator[BagMessage]:
         cameras = {camera.image_topic: camera for camera in self.cameras}
         numbers: Counter[str] = Counter()
-        for connection, received_ns, data in self._read(connections):
+        for connection, received_ns, data in self._files.messages(connections):
             camera = (
                 cameras.get(connection.topic) if connection.msgtype in _IMAGE_TYPES else None)
             number = 0
@@ -193,20 +196,6 @@ class Bag:
                 number = numbers[connection.topic]
                 numbers[connection.topic] += 1
             yield BagMessage(connection, received_ns, data, camera, number)
-
-    def _read(self, connections: list[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
-        read = 0
-        messages_read = self._reader.messages(connections) if connections else iter(())
-        while True:
-            try:
-                message = next(messages_read, None)
-            except Exception as error:  # whatever a broken file does to the library
-                raise BagError(
-                    f'{self.path} is broken after {read} messages: {error}') from error
-            if message is None:
-                return
-            read += 1
-            yield message
 
     def _of(self, topic: str, kind: str) -> list[Connection]:
         return [connection for connection in self.connections
@@ -218,24 +207,23 @@ class Bag:
                 if connection.topic in topics and connection.msgtype in _IMAGE_TYPES]
 
     def _find_cameras(self, wanted: Sequence[str]) -> list[BagCamera]:
-        found = {
-            connection.topic: connection for connection in self.connections
-            if connection.msgtype in _IMAGE_TYPES and connection.msgcount}
+        found = {connection.topic for connection in self.connections
+                 if connection.msgtype in _IMAGE_TYPES and connection.msgcount}
         missing = [topic for topic in wanted if topic not in found]
         if missing:
             raise BagError(
                 f'{self.path} has no images on {missing[0]}, but on '
                 f'{", ".join(sorted(found)) or "no topic at all"}')
+        colored = {topic for topic in found - {*wanted} if self._has_colors(topic)}
         topics = list(wanted) or [
-            topic for topic, connection in sorted(found.items())
+            topic for topic in sorted(colored)
             if not topic.endswith(tuple(f'/{output}' for output in OUTPUTS))
-            and topic.removesuffix(_COMPRESSED) not in found.keys() - {topic}
-            and self._has_colors(connection)]
+            and topic.removesuffix(_COMPRESSED) not in colored - {topic}]
         if not topics:
+            damaged = {connection.topic for connection in self.connections
+                       if connection.msgtype in _IMAGE_TYPES and self.losses}
             raise BagError(
-                f'{self.path} has no images of a camera; its topics are '
-                + (', '.join(f'{connection.topic} ({connection.msgtype})'
-                             for connection in self.connections) or 'none'))
+                '; '.join([self._without_cameras(sorted(found | damaged)), *self.losses]))
         cameras: dict[str, BagCamera] = {}
         for topic in topics:
             name = topic.removesuffix(_COMPRESSED)
@@ -247,13 +235,32 @@ class Bag:
             cameras[namespace] = BagCamera(namespace, topic, is_rectified_topic(name))
         return list(cameras.values())
 
-    def _has_colors(self, connection: Connection) -> bool:
+    def _without_cameras(self, image_topics: list[str]) -> str:
+        """Return why there is no camera: no images, or none that can be used."""
+        if image_topics:
+            return (f'{self.path} has images, on {", ".join(image_topics)}, but none of a '
+                    'camera that can be read in colours or grey')
+        every = [*self.connections, *self.foreign]
+        others = [each for each in every
+                  if each.msgcount and _IMAGES_OF_OTHERS.search(each.msgtype)]
+        about = ', '.join(
+            f'{each.topic} ({each.msgtype}'
+            + ('' if each in self.connections else f' in {encoding_of(each) or "no encoding"}')
+            + ')' for each in others or every)
+        if others:
+            return (f'{self.path} has images in forms that cannot be read, on {about}: expected '
+                    f'{" or ".join(_IMAGE_TYPES)} in cdr')
+        return f'{self.path} has no images of a camera; its topics are {about or "none"}'
+
+    def _has_colors(self, topic: str) -> bool:
         """Return whether the first message is an image for people, not depth."""
-        first = next(self._read([connection]), None)
+        connections = [connection for connection in self.connections
+                       if connection.topic == topic and connection.msgtype in _IMAGE_TYPES]
+        first = next(self._files.messages(connections), None)
         if first is None:  # a count that is not true
             return False
         try:
-            message = deserialize_message(first[2], _IMAGE_TYPES[connection.msgtype])
+            message = deserialize_message(first[2], _IMAGE_TYPES[first[0].msgtype])
             if isinstance(message, CompressedImage):
                 messages.compressed_to_rgb(message)
             else:
@@ -265,14 +272,6 @@ class Bag:
         return True
 
 
-def _until_broken(read: Iterator[Message]) -> Iterator[Message]:
-    """Leave the damage to be told by who reads the images."""
-    try:
-        yield from read
-    except BagError:
-        return
-
-
 class _Infos:
     """The camera_infos of one topic, kept as bytes: there are as many as images."""
 
@@ -280,7 +279,7 @@ class _Infos:
         self._received_ns: list[int] = []
         self._data: list[bytes] = []
         self._by_stamp: dict[tuple[int, int], bytes] = {}
-        for _, received_ns, data in _until_broken(recorded):
+        for _, received_ns, data in recorded:
             try:
                 stamp = deserialize_message(data, CameraInfo).header.stamp
             except Exception:  # wrong bytes are as good as no message

@@ -408,7 +408,7 @@ def test_the_rate_of_a_bag_is_that_of_its_images_also_where_its_clock_was_set(tm
         assert bag.rate_hz == pytest.approx(20)
 
 
-def test_a_broken_bag_gives_what_comes_before_the_damage(tmp_path, capsys):
+def test_a_broken_bag_gives_all_but_what_is_damaged(tmp_path, capsys):
     bag = write_bag(tmp_path / 'in', 40, StoragePlugin.MCAP)
     file, = bag.glob('*.mcap')
     data = bytearray(file.read_bytes())
@@ -417,10 +417,56 @@ def test_a_broken_bag_gives_what_comes_before_the_damage(tmp_path, capsys):
     file.write_bytes(data)
     assert main(['bag', str(bag), str(tmp_path / 'out'), '--outputs', 'image',
                  '--image', '/left/image_raw']) == 1
-    assert 'is broken after' in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert 'has a damaged chunk at byte' in said
     topics = [topic for topic, _, _ in read_bag(tmp_path / 'out')[0]]
-    assert 5 < topics.count('/left/depth/image') < 40
+    made = topics.count('/left/depth/image')
+    assert 20 < made < 40
+    assert f'{40 - made} of 40 messages on /left/image_raw' in said
     assert main(['depth', str(bag), '--out', str(tmp_path / 'depth'), '--image', '/left/image_raw',
                  '--save', 'png']) == 1
-    assert 'is broken after' in capsys.readouterr().err
-    assert 5 < len(list((tmp_path / 'depth').rglob('*.png'))) < 40
+    assert f'{40 - made} of 40 messages on /left/image_raw' in capsys.readouterr().err
+    assert len(list((tmp_path / 'depth').rglob('*.png'))) == made
+
+
+def test_only_what_can_go_on_is_said_to_go_on(tmp_path, capsys):
+    bag = write_bag(tmp_path / 'in', 1)
+
+    def refused(out):
+        assert main(['bag', str(bag), str(out), '--outputs', 'image']) == 1
+        said = capsys.readouterr().err.splitlines()[-1]
+        assert 'goes on' not in said
+        return said
+
+    (tmp_path / 'file').touch()
+    assert 'no depth was computed yet' in refused(tmp_path / 'file/out')
+    mine = tmp_path / 'out.partial'
+    mine.mkdir()
+    (mine / 'letter').touch()
+    assert 'out.partial exists and is none of `s2r bag`' in refused(tmp_path / 'out')
+    (mine / 'depth.db').write_bytes(bytes(range(256)) * 40)
+    assert 'is damaged' in refused(tmp_path / 'out')
+    assert (mine / 'letter').exists()
+
+
+def test_a_new_bag_that_does_not_hold_what_was_written_leaves_the_work(
+        tmp_path, monkeypatch, capsys):
+    write, written = Writer.write, []
+
+    def forgetful(writer, connection, received_ns, data):
+        written.append(connection.topic)
+        if written.count(connection.topic) != 2:
+            write(writer, connection, received_ns, data)
+
+    bag = write_bag(tmp_path / 'in', 2)
+    command = ['bag', str(bag), str(tmp_path / 'out'), '--outputs', 'image']
+    monkeypatch.setattr(Writer, 'write', forgetful)
+    assert main(command) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert 'of 18 messages written' in said
+    assert '9 can be read' in said
+    assert 'the same command goes on' in said
+    assert not (tmp_path / 'out').exists()
+    monkeypatch.undo()
+    assert main(command) == 0
+    assert len(read_bag(tmp_path / 'out')[0]) == 18

@@ -21,7 +21,7 @@ VERBS = {
     'bench': 'measure what the network and all around it cost on this machine',
     'completion': 'print what a shell needs to complete these arguments',
 }
-_TOOL_PACKAGES = ('matplotlib', 'plyfile', 'rosbags', 'shtab', 'tqdm')
+_TOOL_PACKAGES = ('matplotlib', 'mcap', 'plyfile', 'rosbags', 'shtab', 'tqdm')
 
 
 class ToolError(Exception):

@@ -4,7 +4,8 @@ Copy a ROS 2 bag and add the depth of its cameras, as if the node had run; needs
 All topics of IN are copied as they are. For each camera <namespace>/image_... the topics
 <namespace>/depth/... come in addition, with the stamps and the times of recording of its images:
 one for every image, none is dropped. IN is sqlite3 or MCAP, compressed or not, with raw or
-compressed images; OUT must not exist.
+compressed images, whole or as a killed recorder left it; OUT must not exist. Messages that IN
+promises and does not hold are counted, and the exit code then is 1.
 
 Images are undistorted with <namespace>/camera_info, unless their topic is called rect. Without
 camera_info, and without --calibration, --focal-px or --hfov-deg, the depth is right up to a factor
@@ -22,12 +23,14 @@ Examples:
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 import json
 import os
 from pathlib import Path
+import re
 import shutil
 import sqlite3
 import sys
@@ -48,7 +51,8 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys import get_typestore, Stores
 from tqdm import tqdm
 
-from ..bags import Bag, BagCamera, BagError
+from ..bag_files import BagError, BagFiles, encoding_of
+from ..bags import Bag, BagCamera
 from ..frames import Lens
 from ..message_types import serialize_message
 from ..outputs import ATTENTION, DEPTH, INFO, OUTPUTS, POINTS, SCALE, STRUCTURE
@@ -78,12 +82,14 @@ _FOREVER = QosTime(9223372036, 854775807)
 _QOS = Qos(
     QosHistory.KEEP_LAST, 5, QosReliability.RELIABLE, QosDurability.VOLATILE, _FOREVER, _FOREVER,
     QosLiveliness.AUTOMATIC, _FOREVER, False)
+_STORE = 'depth.db'
+_IN_A_URI = re.compile('[#?%]')  # rosbags puts the path of a database into a URI as it is
 _UNKNOWN_HASH = 'RIHS01_' + '0' * 64
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this verb."""
-    parser.add_argument('bag', type=Path, metavar='IN', help='folder of a bag, .mcap or .db3')
+    parser.add_argument('bag', type=Path, metavar='IN', help='folder of a bag, or a file of it')
     parser.add_argument('out', type=Path, metavar='OUT', help='folder of the new bag')
     parser.add_argument(
         '--image', nargs='+', default=[], metavar='TOPIC',
@@ -114,34 +120,45 @@ def run(arguments: argparse.Namespace) -> int:
         raise ToolError(f'{out} exists: give another name')
     faults = Faults('bag')
     partial = out.with_name(f'{out.name}.partial')
+    finished = partial / 'new' / out.name
     try:
         with Bag(arguments.bag, faults, arguments.image) as bag:
+            faults.of_bag(bag)
+            storage = arguments.storage or bag.storage
+            special = _IN_A_URI.search(str(out.absolute()))
+            if special and storage == 'sqlite3':
+                raise ToolError(
+                    f'{out.absolute()} has a {special[0]}, with which readers of sqlite3 bags do '
+                    'not find the file: give another OUT, or --storage mcap')
+            _tell_of_foreign(bag, faults)
             _check_topics(bag, outputs)
             network = OfflineDepth(parameters)
             with _open_store(partial, bag, outputs, parameters, lens) as store:
                 _compute(bag, store, network, outputs, parameters, lens, faults)
                 added = store.topics(bag, outputs)
                 if added:
-                    _write(bag, store, added, partial / out.name, arguments, faults)
+                    shutil.rmtree(finished, ignore_errors=True)  # of an interrupted run
+                    finished.parent.mkdir(exist_ok=True)
+                    written = _write(bag, store, added, finished, storage, arguments.compress)
+            faults.of_bag(bag)
         if not added:
             shutil.rmtree(partial)
             raise ToolError(
                 f'no image of {bag.path} gives {" or ".join(arguments.outputs)}, so {out} is not '
                 'made')
-        finished = partial / out.name
         _sync(*finished.iterdir(), finished)
+        _check_written(finished, written, partial)
         finished.rename(out)
         _sync(out.parent)
         shutil.rmtree(partial)
     except BagError as error:
         raise ToolError(str(error)) from error
-    except (OSError, sqlite3.Error, WriterError) as error:
-        raise ToolError(
-            f'cannot write {partial}: {error}; what is done is kept there, the same command goes '
-            'on') from error
+    except WriterError as error:
+        raise ToolError(f'cannot write {partial}: {error}') from error
+    except (OSError, sqlite3.Error) as error:
+        raise ToolError(f'cannot write {partial}: {error}; {_kept(partial, "there")}') from error
     except KeyboardInterrupt:
-        print(f's2r bag: stopped; what is done is kept in {partial}, the same command goes on',
-              file=sys.stderr)
+        print(f's2r bag: stopped; {_kept(partial)}', file=sys.stderr)
         return 130
     print(f'{out}: ' + ', '.join(f'{camera.namespace}/{output}' for camera, output in added))
     if faults.count:
@@ -178,6 +195,10 @@ class DepthStore:
             'SELECT output, data FROM depth WHERE topic = ? AND number = ?',
             (topic, number)).fetchall()
 
+    def __len__(self) -> int:
+        """Return how many outputs there are in all."""
+        return self._connection.execute('SELECT count(*) FROM depth').fetchone()[0]
+
 
 @contextmanager
 def _open_store(
@@ -188,22 +209,26 @@ def _open_store(
         'bag': str(bag.path.resolve()), 'messages': bag.message_count,
         'images': [camera.image_topic for camera in bag.cameras], 'outputs': outputs,
         'parameters': asdict(parameters), 'lens': repr(lens)})
+    if partial.is_dir() and any(partial.iterdir()) and not (partial / _STORE).is_file():
+        raise ToolError(f'{partial} exists and is none of `s2r bag`: give another OUT')
     partial.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(partial / 'depth.db')) as connection:
+    with closing(sqlite3.connect(partial / _STORE)) as connection:
         connection.execute('PRAGMA synchronous = FULL')  # what is done outlives a power cut
         connection.execute('CREATE TABLE IF NOT EXISTS begun (settings TEXT)')
         connection.execute(
             'CREATE TABLE IF NOT EXISTS depth (topic TEXT, number INTEGER, output TEXT, '
             'data BLOB, PRIMARY KEY (topic, number, output))')
         begun = connection.execute('SELECT settings FROM begun').fetchone()
-        if begun is None:
+        store = DepthStore(connection)
+        if begun is None or not len(store):
             with connection:
+                connection.execute('DELETE FROM begun')
                 connection.execute('INSERT INTO begun VALUES (?)', (settings,))
         elif begun[0] != settings:
             raise ToolError(
                 f'{partial} was begun for another bag or with other options: repeat those, or '
                 'delete it')
-        yield DepthStore(connection)
+        yield store
 
 
 def _compute(
@@ -214,39 +239,41 @@ def _compute(
     done = store.done()
     with_maps = bool({STRUCTURE, ATTENTION} & set(outputs))
     with tqdm(total=bag.image_count, initial=len(done), unit='image', desc='depth') as bar:
-        try:
-            images = bag.images(done)
-            for recorded, view in recorded_views(bag, images, parameters, lens, faults):
-                camera = recorded.camera
-                finished, maps = network.finish(camera.namespace, view, with_maps)
-                if view.model is None:
-                    faults.note(
-                        f'the focal length of {camera.image_topic} is not known, its depth is '
-                        f'right up to a factor, without camera_info and points: '
-                        f'{HOW_TO_KNOW_THE_LENS}')
-                if finished.scale_fault:
-                    faults.note(f'{camera.image_topic}: {finished.scale_fault}')
-                made = output_messages(view, finished, maps, outputs, parameters)
-                store.add(camera.image_topic, recorded.number, {
-                    output: serialize_message(message) for output, message in made.items()})
-                bar.update()
-        except BagError as error:  # what comes before the damage is worth having
-            faults(str(error))
+        images = bag.images(done)
+        for recorded, view in recorded_views(bag, images, parameters, lens, faults):
+            camera = recorded.camera
+            finished, maps = network.finish(camera.namespace, view, with_maps)
+            if view.model is None:
+                faults.note(
+                    f'the focal length of {camera.image_topic} is not known, its depth is '
+                    f'right up to a factor, without camera_info and points: '
+                    f'{HOW_TO_KNOW_THE_LENS}')
+            if finished.scale_fault:
+                faults.note(f'{camera.image_topic}: {finished.scale_fault}')
+            made = output_messages(view, finished, maps, outputs, parameters)
+            store.add(camera.image_topic, recorded.number, {
+                output: serialize_message(message) for output, message in made.items()})
+            bar.update()
 
 
 def _write(
     bag: Bag, store: DepthStore, topics: Sequence[tuple[BagCamera, str]], path: Path,
-    arguments: argparse.Namespace, faults: Faults,
-) -> None:
-    """Write the bag anew, with the depth of each image after it."""
-    shutil.rmtree(path, ignore_errors=True)  # of an earlier, interrupted run
-    storage = _STORAGES[arguments.storage or bag.storage]
-    writer = Writer(path, version=Writer.VERSION_LATEST, storage_plugin=storage)
-    if arguments.compress:
+    storage: str, is_compressed: bool,
+) -> Counter[str]:
+    """
+    Write the bag anew, with the depth of each image after it.
+
+    :returns: how many messages each topic has now.
+    :raises ToolError: if less can be read of the bag than when the depth was computed.
+    """
+    writer = Writer(path, version=Writer.VERSION_LATEST, storage_plugin=_STORAGES[storage])
+    if is_compressed:
         writer.set_compression(
-            CompressionMode.STORAGE if storage == StoragePlugin.MCAP else CompressionMode.FILE,
+            CompressionMode.STORAGE if storage == 'mcap' else CompressionMode.FILE,
             CompressionFormat.ZSTD)
     typestore = get_typestore(Stores.ROS2_JAZZY)
+    written: Counter[str] = Counter()
+    unwritten = len(store)
     with writer, tqdm(total=bag.message_count, unit='message', desc='bag') as bar:
         copies = {
             connection.id: writer.add_connection(
@@ -257,16 +284,56 @@ def _write(
                 f'{camera.namespace}/{output}', _TYPES[output], typestore=typestore,
                 offered_qos_profiles=[_QOS])
             for camera, output in topics}
-        try:
-            for message in bag.messages():
-                writer.write(copies[message.connection.id], message.received_ns, message.data)
-                if message.camera is not None:
-                    for output, data in store.outputs_of(
-                            message.camera.image_topic, message.number):
-                        writer.write(added[message.camera, output], message.received_ns, data)
-                bar.update()
-        except BagError as error:
-            faults(str(error))
+
+        def write(connection: Connection, received_ns: int, data: bytes) -> None:
+            writer.write(connection, received_ns, data)
+            written[connection.topic] += 1
+
+        for message in bag.messages():
+            write(copies[message.connection.id], message.received_ns, message.data)
+            if message.camera is not None:
+                for output, data in store.outputs_of(message.camera.image_topic, message.number):
+                    write(added[message.camera, output], message.received_ns, data)
+                    unwritten -= 1
+            bar.update()
+    if unwritten:
+        raise ToolError('; '.join([
+            f'{bag.path} could be read further before than now', *bag.losses,
+            _kept(path.parent.parent)]))
+    return written
+
+
+def _check_written(path: Path, written: Counter[str], partial: Path) -> None:
+    """:raises ToolError: if the new bag does not hold what was written."""
+    try:
+        with BagFiles(path, partial) as new:
+            held = Counter(connection.topic for connection, _, _ in new.messages(new.connections))
+            losses = new.losses
+    except BagError as error:
+        held, losses = Counter(), [str(error)]
+    if held != written or losses:
+        raise ToolError('; '.join([
+            f'of {written.total()} messages written to {path}, {held.total()} can be read',
+            *losses, _kept(partial)]))
+
+
+def _kept(partial: Path, place: str = '') -> str:
+    """
+    Say what an interruption leaves, and whether it is of use.
+
+    :param partial: the folder of the work.
+    :param place: what to call it; by default "in" and its path.
+    """
+    try:
+        with closing(sqlite3.connect(
+                (partial / _STORE).absolute().as_uri() + '?mode=ro', uri=True)) as connection:
+            if len(DepthStore(connection)):
+                return f'what is done is kept {place or f"in {partial}"}, the same command goes on'
+    except sqlite3.OperationalError:  # it is not there
+        pass
+    except sqlite3.DatabaseError as error:
+        return f'{partial / _STORE} is damaged, {error}: delete {partial}'
+    return 'no depth was computed yet'
 
 
 def _sync(*paths: Path) -> None:
@@ -293,6 +360,17 @@ def _description(connection: Connection, typestore: Any) -> dict[str, Any]:
         return {**description, 'typestore': typestore}
     return {**description, 'msgdef': connection.msgdef.data, 'rihs01': connection.digest or (
         typestore.hash_rihs01(connection.msgtype) if is_known else _UNKNOWN_HASH)}
+
+
+def _tell_of_foreign(bag: Bag, faults: Faults) -> None:
+    """Say which topics stay behind."""
+    for topic in bag.foreign:
+        text = (f'{topic.topic} ({topic.msgtype or "no type"}, {topic.msgcount} messages) is in '
+                f'{encoding_of(topic) or "no encoding"}, and a ROS 2 bag holds cdr: not copied')
+        if topic.msgcount:
+            faults.lost(text)
+        else:
+            faults.note(text)
 
 
 def _check_topics(bag: Bag, outputs: Sequence[str]) -> None:

@@ -36,7 +36,9 @@ from typing import NamedTuple
 import cv2
 from tqdm import tqdm
 
-from ..bags import Bag, BagError
+from ..bag_files import BagError
+from ..bag_paths import is_bag
+from ..bags import Bag
 from ..camera import CameraError
 from ..frames import FrameError, FrameSource, Lens
 from ..message_types import Header
@@ -57,7 +59,6 @@ from .offline import (
     recorded_views,
 )
 
-_BAG_SUFFIXES = ('.mcap', '.db3')
 _DEFAULT_RATE_HZ = 10.0
 
 
@@ -120,7 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
     lens, faults = lens_of(arguments), Faults('depth')
     _check(arguments)
     sources = [
-        _bag(path, arguments.image, lens, parameters, faults) if _is_bag(path) else
+        _bag(path, arguments.image, lens, parameters, faults) if is_bag(path) else
         _frames(path, lens, parameters, faults) for path in arguments.inputs]
     is_live = any(source.is_live for source in sources)
     is_known = not is_live and all(source.total for source in sources)
@@ -206,6 +207,7 @@ def _bag(
         bag = Bag(path, faults, topics)
     except BagError as error:
         raise ToolError(str(error)) from error
+    faults.of_bag(bag)
     several = len(bag.cameras) > 1
 
     def shots() -> Iterator[Shot]:
@@ -216,8 +218,7 @@ def _bag(
                 name = _seconds(stamp.sec * 10**9 + stamp.nanosec)
                 prefix = namespace.strip('/').replace('/', '_')
                 yield Shot(f'{prefix}-{name}' if several else name, namespace, view)
-        except BagError as error:
-            faults(str(error))
+            faults.of_bag(bag)
         finally:
             bag.close()
 
@@ -228,10 +229,6 @@ def _seconds(stamp_ns: int) -> str:
     """Return a stamp as text: -1 s and 9e8 ns of a message are -0.100000000."""
     whole, rest = divmod(abs(stamp_ns), 10**9)
     return f'{"-" if stamp_ns < 0 else ""}{whole}.{rest:09d}'
-
-
-def _is_bag(path: Path) -> bool:
-    return path.suffix in _BAG_SUFFIXES or (path / 'metadata.yaml').is_file()
 
 
 def _check(arguments: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from ..bag_paths import is_bag
 from ..frames import FrameError, FrameSource
 from . import ToolError
 
@@ -33,6 +34,10 @@ def check_input(source: Path) -> None:
     :param source: folder, image or video.
     :raises ToolError: if no image is there that can be read.
     """
+    if is_bag(source):
+        raise ToolError(
+            f'{source} is a bag, and cameras are played from images and films: play it with '
+            f'`ros2 bag play {source}`')
     skipped: list[str] = []
     try:
         first = next(iter(FrameSource(source, skipped.append)), None)

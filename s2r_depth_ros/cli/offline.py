@@ -122,17 +122,32 @@ class Faults:
 
     def __init__(self, verb: str) -> None:
         self.count = 0
+        self._of_images = 0
         self._verb = verb
         self._told: set[str] = set()
 
     def __call__(self, text: str) -> None:
-        """Count a fault, and say it if it is new and one of the first few."""
+        """Count a fault of a single image, and say it if it is new and one of the first few."""
         self.count += 1
+        if self._of_images < _TOLD_FAULTS and text not in self._told:
+            self._of_images += 1
+            self.note(text)
+
+    def of_bag(self, bag: Bag) -> None:
+        """Count and say what is lost of a bag, as far as that is known, and what is unusual."""
+        for note in bag.notes:
+            self.note(note)
+        for loss in bag.losses:
+            self.lost(loss)
+
+    def lost(self, text: str) -> None:
+        """Count and say, once, what is lost of the whole."""
+        self.count += text not in self._told
         self.note(text)
 
     def note(self, text: str) -> None:
         """Say what is no fault, once."""
-        if text not in self._told and len(self._told) < _TOLD_FAULTS:
+        if text not in self._told:
             self._told.add(text)
             tqdm.write(f's2r {self._verb}: {text}', file=sys.stderr)
 
@@ -194,7 +209,6 @@ def recorded_views(
     :param lens: its calibration or focal length counts before the camera_info of the bag, its
         field of view where there is none.
     :param on_fault: called with a sentence for each image that cannot be used; it is left out.
-    :raises s2r_depth_ros.bags.BagError: where the bag is broken.
     """
     inputs = {camera: CameraInput() for camera in bag.cameras}
     as_it_is = replace(parameters, rectify=False)
