@@ -25,7 +25,8 @@ def graph(tmp_path_factory):
     with Graph(tmp_path_factory.mktemp('security')) as graph:
         graph.start('s2r_depth_ros.depth_node', *ros_arguments(weights='random', device='cpu'))
         graph.wait(lambda: graph.node.count_publishers('/camera/depth/attention'), 'the node')
-        graph.spin(1.0)
+        graph.wait(
+            lambda: (NODE, '/') in graph.node.get_node_names_and_namespaces(), 'its name')
         yield graph
 
 
