@@ -8,6 +8,7 @@ import re
 import runpy
 
 import launch_stand_in as stand_in
+from needed import ROS
 import pytest
 import yaml
 
@@ -152,7 +153,7 @@ def test_demo_plays_the_path_into_the_camera_of_the_node(monkeypatch):
 
 @pytest.mark.parametrize('path', [DEPTH, DEMO, OBSTACLES], ids=lambda path: path.name)
 def test_real_launch_reads_the_file(path):
-    pytest.importorskip('launch_ros', reason='launch comes with a ROS installation, not as wheels')
+    pytest.importorskip('launch_ros', reason=ROS.format('launch'))
     description = runpy.run_path(str(path))['generate_launch_description']()
     assert all(argument.description for argument in description.get_launch_arguments())
 

@@ -14,7 +14,9 @@ import urllib.request
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from needed import skip_without
 import numpy as np
+from playwright.sync_api import sync_playwright
 import pytest
 from ros_graph import Graph, next_domain_id
 from sensor_msgs.msg import Image
@@ -39,11 +41,10 @@ def view():
 @pytest.fixture(scope='module')
 def browser():
     """Debian's Chromium without a display."""
-    playwright = pytest.importorskip('playwright.sync_api', reason='playwright is not installed')
     chromium = shutil.which('chromium') or shutil.which('google-chrome')
     if chromium is None:
-        pytest.skip('no browser: apt-get install chromium')
-    with playwright.sync_playwright() as run:
+        skip_without('a browser', 'chromium')
+    with sync_playwright() as run:
         browser = run.chromium.launch(
             executable_path=chromium, args=['--no-sandbox'], timeout=PATIENCE_S * 1000)
         yield browser
