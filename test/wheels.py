@@ -18,7 +18,8 @@ NEWEST_OF_ROS = (3, 13)
 def pins(python_version: str) -> list[Requirement]:
     """Return what constraints.txt asks for with this Python."""
     lines = (Path(__file__).parents[1] / 'constraints.txt').read_text('utf-8').splitlines()
-    requirements = [Requirement(text) for line in lines if (text := line.partition('#')[0].strip())]
+    texts = [line.partition('#')[0].strip() for line in lines]
+    requirements = [Requirement(text) for text in texts if text]
     has_ros = tuple(map(int, python_version.split('.'))) <= NEWEST_OF_ROS
     return [each for each in requirements
             if each.name not in SOURCE_ONLY and (has_ros or not each.name.startswith('ros-'))
