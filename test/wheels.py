@@ -10,8 +10,8 @@ import tempfile
 
 from packaging.requirements import Requirement
 
-# Pure Python, which pip builds from source.
-SOURCE_ONLY = {'empy', 'lark-parser'}
+# Pure Python, of which no version has a wheel: pip builds it.
+SOURCE_ONLY = {'empy'}
 NEWEST_OF_ROS = (3, 13)
 
 
