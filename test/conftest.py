@@ -1,4 +1,5 @@
-"""Isolates the tests: this machine alone, message fields checked; ros_graph has the domains."""
+"""Isolates the tests: this machine only, message fields checked; sums up what they lacked."""
+from collections import Counter
 import os
 import sys
 import tempfile
@@ -18,3 +19,14 @@ def _environment_stays():
     """Take back what tools that run in the process of the tests set for their own nodes."""
     with mock.patch.dict(os.environ):
         yield
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter):
+    """Say in one line what was not tested for lack of something, and what to do about it."""
+    reasons = Counter(
+        report.longrepr[2].removeprefix('Skipped: ')
+        for report in terminalreporter.stats.get('skipped', ()))
+    if reasons:
+        terminalreporter.write_line('not tested here: ' + '; '.join(
+            f'{count} ({reason})' for reason, count in sorted(reasons.items())))

@@ -17,7 +17,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
-PATIENCE_S = 60.0  # a busy machine is slow; what waits for nothing fails all the same
+PATIENCE_S = 300.0  # a busy machine is slow; what waits for nothing fails all the same
+_REPEAT_S = 1.0
 
 # A domain for each graph, so that tests do not hear each other. The workers of a run (of
 # pytest-xdist) share sixty between them, and two runs at once rarely meet. The tools that start
@@ -145,13 +146,27 @@ class Graph:
         self.node.create_subscription(kind, topic, found.append, qos)
         return found
 
-    def wait(self, condition: Callable[[], object], what: str) -> object:
-        """Spin until ``condition()`` is true and return it; fail naming ``what`` if it stays."""
+    def wait(
+        self, condition: Callable[[], object], what: str,
+        repeat: Callable[[], object] | None = None,
+    ) -> object:
+        """
+        Spin until ``condition()`` is true and return it.
+
+        :param condition: asked after each callback.
+        :param what: named where the condition stays false, which is a failure.
+        :param repeat: sends what the other side can miss until it has found this one, or what it
+            can read too late; called once a second.
+        """
         end_s = time.monotonic() + PATIENCE_S
+        next_s = 0.0
         while time.monotonic() < end_s:
             result = condition()
             if result:
                 return result
+            if repeat is not None and time.monotonic() >= next_s:
+                repeat()
+                next_s = time.monotonic() + _REPEAT_S
             self._executor.spin_once(timeout_sec=0.05)
         outputs = '\n'.join(process.output for process in self._processes)
         raise AssertionError(f'no {what} within {PATIENCE_S} s; processes said:\n{outputs}')
@@ -170,7 +185,12 @@ class Graph:
         if service not in self._clients:
             client = self._clients[service] = self.node.create_client(kind, service)
             self.wait(client.service_is_ready, f'service {service}')
-            self.spin(0.5)  # the server must have found the client too, or its answer is lost
+            # A server that has not found the client yet loses its answer. An empty request
+            # changes nothing, whichever service it is.
+            trials: list = []
+            self.wait(
+                lambda: any(each.done() for each in trials), f'first answer of {service}',
+                repeat=lambda: trials.append(client.call_async(kind.Request())))
         future = self._clients[service].call_async(request)
         self.wait(future.done, f'answer of {service}')
         return future.result()

@@ -26,7 +26,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.duration import Duration
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
-from ros_graph import Graph, Process, ros_arguments
+from ros_graph import Graph, PATIENCE_S, Process, ros_arguments
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 import torch
 
@@ -150,17 +150,23 @@ class Soak:
         # The middleware asks but every three seconds what is still missing of the last images.
         while len(self._gone) > 2 * len(CAMERAS) * SCENES_TO_LAST_WORD:
             publisher = self._gone.popleft()
-            publisher.wait_for_all_acked(Duration(seconds=10))
+            publisher.wait_for_all_acked(Duration(seconds=PATIENCE_S))
             node.destroy_publisher(publisher)
+        # On a busy machine the node falls behind, and no queue holds what came meanwhile.
+        self.wait_until_counted(QUEUE // 2)
 
-    def wait_until_counted(self) -> None:
-        """Wait until the node has said of every frame what became of it."""
-        def counted() -> bool:
+    def wait_until_counted(self, waiting: int = 0) -> None:
+        """
+        Wait until the node has said what became of the frames.
+
+        :param waiting: so many of each camera may still wait.
+        """
+        def is_counted() -> bool:
             return all(
                 sum(int(value) for key, value in self._counts.get(camera, {}).items()
                     if key == 'published' or key.startswith('dropped '))
-                >= self.report.sent[camera] for camera in CAMERAS)
-        self.graph.wait(counted, 'count of all frames')
+                >= self.report.sent[camera] - waiting for camera in CAMERAS)
+        self.graph.wait(is_counted, 'count of all frames')
 
     def sample_memory(self) -> None:
         """Note the resident memory of the node."""

@@ -65,7 +65,7 @@ def test_every_image_comes_once_in_order_with_its_camera_info(graph, pictures):
     player, images, infos = play(graph, pictures, frame_id='front_optical')
     graph.wait(lambda: not player.is_running, 'the end of the player')
     assert player.wait() == 0, player.output
-    graph.wait(lambda: len(infos) == 3, 'the last camera_info')
+    graph.wait(lambda: len(images) == len(infos) == 3, 'the last image with its camera_info')
     assert [image_to_rgb(image)[0, 0].tolist() for image in images] == [
         [200, 100, 10], [200, 100, 20], [200, 100, 30]]
     assert [image.encoding for image in images] == ['bgr8'] * 3
@@ -137,6 +137,7 @@ def test_unreadable_images_are_named_skipped_and_counted(graph, pictures):
     (pictures / '15.png').write_bytes(b'no image')
     player, images, _ = play(graph, pictures)
     graph.wait(lambda: 'played 3 images, skipped 1' in player.output, 'the count')
+    graph.wait(lambda: len(images) >= 3, 'the last image')
     assert [image.data[0] for image in images] == [10, 20, 30]
     assert player.output.count('15.png') == 1
 

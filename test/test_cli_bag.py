@@ -6,10 +6,8 @@ from pathlib import Path
 import resource
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
-import time
 
 import cv2
 import numpy as np
@@ -190,27 +188,37 @@ def test_without_ros_the_messages_are_the_same(tmp_path):
             assert_same(deserialize_message(data, kind), deserialize_message(same_data, kind))
 
 
+KEPT_IMAGES = 7
+KILLED_AFTER_SOME_IMAGES = f"""
+import os
+import signal
+import sys
+
+from s2r_depth_ros.cli import bag, main
+
+add, images = bag.DepthStore.add, []
+
+
+def add_and_die(*arguments):
+    add(*arguments)
+    images.append(1)
+    if len(images) == {KEPT_IMAGES}:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+bag.DepthStore.add = add_and_die
+main(sys.argv[1:])
+"""
+
+
 def test_a_killed_run_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
     write_bag(tmp_path / 'in', 15)
     out, partial = tmp_path / 'out', tmp_path / 'out.partial'
     command = ['bag', str(tmp_path / 'in'), str(out), '--outputs', 'image']
-    process = subprocess.Popen(
-        [Path(sys.executable).parent / 's2r', *command], stderr=subprocess.DEVNULL)
-    try:
-        def done():
-            try:
-                with sqlite3.connect(f'file:{partial}/depth.db?mode=ro', uri=True) as connection:
-                    return connection.execute('SELECT count(*) FROM depth').fetchone()[0]
-            except sqlite3.OperationalError:
-                return 0
-
-        while not done() and process.poll() is None:
-            time.sleep(0.01)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    kept = done()
-    assert 0 < kept < 30
+    killed = subprocess.run(
+        [sys.executable, '-c', KILLED_AFTER_SOME_IMAGES, *command], stderr=subprocess.DEVNULL,
+        check=False)
+    assert killed.returncode == -signal.SIGKILL
     assert not out.exists()
 
     assert main([*command, '--max-depth', '20']) == 1
@@ -224,7 +232,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(DepthPredictor, 'predict', counted)
     assert main(command) == 0
-    assert len(predicted) == 30 - kept
+    assert len(predicted) == 30 - KEPT_IMAGES
     assert not partial.exists()
     topics = [topic for topic, _, _ in read_bag(out)[0]]
     assert topics.count('/left/depth/image') == topics.count('/rear/cam/depth/image') == 15

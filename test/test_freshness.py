@@ -61,9 +61,8 @@ def test_no_depth_is_older_than_two_runs_of_the_network(tmp_path, slow, cameras,
         depths = {name: graph.collect(Image, f'{name}/depth/image') for name in names}
         publishers = [
             graph.publisher(Image, f'{name}/image', qos_profile_sensor_data) for name in names]
-        for name in names:
-            graph.wait(lambda name=name: node.count_subscribers(f'{name}/depth/image'), 'us')
-        graph.spin(0.5)
+        graph.wait(lambda: all(
+            'depth/image' in node._topics[name].wanted() for name in names), 'us in the node')
 
         def send(number):
             """Send image ``number`` on every camera and wait until the node has them."""

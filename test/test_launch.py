@@ -6,6 +6,7 @@ from pathlib import Path
 import re
 
 import launch_stand_in as stand_in
+from needed import ROS
 import pytest
 from rcl_interfaces.srv import GetParameters
 from rclpy.parameter import parameter_value_to_python
@@ -358,7 +359,7 @@ def test_demo_leaves_the_file_of_the_player_alone(launched, params_file):
 def test_real_launch_reads_the_file(path):
     sources = pytest.importorskip(
         'launch.launch_description_sources',
-        reason='launch comes with a ROS installation, not as wheels')
+        reason=ROS.format('launch'))
     module = sources.load_python_launch_file_as_module(str(path))
     description = module.generate_launch_description()
     assert all(argument.description for argument in description.get_launch_arguments())

@@ -8,6 +8,7 @@ import zlib
 
 import cv2
 from hypothesis import given, settings, strategies
+from needed import ROS
 import numpy as np
 from PIL import Image as PillowImage
 import pytest
@@ -51,8 +52,7 @@ def image(encoding, width, rows, is_bigendian=False, padding=0):
 @pytest.fixture(params=['cv_bridge', 'rosbags.image'])
 def converter(request, monkeypatch):
     """Run a test with each library that reads rare encodings."""
-    pytest.importorskip(
-        request.param, reason=f'{request.param} is not installed; the other library is tested')
+    pytest.importorskip(request.param, reason=ROS.format(request.param))
     if request.param == 'rosbags.image':
         monkeypatch.setitem(sys.modules, 'cv_bridge', None)
     ros_compat._image_converter.cache_clear()

@@ -64,7 +64,7 @@ def refused(tmp_path, monkeypatch):
 def run(code, *arguments, folder):
     return subprocess.run(
         [sys.executable, '-c', code, *map(str, arguments)], cwd=folder, capture_output=True,
-        text=True, timeout=200)
+        text=True, timeout=900)
 
 
 def test_the_hook_sees_what_it_is_to_see(refused, tmp_path):

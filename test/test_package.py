@@ -9,6 +9,7 @@ import zipfile
 
 from catkin_pkg.package import parse_package
 from docutils.core import publish_doctree
+from needed import skip_without
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -43,6 +44,12 @@ def test_the_manifest_is_valid():
     assert package.package_format == 3
     assert package.get_build_type() == 'ament_python'
     assert [str(licence) for licence in package.licenses] == ['Apache-2.0']
+
+
+def test_the_manifest_is_xml_as_xmllint_reads_it():
+    if shutil.which('xmllint') is None:
+        skip_without('xmllint', 'libxml2-utils')
+    run(['xmllint', '--noout', ROOT / 'package.xml'])
 
 
 @pytest.mark.parametrize(('distribution', 'has_package'), [

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import warnings
 
+from needed import GPU
 import numpy as np
 import pytest
 import torch
@@ -233,7 +234,7 @@ def test_the_predictor_runs_where_ros_cannot_be_imported(tiny_file):
     assert done.stdout.strip() == '(50, 60)', done.stderr
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU')
+@pytest.mark.skipif(not torch.cuda.is_available(), reason=GPU)
 @pytest.mark.parametrize('cuda_graphs', [False, True])
 def test_a_gpu_gives_the_depth_of_the_cpu(cuda_graphs):
     image = np.random.default_rng(0).integers(0, 256, (100, 140, 3), np.uint8)

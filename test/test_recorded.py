@@ -4,6 +4,7 @@ The recorded network: static memory, a recording for each shape.
 CI has no GPU. There a recorder stands for the CUDA graph that runs the function again and copies
 into the same memory, which is what a replay does; the graph itself is tested where there is one.
 """
+from needed import GPU
 import numpy as np
 import pytest
 import torch
@@ -103,7 +104,7 @@ def test_without_a_gpu_there_are_no_graphs_and_no_error():
     assert not isinstance(predictor.network, RecordedNetwork)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU')
+@pytest.mark.skipif(not torch.cuda.is_available(), reason=GPU)
 @torch.inference_mode()
 def test_a_cuda_graph_gives_the_maps_of_the_image_at_hand():
     torch.manual_seed(0)

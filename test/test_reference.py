@@ -3,6 +3,7 @@ import json
 from pathlib import Path
 import sys
 
+from needed import SHARED
 import numpy as np
 import pytest
 import torch
@@ -12,7 +13,7 @@ from s2r_depth_ros.network import inference_form
 
 REFERENCE = Path(__file__).parents[2] / 'shared' / 'reference'
 pytestmark = pytest.mark.skipif(
-    not REFERENCE.is_dir(), reason='the parity fixtures are not beside this checkout')
+    not REFERENCE.is_dir(), reason=SHARED)
 TOLERANCE = 1e-4
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from pathlib import Path
 import shutil
 import signal
@@ -14,9 +15,11 @@ import urllib.request
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from needed import skip_without
 import numpy as np
+from playwright.sync_api import sync_playwright
 import pytest
-from ros_graph import Graph
+from ros_graph import Graph, next_domain_id
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from view_process import Foxglove, PATIENCE_S, points_of, RUN_S2R, View
@@ -39,12 +42,12 @@ def view():
 @pytest.fixture(scope='module')
 def browser():
     """Debian's Chromium without a display."""
-    playwright = pytest.importorskip('playwright.sync_api', reason='playwright is not installed')
     chromium = shutil.which('chromium') or shutil.which('google-chrome')
     if chromium is None:
-        pytest.skip('no browser: apt-get install chromium')
-    with playwright.sync_playwright() as run:
-        browser = run.chromium.launch(executable_path=chromium, args=['--no-sandbox'])
+        skip_without('a browser', 'chromium')
+    with sync_playwright() as run:
+        browser = run.chromium.launch(
+            executable_path=chromium, args=['--no-sandbox'], timeout=PATIENCE_S * 1000)
         yield browser
         browser.close()
 
@@ -93,8 +96,7 @@ def test_a_frame_has_the_pictures_of_one_moment(view):
     assert {picture(jpeg).shape for jpeg in news['pictures'].values()} == {shown.shape}
     colored = picture(news['pictures']['depth/image_color'])
     assert np.ptp(colored.astype(int), axis=-1).mean() > 50  # colours, not grey
-    later = view.news(after=news['number'])
-    assert later['number'] > news['number']
+    view.wait_for(lambda later: (later['number'] or 0) > news['number'], after=news['number'])
 
 
 def test_other_hosts_and_paths_are_refused(view):
@@ -205,14 +207,16 @@ def test_a_running_node_is_shown_and_its_absence_explained(tmp_path):
         view.wait_for(lambda news: news['status']['text'] == 'waiting for the node')
         # What another node says, of a camera of the same name even, does not count.
         diagnostics = graph.publisher(DiagnosticArray, '/diagnostics')
-        diagnostics.publish(DiagnosticArray(status=[
-            DiagnosticStatus(name=f'{node}: {about}', level=level, message=message)
-            for node, level, message in (
-                ('/other', DiagnosticStatus.ERROR, 'broken'),
-                ('/test', DiagnosticStatus.OK, 'running'))
-            for about in ('network', 'front')]))
-        news = view.wait_for(
-            lambda news: news['status']['text'] not in ('waiting for the node', 'broken'))
+
+        def says_more(news):
+            diagnostics.publish(DiagnosticArray(status=[
+                DiagnosticStatus(name=f'{node}: {about}', level=level, message=message)
+                for node, level, message in (
+                    ('/other', DiagnosticStatus.ERROR, 'broken'),
+                    ('/test', DiagnosticStatus.OK, 'running'))
+                for about in ('network', 'front')]))
+            return news['status']['text'] != 'waiting for the node'
+        news = view.wait_for(says_more)
         assert (news['status']['text'], news['status']['is_good']) == ('running', True)
         view.process.send_signal(signal.SIGINT)
         assert view.process.wait(PATIENCE_S) == 0
@@ -236,7 +240,8 @@ def test_a_port_in_use_is_told_in_one_sentence(option, what):
         port = taken.getsockname()[1]
         done = subprocess.run(
             [sys.executable, '-c', RUN_S2R, 'view', '--port', '0', '--foxglove-port', '0', option,
-             str(port)], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+             str(port)], capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+            env={**os.environ, 'ROS_DOMAIN_ID': str(next_domain_id())})
     assert done.returncode == 1
     said, = done.stderr.splitlines()
     assert f'cannot serve {what} {port} of 127.0.0.1' in said

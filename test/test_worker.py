@@ -6,7 +6,7 @@ import pytest
 
 from s2r_depth_ros.worker import NewestFrames, Worker
 
-PATIENCE_S = 30.0
+PATIENCE_S = 300.0
 
 
 class SlowProcess:
@@ -80,6 +80,7 @@ def test_stopping_finishes_the_batch_and_drops_what_waited(slow):
     worker.frames.put('camera', 1)
     stopping = threading.Thread(target=worker.stop)
     stopping.start()
+    assert worker.frames.wait_closed(PATIENCE_S)
     process.go_on.release()
     stopping.join(PATIENCE_S)
     assert process.batches.empty()

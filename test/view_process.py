@@ -18,7 +18,7 @@ from websockets.sync.client import connect
 
 RUN_S2R = 'import sys; from s2r_depth_ros.cli import main; sys.exit(main())'
 COLORS = ('red', 'green', 'blue', 'alpha')
-PATIENCE_S = 60
+PATIENCE_S = 300
 
 
 class View:
@@ -46,19 +46,20 @@ class View:
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGINT)  # by force, it would leave its shared memory
         try:
-            self.process.communicate(timeout=30)
+            self.process.communicate(timeout=PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.communicate()
 
     def news(self, after=0):
-        with urllib.request.urlopen(f'{self.page}/frame?after={after}', timeout=30) as answer:
+        address = f'{self.page}/frame?after={after}'
+        with urllib.request.urlopen(address, timeout=PATIENCE_S) as answer:
             return json.load(answer)
 
-    def wait_for(self, condition):
+    def wait_for(self, condition, after=0):
         end_s = time.monotonic() + PATIENCE_S
         while time.monotonic() < end_s:
-            news = self.news()
+            news = self.news(after)
             if condition(news):
                 return news
             time.sleep(0.05)
@@ -74,7 +75,9 @@ class Foxglove:
     """A client of the web socket, as the viewers are; a context manager."""
 
     def __init__(self, address):
-        self._connection = connect(address, subprotocols=['foxglove.sdk.v1'], max_size=2**26)
+        self._connection = connect(
+            address, subprotocols=['foxglove.sdk.v1'], max_size=2**26, open_timeout=PATIENCE_S,
+            ping_timeout=PATIENCE_S)
         self._socket = None
         self.channels = {}
 

@@ -45,8 +45,11 @@ CAMERA = 'camera'
 DEMO_FRAMES = Path(__file__).parents[1] / 'demo_frames'
 
 _ROWS = 5
-_QUIET_S = 60.0  # a large network on a slow machine
-_LAST_WORDS_S = 2.5  # the node says its figures every second
+_QUIET_S = 180.0  # a large network on a slow or busy machine
+# The node reports its figures every second. So many reports say the same when nothing more comes:
+# few where all is here, more where something is still on its way or was lost.
+_LAST_REPORTS = 2
+_LAST_REPORTS_IF_INCOMPLETE = 5
 _UNTRAINED = 'UNTRAINED NETWORK'
 
 
@@ -126,16 +129,27 @@ def _record(arguments: argparse.Namespace, source: Path, chosen_weights: str) ->
 
 
 def _receive_last_words(recording: Recording, executor: SingleThreadedExecutor) -> None:
-    """Spin until the node has counted all that arrived here, and nothing more comes."""
-    begun_s = quiet_since_s = time.monotonic()
-    counted = received = -1
-    while (counted < received or time.monotonic() - quiet_since_s < _LAST_WORDS_S) and (
-            time.monotonic() - begun_s < _QUIET_S):
+    """
+    Spin until the node has counted all that it received, and nothing more comes.
+
+    The node's reports are the clock, which a busy machine slows down as it does the rest.
+    """
+    end_s = time.monotonic() + _QUIET_S
+    report, figures, repeats = recording.camera, None, 0
+    while time.monotonic() < end_s:
         executor.spin_once(timeout_sec=0.1)
-        if recording.counts[DEPTH] > received:
-            received, quiet_since_s = recording.counts[DEPTH], time.monotonic()
-        if recording.camera is not None:
-            counted = int({v.key: v.value for v in recording.camera.values}['published'])
+        if recording.camera is None or recording.camera is report:
+            continue
+        report = recording.camera
+        counts = {
+            value.key: int(value.value) for value in report.values
+            if value.key in ('received', 'published') or value.key.startswith('dropped ')}
+        repeats = repeats + 1 if figures == (counts, recording.counts) else 0
+        figures = counts, recording.counts.copy()
+        is_complete = 2 * counts['received'] == sum(counts.values()) and all(
+            recording.counts[output] >= counts['published'] for output in OUTPUTS)
+        if repeats >= (_LAST_REPORTS if is_complete else _LAST_REPORTS_IF_INCOMPLETE):
+            return
 
 
 def _receive(

@@ -16,7 +16,7 @@ from ..bag_paths import is_bag
 from ..frames import FrameError, FrameSource
 from . import ToolError
 
-_STOP_PATIENCE_S = 15.0
+_STOP_PATIENCE_S = 60.0  # of a busy machine
 _TAIL_LINES = 15
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl.h
 _LIBC = ctypes.CDLL(None)

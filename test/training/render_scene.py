@@ -1,8 +1,9 @@
 """A hand-made scene with known depths, and the two renderers, for the tests of rendering."""
+from needed import skip_without
 import numpy as np
-import pytest
 
 from s2r_depth_training.render import camera as cameras
+from s2r_depth_training.render import gl
 from s2r_depth_training.render.embree import EmbreeRenderer
 from s2r_depth_training.render.light import Light
 from s2r_depth_training.render.meshes import box, Material, merge, quads
@@ -46,11 +47,11 @@ def make_renderer(backend, width_px=WIDTH_PX, height_px=HEIGHT_PX, supersample=1
     """Make either renderer, or skip where OpenGL is missing."""
     if backend == 'embree':
         return EmbreeRenderer(supersample)
-    from s2r_depth_training.render.gl import GlRenderer
     try:
-        return GlRenderer(width_px, height_px, supersample)
-    except Exception as error:
-        pytest.skip(f'no OpenGL through EGL on this machine: {error}')
+        gl.open_context().release()
+    except Exception:
+        skip_without('OpenGL through EGL', 'libegl1 libegl-mesa0 libgl1-mesa-dri')
+    return gl.GlRenderer(width_px, height_px, supersample)
 
 
 def box_ahead():

@@ -85,7 +85,7 @@ def test_a_disk_that_fills_ends_the_run_and_keeps_its_last_checkpoint(tmp_path):
     config = write_yaml(
         tmp_path / 'run.yaml', tmp_path, ste_decoder={
             'epochs': 1000, 'checkpoint_every_steps': 1, 'train_encoder': True,
-            'max_minutes': 5.0})
+            'max_minutes': 60.0})
     checkpoint = tmp_path / 'run' / 'ste_decoder' / 'checkpoint.pt'
     process = start('ste-decoder', config)
     while not (checkpoint.exists() and read_whole(checkpoint)['step'] > 1):
@@ -93,7 +93,7 @@ def test_a_disk_that_fills_ends_the_run_and_keeps_its_last_checkpoint(tmp_path):
         time.sleep(0.01)
     # No disk is filled here for real: files may not become larger than this from now on.
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
-    process.join(60)
+    process.join()
     assert process.exitcode == 1  # as for any error that was told in one sentence
     assert read_whole(checkpoint)['step'] > 1
     assert not list(checkpoint.parent.glob('.*.part'))

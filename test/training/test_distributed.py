@@ -23,7 +23,7 @@ def run(command, expected_status=0):
     """Run it; once more where gloo's own thread aborted the end of a process that was done."""
     for _ in range(2):
         done = subprocess.run(
-            [str(part) for part in command], capture_output=True, text=True, timeout=200)
+            [str(part) for part in command], capture_output=True, text=True, timeout=900)
         if 'Signal 6 (SIGABRT)' not in done.stderr:
             break
     assert (done.returncode == 0) == (expected_status == 0), done.stderr[-3000:]

@@ -3,6 +3,7 @@ import json
 from pathlib import Path
 
 import cv2
+from needed import SHARED
 import numpy as np
 import pytest
 import torch
@@ -369,7 +370,7 @@ def test_a_wrong_data_set_leaves_no_trace(weight_file, styled, tmp_path):
     assert not (tmp_path / 'out').exists()
 
 
-@pytest.mark.skipif(not REAL_FRAMES.is_dir(), reason='needs the real frames in ../shared/real')
+@pytest.mark.skipif(not REAL_FRAMES.is_dir(), reason=SHARED)
 @pytest.mark.parametrize(('folder', 'protocol', 'method', 'abs_rel', 'rmse_m', 'delta_1'), [
     ('outdoor', 'kitti', 'one constant', 0.410, 10.9, 0.333),
     ('outdoor', 'kitti', 'depth by row', 0.314, 10.2, 0.444),

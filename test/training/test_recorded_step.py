@@ -3,6 +3,7 @@ Training steps that are recorded and replayed.
 
 CI has no GPU. There a recorder stands for the CUDA graph that runs the step again.
 """
+from needed import GPU
 import pytest
 from tiny_run import tiny_config, with_stage, write_data
 import torch
@@ -88,7 +89,7 @@ def test_recording_under_torchrun_is_refused(monkeypatch):
         start_fabric(FabricSettings('cuda', cuda_graphs=True))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU')
+@pytest.mark.skipif(not torch.cuda.is_available(), reason=GPU)
 @pytest.mark.parametrize('optimizer', ['adam', 'muon'])
 def test_a_recorded_run_learns_as_one_that_is_not(tmp_path, optimizer):
     write_data(tmp_path)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from s2r_depth_training.render import cases, driving, render_scenes, write
+from s2r_depth_training.render import cases, driving, gl, render_scenes, write
 from s2r_depth_training.render.course import Course, draw_course
 from s2r_depth_training.render.jobs import run_jobs
 from s2r_depth_training.render.meshes import merge, POSITION
@@ -209,8 +209,6 @@ def test_the_focal_cases_share_their_poses():
 
 
 def test_a_missing_opengl_is_explained_and_auto_does_without(tmp_path, monkeypatch):
-    gl = pytest.importorskip('s2r_depth_training.render.gl', reason='moderngl is not installed')
-
     def fail():
         raise RuntimeError('libEGL.so.1 not loaded')
 

@@ -148,7 +148,7 @@ def test_two_runs_in_one_folder_are_refused(tmp_path):
 def test_a_reading_process_does_not_hold_the_folder_of_one_that_has_ended(tmp_path):
     config = tiny_config(tmp_path)
     with stage_of(config):
-        reader = multiprocessing.get_context('fork').Process(target=time.sleep, args=(60,))
+        reader = multiprocessing.get_context('fork').Process(target=time.sleep, args=(600,))
         reader.start()
     try:
         with stage_of(config):

@@ -30,7 +30,7 @@ from .. import ToolError
 from ..node_process import NodeProcess, own_domain_id, ros_environment
 from .timing import Row
 
-_START_PATIENCE_S = 60.0
+_START_PATIENCE_S = 180.0  # of a busy machine
 _WARM_UP_S = 1.5
 _LEAST_IMAGES = 3
 _STAMP_AT_BYTE = 4  # of a serialised message that begins with a header
