@@ -28,7 +28,7 @@ from .messages import MessageError
 from .outputs import ATTENTION, INFO, POINTS, STRUCTURE
 from .parameters import Parameters
 from .pipeline import CameraDepth, CameraInput, output_messages, View
-from .predictor import DepthPredictor, PredictedMaps
+from .predictor import DepthPredictor, PredictedMaps, slow_precision
 from .session import check_command_line, Session
 from .worker import Worker
 
@@ -336,6 +336,8 @@ class DepthNode(LifecycleNode):
     def _warning(self) -> str:
         if self._predictor is not None and self.parameters.weights == weights.RANDOM:
             return 'the weights are random: the network is untrained, its depth means nothing'
+        if self._predictor is not None:
+            return slow_precision(self._predictor.precision, self._predictor.device)
         return ''
 
 

@@ -77,6 +77,7 @@ class Foxglove:
         self._connection = connect(address, subprotocols=['foxglove.sdk.v1'], max_size=2**26)
         self._socket = None
         self.channels = {}
+        self.log_time_ns = 0  # of the message that was returned last
 
     def __enter__(self):
         self._socket = self._connection.__enter__()
@@ -105,6 +106,7 @@ class Foxglove:
         for file in files.file:
             pool.Add(file)
         kind = message_factory.GetMessageClass(pool.FindMessageTypeByName(channel['schemaName']))
+        self.log_time_ns = int.from_bytes(data[5:13], 'little')
         return kind.FromString(data[13:])
 
 
