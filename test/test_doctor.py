@@ -17,8 +17,9 @@ from s2r_depth_ros.cli.doctor import (
 )
 
 PROFILE = Path(__file__).parents[1] / 's2r_depth_ros' / 'fastdds_large_images.xml'
-JAZZY = FastDds('2.14.5', frozenset({PROFILES[0], BUILTIN}))
-KILTED = FastDds('3.2.3', frozenset({PROFILES[1], BUILTIN}))
+JAZZY = FastDds('2.14.5', (PROFILES[0], BUILTIN))
+KILTED = FastDds('3.2.2', (PROFILES[1], BUILTIN, PROFILES[0]))  # ROS's part takes the older, too
+LATER = FastDds('3.6.0', (PROFILES[1], BUILTIN))
 RUN_S2R = 'import sys; from s2r_depth_ros.cli import main; sys.exit(main())'
 WITHOUT_ROS = f'import sys; sys.modules["rclpy"] = None; {RUN_S2R}'
 
@@ -36,7 +37,7 @@ def test_the_shipped_profile_is_read():
 
 
 @pytest.mark.parametrize(('fast_dds', 'read', 'ignored'), [
-    (JAZZY, *PROFILES), (KILTED, *reversed(PROFILES))])
+    (JAZZY, *PROFILES), (LATER, *reversed(PROFILES))])
 def test_a_profile_variable_of_another_version_has_no_effect(fast_dds, read, ignored):
     lines = [*transport_lines({ignored: str(PROFILE)}, fast_dds)]
     assert f'no effect: {ignored} is ignored by Fast DDS {fast_dds.version}, which reads {read}' \
@@ -44,6 +45,11 @@ def test_a_profile_variable_of_another_version_has_no_effect(fast_dds, read, ign
     assert lines[-1].startswith('transports: UDPv4, SHM of 512 KiB (the default)')
     both = [*transport_lines(dict.fromkeys(PROFILES, str(PROFILE)), fast_dds)]
     assert both[-1] == f'transports: SHM of 65536 KiB, UDPv4 ({PROFILE})'
+
+
+def test_the_older_profile_variable_counts_where_ros_passes_it_on():
+    assert [*transport_lines({PROFILES[0]: str(PROFILE)}, KILTED)][1:] == [
+        f'transports: SHM of 65536 KiB, UDPv4 ({PROFILE})']
 
 
 @pytest.mark.parametrize('local', [

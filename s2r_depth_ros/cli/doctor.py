@@ -46,6 +46,7 @@ SIZES_PX = {'VGA': (480, 640), 'Full HD': (1080, 1920)}
 RATE_HZ = 30.0
 
 _LIBRARY = re.compile(r'\S*/lib(?:fastrtps|fastdds)[-\w]*\.so\S*')
+_ROS_SIDE = re.compile(r'\S*/librmw_fastrtps_shared_cpp[-\w]*\.so\S*')
 _PATIENCE_S = 60.0
 
 
@@ -54,11 +55,12 @@ class FastDds(NamedTuple):
     The Fast DDS that ROS has loaded.
 
     ``version`` is from the name of its file; ``variables`` are those, of ``PROFILES`` and
-    ``BUILTIN``, that its code names.
+    ``BUILTIN``, that its code names, and after them those that ROS's part of it names: Kilted's
+    takes the older variable, too.
     """
 
     version: str
-    variables: frozenset[str]
+    variables: tuple[str, ...]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -115,15 +117,18 @@ def versions() -> dict[str, str]:
 def loaded_fast_dds() -> FastDds | None:
     """Return the Fast DDS of this process; None for another middleware, or not on Linux."""
     try:
-        path = Path(_LIBRARY.search(Path('/proc/self/maps').read_text())[0])  # type: ignore[index]
-        code = path.read_bytes()
-    except (OSError, TypeError):
+        maps = Path('/proc/self/maps').read_text()
+        paths = [Path(found[0]) for each in (_LIBRARY, _ROS_SIDE) if (found := each.search(maps))]
+        code = [path.read_bytes() for path in paths]
+    except OSError:
         return None
-    stem = path.name.partition('.so')[0]
-    names = [path.name, *(each.name for each in path.parent.glob(f'{stem}.so.*'))]
+    if not _LIBRARY.search(maps):
+        return None
+    stem = paths[0].name.partition('.so')[0]
+    names = [paths[0].name, *(each.name for each in paths[0].parent.glob(f'{stem}.so.*'))]
     return FastDds(
         max(names, key=len).partition('.so.')[2] or 'of unknown version',
-        frozenset(name for name in (*PROFILES, BUILTIN) if name.encode() in code))
+        tuple(name for part in code for name in (*PROFILES, BUILTIN) if name.encode() in part))
 
 
 def transport_lines(
@@ -139,7 +144,7 @@ def transport_lines(
         yield 'transports: not of Fast DDS, so its variables and profiles have no effect'
         return
     yield f'Fast DDS: {fast_dds.version}'
-    readable = [name for name in PROFILES if name in fast_dds.variables]
+    readable = [*dict.fromkeys(name for name in fast_dds.variables if name in PROFILES)]
     for name in (*PROFILES, BUILTIN):
         if environment.get(name) and name not in fast_dds.variables:
             instead = f', which reads {" and ".join(readable)}' if name in PROFILES else ''
