@@ -22,7 +22,7 @@ PAGES = {
     'Use it': ['docs/first_steps', 'docs/robot', 'docs/camera', 'docs/files', 'docs/view',
                'docs/scale', 'docs/steadiness', 'docs/nav2', 'docs/weights', 'docs/trouble'],
     'Understand it': ['docs/method', 'docs/results', 'docs/design', 'docs/performance',
-                      'docs/reliability'],
+                      'docs/reliability', 'docs/encodings', 'docs/compatibility'],
     'Train it': ['docs/training', 'docs/rendering', 'docs/datasets', 'docs/evaluation'],
 }
 

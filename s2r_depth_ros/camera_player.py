@@ -37,6 +37,7 @@ from std_msgs.msg import Header
 from . import qos
 from .camera import CameraError, CameraModel, read_calibration
 from .frames import Frame, FrameError, FrameSource, Lens
+from .message_types import filled
 from .messages import camera_model_to_info, pixels_to_image
 from .parameters import descriptor, warn_of_unknown
 from .process import run
@@ -144,7 +145,8 @@ class CameraPlayer(Node):
         self._played += 1
 
     def _publish(self, frame: Frame) -> None:
-        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._frame_id)
+        header = filled(
+            Header, stamp=self.get_clock().now().to_msg(), frame_id=self._frame_id)
         model = None
         try:
             model = self._camera_of(frame)
@@ -158,7 +160,7 @@ class CameraPlayer(Node):
         conversion = FROM_RGB[self._encoding]
         pixels = frame.rgb if conversion is None else cv2.cvtColor(frame.rgb, conversion)
         if self._encoding == 'jpeg':
-            message = CompressedImage(header=header, format='jpeg')
+            message = filled(CompressedImage, header=header, format='jpeg')
             message.data = array('B', cv2.imencode('.jpg', pixels)[1].tobytes())
         else:
             message = pixels_to_image(pixels, self._encoding, header)

@@ -30,7 +30,7 @@ from .messages import camera_model_to_info, MessageError
 from .outputs import ATTENTION, INFO, POINTS, STRUCTURE
 from .parameters import Parameters
 from .pipeline import CameraDepth, CameraInput, output_messages, View
-from .predictor import DepthPredictor, PredictedMaps
+from .predictor import DepthPredictor, PredictedMaps, slow_precision
 from .process import run
 from .session import check_command_line, Session, STOP_CHECK_S
 from .worker import Worker
@@ -404,6 +404,8 @@ class DepthNode(LifecycleNode):
     def _warning(self) -> str:
         if self._predictor is not None and self.parameters.weights == weights.RANDOM:
             return 'the weights are random: the network is untrained, its depth means nothing'
+        if self._predictor is not None:
+            return slow_precision(self._predictor.precision, self._predictor.device)
         return ''
 
 

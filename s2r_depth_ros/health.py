@@ -12,6 +12,7 @@ from typing import NamedTuple
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 import numpy as np
 
+from .message_types import filled
 from .scale import Scale
 
 # Drops that are the plan, not a fault: a newer frame came, or nobody listens.
@@ -221,6 +222,6 @@ def _rate_hz(health: CameraHealth, what: str, count: int, now_s: float) -> str:
 def _status(
     level: bytes, name: str, message: str, hardware_id: str, values: dict[str, str],
 ) -> DiagnosticStatus:
-    return DiagnosticStatus(
-        level=level, name=name, message=message, hardware_id=hardware_id,
-        values=[KeyValue(key=key, value=value) for key, value in values.items()])
+    return filled(
+        DiagnosticStatus, level=level, name=name, message=message, hardware_id=hardware_id,
+        values=[filled(KeyValue, key=key, value=value) for key, value in values.items()])

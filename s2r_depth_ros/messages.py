@@ -32,6 +32,7 @@ from .camera import CameraModel
 from .message_types import (
     CameraInfo,
     CompressedImage,
+    filled,
     Float32MultiArray,
     Header,
     Image,
@@ -60,20 +61,21 @@ _PLAIN = {
     '8UC3': (3, cv2.COLOR_BGR2RGB),
     '8UC4': (4, cv2.COLOR_BGRA2RGB),
 }
-# Bytes per pixel, and the name that every version of the conversion library knows.
-_CONVERTED = {
-    'yuv422': (2, 'yuv422'),
-    'uyvy': (2, 'yuv422'),
-    'yuv422_yuy2': (2, 'yuv422_yuy2'),
-    'yuyv': (2, 'yuv422_yuy2'),
-    'bayer_rggb8': (1, 'bayer_rggb8'),
-    'bayer_bggr8': (1, 'bayer_bggr8'),
-    'bayer_gbrg8': (1, 'bayer_gbrg8'),
-    'bayer_grbg8': (1, 'bayer_grbg8'),
+# Those that every version of the conversion library knows.
+_CONVERTED = ('bayer_rggb8', 'bayer_bggr8', 'bayer_gbrg8', 'bayer_grbg8')
+# cv_bridge refuses most names of these two kinds, so none of them goes through it.
+_YUV422 = {
+    'yuv422': cv2.COLOR_YUV2RGB_UYVY,
+    'uyvy': cv2.COLOR_YUV2RGB_UYVY,
+    'yuv422_yuy2': cv2.COLOR_YUV2RGB_YUY2,
+    'yuyv': cv2.COLOR_YUV2RGB_YUY2,
 }
 _MOSAIC = re.compile(r'(bayer_[a-z]{4})(8|16)?')
-# A plane of Y, then one of interleaved chroma at half the resolution; cv_bridge cannot read them.
+# A plane of Y, then one of interleaved chroma at half the resolution.
 _YUV420 = {'nv12': cv2.COLOR_YUV2RGB_NV12, 'nv21': cv2.COLOR_YUV2RGB_NV21}
+
+# One channel of anything but bytes is a measurement, such as depth.
+_MEASUREMENTS = re.compile(r'(16[US]|32[SF]|64F)C1')
 
 # Y, U, V to R, G, B and a constant: ITU-R BT.601, video range, as OpenCV's other YUV conversions.
 _BT601_VIDEO = np.array([
@@ -130,12 +132,14 @@ def image_to_rgb(msg: Image, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         rows = _rows(msg, width * 2, height)
         values = rows.view('>u2' if msg.is_bigendian else '<u2').astype(np.uint16)
         return cv2.cvtColor(cv2.convertScaleAbs(values, alpha=1 / 257), cv2.COLOR_GRAY2RGB)
+    if encoding in _YUV422:
+        _check_even(msg, width)
+        pixels = _rows(msg, width * 2, height).reshape(height, width, 2)
+        return cv2.cvtColor(pixels, _YUV422[encoding])
     if encoding in _CONVERTED:
-        pixel_bytes, known_name = _CONVERTED[encoding]
-        _check_even(msg, width if pixel_bytes == 2 else 0)
-        rows = _rows(msg, width * pixel_bytes, height)
+        rows = _rows(msg, width, height)
         try:
-            return convert_to_rgb(_image(rows, width, known_name, msg.header))
+            return convert_to_rgb(_image(rows, width, encoding, msg.header))
         except ConversionError as error:
             raise MessageError('undecodable', f"'{encoding}' image: {error}") from error
     if encoding in _YUV420:
@@ -146,7 +150,7 @@ def image_to_rgb(msg: Image, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         return _nv24_to_rgb(msg)
     raise MessageError(
         'unknown_encoding', f'images with the encoding {encoding!r} cannot be read as colours; '
-        f'known are {", ".join((*_PLAIN, "mono16", *_CONVERTED, *_YUV420, "nv24"))}')
+        f'known are {", ".join((*_PLAIN, "mono16", *_CONVERTED, *_YUV422, *_YUV420, "nv24"))}')
 
 
 def compressed_to_rgb(msg: CompressedImage, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -166,7 +170,7 @@ def compressed_to_rgb(msg: CompressedImage, max_pixels: int = MAX_PIXELS) -> np.
     """
     # The plugin compressed puts the encoding first: '16UC1; png compressed '.
     encoding = msg.format.partition(';')[0].strip()
-    if 'compressedDepth' in msg.format or encoding in ('16UC1', '32FC1'):
+    if 'compressedDepth' in msg.format or _MEASUREMENTS.fullmatch(encoding):
         raise MessageError(
             'unknown_encoding', f'{msg.format!r} is a compressed depth image, not a camera image')
     data = bytes(msg.data)
@@ -263,9 +267,9 @@ def range_m(msg: Range) -> float:
 
 def scale_to_message(scale: Scale) -> Float32MultiArray:
     """Make a message of a scale: its data are factor and confidence."""
-    return Float32MultiArray(
-        layout=MultiArrayLayout(
-            dim=[MultiArrayDimension(label='scale, confidence', size=2, stride=2)]),
+    dimension = filled(MultiArrayDimension, label='scale, confidence', size=2, stride=2)
+    return filled(
+        Float32MultiArray, layout=filled(MultiArrayLayout, dim=[dimension]),
         data=array('f', scale))
 
 
@@ -310,10 +314,10 @@ def points_to_cloud(points: np.ndarray, rgb: np.ndarray, header: Header) -> Poin
     planes = np.moveaxis(points.astype(np.float32, copy=False), -1, 0)
     cv2.merge([*planes, packed.view(np.float32)[..., 0]], cloud)
     fields = [
-        PointField(name=name, offset=4 * index, datatype=PointField.FLOAT32, count=1)
+        filled(PointField, name=name, offset=4 * index, datatype=PointField.FLOAT32, count=1)
         for index, name in enumerate(('x', 'y', 'z', 'rgb'))]
-    msg = PointCloud2(
-        header=header, height=height, width=width, fields=fields, is_bigendian=False,
+    msg = filled(
+        PointCloud2, header=header, height=height, width=width, fields=fields, is_bigendian=False,
         point_step=16, row_step=16 * width, is_dense=False)
     msg.data = data  # given to the constructor it would be copied
     return msg
@@ -342,8 +346,8 @@ def camera_model_to_info(model: CameraModel, header: Header) -> CameraInfo:
     :param header: stamp and frame_id of the image.
     :returns: a message without binning and region of interest.
     """
-    return CameraInfo(
-        header=header, width=model.width_px, height=model.height_px,
+    return filled(
+        CameraInfo, header=header, width=model.width_px, height=model.height_px,
         distortion_model=model.distortion_model, d=array('d', model.d.tolist()),
         k=model.k.flatten(), r=model.r.flatten(), p=model.p.flatten())
 
@@ -405,8 +409,8 @@ def _image(pixels: np.ndarray, width: int, encoding: str, header: Header) -> Ima
     data = array('B')
     data.frombytes(memoryview(contiguous).cast('B'))
     height = pixels.shape[0]
-    msg = Image(
-        header=header, height=height, width=width, encoding=encoding, is_bigendian=False,
+    msg = filled(
+        Image, header=header, height=height, width=width, encoding=encoding, is_bigendian=False,
         step=len(data) // height)
     msg.data = data  # given to the constructor it would be copied
     return msg

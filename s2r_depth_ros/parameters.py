@@ -7,6 +7,7 @@ import re
 import textwrap
 from typing import Any, TYPE_CHECKING
 
+from .message_types import filled
 from .messages import MAX_PIXELS
 
 if TYPE_CHECKING:  # ROS is imported where it is used: the tools take these parameters without it
@@ -31,13 +32,13 @@ def descriptor(
     """
     from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
-    made = ParameterDescriptor(description=description, read_only=read_only)
+    made = filled(ParameterDescriptor, description=description, read_only=read_only)
     if limits and isinstance(default, float):
         made.floating_point_range = [
-            FloatingPointRange(from_value=limits[0], to_value=limits[1], step=0.0)]
+            filled(FloatingPointRange, from_value=limits[0], to_value=limits[1], step=0.0)]
     elif limits:
-        made.integer_range = [
-            IntegerRange(from_value=int(limits[0]), to_value=int(limits[1]), step=1)]
+        made.integer_range = [filled(
+            IntegerRange, from_value=int(limits[0]), to_value=int(limits[1]), step=1)]
     return made
 
 
@@ -224,6 +225,6 @@ def changed(
     own = {item.name for item in fields(Parameters)}
     values = {change.name: change.value for change in changes if change.name in own}
     try:
-        return replace(current, **values), SetParametersResult(successful=True)
+        return replace(current, **values), filled(SetParametersResult, successful=True)
     except ValueError as error:
-        return current, SetParametersResult(successful=False, reason=str(error))
+        return current, filled(SetParametersResult, successful=False, reason=str(error))

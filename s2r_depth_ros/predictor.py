@@ -209,16 +209,22 @@ class DepthPredictor:
             groups.setdefault(fit.input_size_px, []).append(index)
 
         pending: dict[int, list[torch.Tensor]] = {}
+        are_finite: list[torch.Tensor] = []
         with self._as_current_device():
             for group in groups.values():
                 inputs = [self._to_input(images[i], fits[i]) for i in group]
                 batch = torch.cat(inputs) if len(inputs) > 1 else inputs[0]
                 maps = self._forward(batch)
+                are_finite.append(torch.isfinite(maps.depth).all())
                 for row, index in enumerate(group):
                     scale = self.focal_scale(fits[index], matrices[index])
                     pending[index] = self._to_image_size(
                         maps, row, fits[index], scale, with_maps)
             self._synchronise()  # once, after all that was asked for is under way
+        if not all(are_finite):  # one such value would reach all that a resize makes of it
+            raise ValueError(
+                'the network gave depth that is not finite: the weights are damaged, or precision '
+                f'{self.precision} is too coarse for them; use float32 or other weights')
         return [[tensor.numpy() for tensor in pending[i]] for i in range(len(images))]
 
     def _as_current_device(self) -> contextlib.AbstractContextManager:
@@ -302,6 +308,24 @@ def choose_device(name: str) -> torch.device:
             f'device {name!r} is not there: PyTorch sees {torch.cuda.device_count()} CUDA '
             'devices; use device auto or cpu, or install a CUDA build of PyTorch')
     return torch.device(name)
+
+
+def slow_precision(precision: str, device: torch.device) -> str:
+    """
+    Return why a precision is slow on this machine; empty if it is not.
+
+    :param precision: of :data:`PRECISIONS`.
+    :param device: where the network runs.
+    """
+    if precision != 'bfloat16' or device.type != 'cpu' or _cpu_computes_in_bfloat16():
+        return ''
+    return ('precision bfloat16 is 25 to 100 times slower than float32 on this CPU, which lacks '
+            'the instructions for it (AVX-512 on x86): use float32')
+
+
+def _cpu_computes_in_bfloat16() -> bool:
+    """Ask PyTorch whether its library of CPU kernels has fast ones; on x86 and ARM."""
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def _choose_dtype(precision: str, device: torch.device) -> torch.dtype:

@@ -3,8 +3,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from contextlib import suppress
 import ctypes
 import gc
+from itertools import pairwise
+from pathlib import Path
 import signal
 import sys
 
@@ -16,6 +19,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
 from .process import STOP_SIGNALS
+from .whole_numbers import leading_zero_fault
 
 STOP_CHECK_S = 0.2  # a signal does not wake who waits for something else
 
@@ -104,14 +108,31 @@ def check_command_line(program: str, description: str, args: list[str] | None) -
     :param program: name of the executable.
     :param description: the help page.
     :param args: command line without the program's name; None takes that of the process.
-    :raises SystemExit: with 0 after the help page, with 2 after an argument that nobody reads, or
-        a parameter file that is missing or no such file.
+    :raises SystemExit: with 0 after the help page, with 2 after an argument that nobody reads, a
+        parameter file that is missing or no such file, or an integer with a leading zero.
     """
     parser = argparse.ArgumentParser(
         program, usage=f'{program} [--help] --ros-args [-p NAME:=VALUE] [-r FROM:=TO] ...',
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words = sys.argv[1:] if args is None else args
+    if fault := _ambiguous_number(words):
+        parser.error(fault)
     try:
-        given = remove_ros_args([program, *(sys.argv[1:] if args is None else args)])
+        given = remove_ros_args([program, *words])
     except rclpy_implementation.RCLInvalidROSArgsError as error:
         parser.error(str(error))
     parser.parse_args(given[1:])
+
+
+def _ambiguous_number(words: list[str]) -> str:
+    """Return which parameter is an integer with a leading zero, that ROS takes for octal."""
+    for option, value in pairwise(words):
+        if option in ('-p', '--param'):
+            name, _, text = value.partition(':=')
+            if fault := leading_zero_fault(text):
+                return f'the value of {name} is not clear: {fault}'
+        elif option == '--params-file':
+            with suppress(OSError, UnicodeDecodeError):  # which ROS itself says
+                if fault := leading_zero_fault(Path(value).read_text(encoding='utf-8')):
+                    return f'{value} is not clear: {fault}'
+    return ''

@@ -34,7 +34,8 @@ class SteadyDepth:
         """
         Take in a prediction and return the steadied one.
 
-        :param depth_m: (H, W) float32 metres, finite.
+        :param depth_m: (H, W) float32 metres; what is not finite stays as it is, and reaches
+            neither its neighbours nor the next image.
         :param rgb: (H, W, 3) uint8, its image.
         :param steadiness: weight of what was before where nothing changed, 0 to below 1.
         :param stamp_s: of the image; after a gap of more than two seconds, or a step back, the
@@ -47,14 +48,20 @@ class SteadyDepth:
             cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), cells, interpolation=cv2.INTER_AREA,
         ).astype(np.float32)
         log_depth = np.log(np.maximum(depth_m, _LEAST_DEPTH_M))
+        missing = ~np.isfinite(depth_m)
+        log_depth[missing] = np.nan
         if self._log_depth.shape == log_depth.shape and self._goes_on(stamp_s):
             changed = (np.abs(grey - self._grey) > _SAME_GREY).astype(np.uint8)
             kept = steadiness * (1 - cv2.dilate(changed, np.ones((3, 3), np.uint8)))
             kept = kept.astype(np.float32)
             grey += kept * (self._grey - grey)
-            log_depth += cv2.resize(kept, (width, height)) * (self._log_depth - log_depth)
+            step = self._log_depth - log_depth
+            step[np.isnan(step)] = 0  # the new one counts; a weight of 0 would not keep NaN out
+            log_depth += cv2.resize(kept, (width, height)) * step
         self._grey, self._log_depth, self._stamp_s = grey, log_depth, stamp_s
-        return np.exp(log_depth)
+        steadied = np.exp(log_depth)
+        steadied[missing] = depth_m[missing]
+        return steadied
 
     def _goes_on(self, stamp_s: float | None) -> bool:
         if stamp_s is None or self._stamp_s is None:

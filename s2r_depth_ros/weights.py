@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+import hashlib
 from importlib import resources
 import json
 import os
@@ -138,6 +139,29 @@ def load_with_info(
     return _load_own(source)
 
 
+def content_hash(path: str | os.PathLike | None) -> str:
+    """
+    Return the SHA-256 of the tensors and metadata of a safetensors file.
+
+    Files of the same content may differ: their metadata come in any order. Here tensors and
+    metadata are taken by name, in order, with dtype and shape.
+
+    :param path: ``'outdoor'`` (or None), ``'indoor'``, or a safetensors file.
+    :returns: 64 hexadecimal digits.
+    :raises WeightsError: if there is no such file, or it is damaged.
+    """
+    source = _bundled(path or 'outdoor') if path is None or path in BUNDLED else Path(path)
+    if not source.is_file():
+        raise WeightsError(
+            f'no weights at {source}: give a .safetensors file, or one of {", ".join(BUNDLED)}')
+    metadata, tensors = _read_safetensors(source)
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
 def load_published(
     files: Iterable[str | os.PathLike], where: str | os.PathLike = 'the files given',
 ) -> S2RDepthNet:
@@ -191,13 +215,16 @@ def _random_network() -> tuple[S2RDepthNet, WeightsInfo]:
         **{**asdict(PUBLISHED), 'provenance': {'source': RANDOM}})
 
 
-def _load_own(path: Path) -> tuple[S2RDepthNet, WeightsInfo]:
+def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     try:
         with safetensors.safe_open(path, framework='pt') as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
     except (safetensors.SafetensorError, OSError) as error:
         raise WeightsError(f'{path} is not a whole safetensors file: {error}') from error
+
+
+def _load_own(path: Path) -> tuple[S2RDepthNet, WeightsInfo]:
+    metadata, tensors = _read_safetensors(path)
     if metadata.get('format') != FORMAT:
         raise WeightsError(
             f'{path} does not say how to rebuild the network: expected the metadata format '

@@ -346,3 +346,20 @@ def test_a_calibration_of_kalibr_is_read(tmp_path, name, ros_name):
     ('rectangle', False), ('direct', False), ('image_unrectified', False)])
 def test_a_topic_is_rectified_by_a_word_of_its_last_part(last, is_rectified):
     assert is_rectified_topic(f'/rect/{last}') is is_rectified
+
+
+def test_rectification_is_the_same_in_opencv_4_and_5():
+    # OpenCV 4 rounds the coordinates of float maps to 1/32 pixel and OpenCV 5 does not. Ours are
+    # fixed-point maps of 1/32 pixel, which both take as they are.
+    k = np.array([[60.0, 0, 31.5], [0, 60.0, 23.5], [0, 0, 1]])
+    model = CameraModel.from_calibration(
+        64, 48, k, (-0.3, 0.1, 0, 0), np.eye(3), np.zeros((3, 4)))
+    rectifier = Rectifier(model)
+    u, v = np.meshgrid(np.arange(64, dtype=np.float32), np.arange(48, dtype=np.float32))
+    map_u, map_v = cv2.initUndistortRectifyMap(
+        k, model.d, None, model.p[:, :3], (64, 48), cv2.CV_32FC1)
+    for ramp, coordinates in ((u, map_u), (v, map_v)):
+        rectified = rectifier.rectify(ramp)
+        inside = rectifier.seen
+        np.testing.assert_allclose((rectified * 32)[inside] % 1, 0, atol=1e-3)
+        assert np.abs(rectified - coordinates)[inside].max() <= 1 / 64 + 1e-4

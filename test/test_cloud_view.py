@@ -88,6 +88,29 @@ def test_ply_reads_back(tmp_path):
     assert ply.comments == ['metres']
 
 
+@pytest.mark.parametrize('reader', ['plyfile', 'trimesh', 'open3d'])
+def test_a_cloud_file_has_bytes_as_colours_and_no_missing_points(tmp_path, reader):
+    library = pytest.importorskip(
+        reader, reason=f'{reader} is not installed; plyfile always is, and reads the same file')
+    points = np.array([[[1, 2, 3], [np.nan] * 3], [[np.inf, 0, 1], [4, 5, 6]]], np.float32)
+    colors = np.array([[[0, 127, 255], [9, 9, 9]], [[9, 9, 9], [200, 100, 1]]], np.uint8)
+    file = tmp_path / 'c.ply'
+    write_ply(file, points, colors)
+    if reader == 'plyfile':
+        vertices = library.PlyData.read(file)['vertex']
+        assert vertices['red'].dtype == np.uint8
+        read = [np.stack([vertices[name] for name in names], axis=-1)
+                for names in ('xyz', ('red', 'green', 'blue'))]
+    elif reader == 'trimesh':
+        cloud = library.load(file)
+        read = [np.asarray(cloud.vertices), np.asarray(cloud.colors)[:, :3]]
+    else:
+        cloud = library.io.read_point_cloud(str(file))
+        read = [np.asarray(cloud.points), np.asarray(cloud.colors) * 255]
+    np.testing.assert_array_equal(read[0], [[1, 2, 3], [4, 5, 6]])
+    np.testing.assert_allclose(read[1], [[0, 127, 255], [200, 100, 1]], atol=1e-6)
+
+
 def test_cloud_messages_become_organised_arrays():
     points = np.arange(18, dtype=np.float32).reshape(2, 3, 3)
     points[0, 1] = np.nan

@@ -1,6 +1,7 @@
 """The predictor: sizes, batches, metres and focal correction, and what it refuses."""
 import math
 import os
+from pathlib import Path
 import subprocess
 import sys
 import warnings
@@ -11,8 +12,9 @@ import pytest
 import torch
 
 from s2r_depth_ros import DepthPredictor, weights
+from s2r_depth_ros import predictor as predictor_module
 from s2r_depth_ros.network import Architecture, DepthMaps, S2RDepthNet
-from s2r_depth_ros.predictor import choose_device, Fit
+from s2r_depth_ros.predictor import choose_device, Fit, slow_precision
 
 TINY = Architecture(width=1 / 32, channel_multiple=2, light_decoders=True)
 INFO = weights.WeightsInfo(80.0, 100.0, 96, 128)
@@ -243,3 +245,22 @@ def test_a_gpu_gives_the_depth_of_the_cpu(cuda_graphs):
     for _ in range(2):
         depth_m, = predictor.predict([image])
         assert np.abs(depth_m - expected).mean() < 0.01 * expected.mean()
+
+
+@pytest.mark.parametrize(('precision', 'device', 'has_instructions', 'is_told'), [
+    ('bfloat16', 'cpu', False, True), ('bfloat16', 'cpu', True, False),
+    ('float32', 'cpu', False, False), ('bfloat16', 'cuda', False, False)])
+def test_bfloat16_on_a_cpu_without_the_instructions_is_told_as_slow(
+        monkeypatch, precision, device, has_instructions, is_told):
+    monkeypatch.setattr(predictor_module, '_cpu_computes_in_bfloat16', lambda: has_instructions)
+    said = slow_precision(precision, torch.device(device))
+    assert ('slower than float32' in said and 'use float32' in said) if is_told else said == ''
+
+
+def test_pytorch_says_whether_the_cpu_computes_in_bfloat16():
+    capable = predictor_module._cpu_computes_in_bfloat16()
+    cpu_info = Path('/proc/cpuinfo')
+    flags = cpu_info.read_text().split() if cpu_info.exists() else []
+    assert isinstance(capable, bool)
+    if 'avx512_bf16' in flags:
+        assert capable

@@ -108,15 +108,18 @@ def test_other_hosts_and_paths_are_refused(view):
         assert b'<title>s2r view' in answer.read()
 
 
-def test_foxglove_gets_the_pictures_the_cloud_and_its_frame(view):
+def test_foxglove_gets_the_pictures_the_cloud_and_its_frame_logged_at_their_stamps(view):
     with Foxglove(view.socket) as client:
         client.wait_for_channels({
             '/camera/image', '/depth/image_color', '/depth/structure', '/depth/attention',
             '/depth/points', '/tf'})
         image = client.first('/camera/image')
+        assert client.log_time_ns == image.timestamp.ToNanoseconds()
         assert image.format == 'jpeg'
         assert cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_COLOR).shape[1] == 640
         cloud = client.first('/depth/points')
+        # All of one moment are logged at that moment, not when each was converted.
+        assert client.log_time_ns == cloud.timestamp.ToNanoseconds()
         points = points_of(cloud)
         assert len(points) > 10000
         assert (points['z'] > 0).all()

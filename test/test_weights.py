@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 import torch
 
 from s2r_depth_ros import weights
+from s2r_depth_ros.cli import main as s2r
 from s2r_depth_ros.network import Architecture, S2RDepthNet
 
 TINY = Architecture(width=1 / 32, channel_multiple=2, light_decoders=True)
@@ -196,3 +197,33 @@ def test_bundled_weights_load_or_are_said_to_be_missing(name):
         assert f'bundles no trained {name} weights' in str(error)  # noqa: PT017
     else:
         assert network.architecture == Architecture.preset('compact')
+
+
+def test_the_hash_is_of_tensors_and_metadata_in_whatever_order(tmp_path, capsys):
+    tensors = {'b': torch.arange(6.0).reshape(2, 3), 'a': torch.tensor(3)}
+    metadata = {'x': '1', 'y': '2', 'z': '3'}
+    contents = set()
+    for _ in range(20):  # safetensors writes metadata in any order
+        save_file(tensors, tmp_path / 'a.safetensors', metadata)
+        contents.add((tmp_path / 'a.safetensors').read_bytes())
+    hashes = set()
+    for index, content in enumerate(contents):
+        (tmp_path / f'{index}.safetensors').write_bytes(content)
+        hashes.add(weights.content_hash(tmp_path / f'{index}.safetensors'))
+    save_file(dict(reversed(tensors.items())), tmp_path / 'r.safetensors',
+              dict(reversed(metadata.items())))
+    hashes.add(weights.content_hash(tmp_path / 'r.safetensors'))
+    assert len(hashes) == 1
+    for other, facts in (({**tensors, 'a': torch.tensor(4)}, metadata),
+                         ({**tensors, 'b': tensors['b'].reshape(3, 2)}, metadata),
+                         ({**tensors, 'b': tensors['b'].double()}, metadata),
+                         (tensors, {**metadata, 'x': '2'})):
+        save_file(other, tmp_path / 'o.safetensors', facts)
+        assert weights.content_hash(tmp_path / 'o.safetensors') not in hashes
+    assert s2r(['weights', str(tmp_path / 'r.safetensors')]) == 0
+    assert capsys.readouterr().out == f'{hashes.pop()}  {tmp_path / "r.safetensors"}\n'
+    assert s2r(['weights', str(tmp_path / 'none')]) == 1
+    assert 'no weights at' in capsys.readouterr().err
+    assert s2r(['weights']) == 0
+    assert [line.split('  ')[1] for line in capsys.readouterr().out.splitlines()] == [
+        'outdoor', 'indoor']

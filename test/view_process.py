@@ -80,6 +80,7 @@ class Foxglove:
             ping_timeout=PATIENCE_S)
         self._socket = None
         self.channels = {}
+        self.log_time_ns = 0  # of the message that was returned last
 
     def __enter__(self):
         self._socket = self._connection.__enter__()
@@ -108,6 +109,7 @@ class Foxglove:
         for file in files.file:
             pool.Add(file)
         kind = message_factory.GetMessageClass(pool.FindMessageTypeByName(channel['schemaName']))
+        self.log_time_ns = int.from_bytes(data[5:13], 'little')
         return kind.FromString(data[13:])
 
 

@@ -13,12 +13,16 @@ import importlib
 import sys
 from typing import Any
 
+from ..whole_numbers import leading_zero_fault
+
 VERBS = {
     'depth': 'write the depth of images, videos, a webcam or a bag to files',
     'bag': 'copy a ROS 2 bag and add the depth of its cameras',
     'demo': 'play images to the depth node as a camera would; leave pictures, cloud and figures',
     'view': 'show a camera and its depth live in a browser, and in Foxglove',
     'bench': 'measure what the network and all around it cost on this machine',
+    'weights': 'print a hash of weights that does not depend on how the file was written',
+    'doctor': 'print versions, transports in force, and how many images get through',
     'completion': 'print what a shell needs to complete these arguments',
 }
 _TOOL_PACKAGES = ('matplotlib', 'mcap', 'plyfile', 'rosbags', 'shtab', 'tqdm')
@@ -31,12 +35,19 @@ class ToolError(Exception):
 def number_in(kind: type, least: float, greatest: float) -> Callable[[str], Any]:
     """Return a reader of a number of this type, ``int`` or ``float``, for argparse."""
     def number(text: str):
-        value = kind(text)
+        value = whole_number(text) if kind is int else kind(text)
         if not least <= value <= greatest:
             raise argparse.ArgumentTypeError(f'{text} is not in {least:g} to {greatest:g}')
         return value
     number.__name__ = kind.__name__
     return number
+
+
+def whole_number(text: str) -> int:
+    """Read an integer for argparse; a leading zero is refused."""
+    if fault := leading_zero_fault(text):
+        raise argparse.ArgumentTypeError(fault)
+    return int(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(
         prog='s2r', description='Tools of s2r_depth_ros that run the depth network.',
-        epilog='verbs:\n' + '\n'.join(f'  {verb:8} {text}' for verb, text in VERBS.items())
+        epilog='verbs:\n' + '\n'.join(f'  {verb:10} {text}' for verb, text in VERBS.items())
         + '\n\n`s2r VERB --help` tells more of each.',
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('verb', choices=VERBS, metavar='VERB', help='one of the verbs below')

@@ -56,7 +56,9 @@ def fill_gaps(
     surface = farthest < nearest * _SAME_SURFACE_RATIO
     size = (depth_m.shape[1] * factor, depth_m.shape[0] * factor)
     between = cv2.resize(surface.view(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-    filled = cv2.resize(points_m, size, interpolation=cv2.INTER_LINEAR)[between]
+    # Without NaN, which a resize carries into pixels that a weight of 0 should keep it out of.
+    whole = np.where(known[..., None], points_m, np.float32(0))
+    filled = cv2.resize(whole, size, interpolation=cv2.INTER_LINEAR)[between]
     painted = cv2.resize(colors, size, interpolation=cv2.INTER_LINEAR)[between]
     return filled, painted
 
@@ -148,11 +150,15 @@ def write_ply(
     """
     Write a coloured cloud as binary PLY, which MeshLab, CloudCompare and Open3D read.
 
+    Colours are uchar: readers disagree on the range of float ones.
+
     :param path: of the file.
-    :param points_m: (N, 3) float32 metres.
-    :param colors: (N, 3) uint8 RGB.
+    :param points_m: (..., 3) float32 metres; points that are not finite are left out.
+    :param colors: (..., 3) uint8 RGB.
     :param comments: lines for the header.
     """
+    is_point = np.isfinite(points_m).all(axis=-1)
+    points_m, colors = points_m[is_point], colors[is_point]
     vertices = np.empty(len(points_m), [
         ('x', 'f4'), ('y', 'f4'), ('z', 'f4'), ('red', 'u1'), ('green', 'u1'), ('blue', 'u1')])
     for axis, name in enumerate('xyz'):

@@ -199,7 +199,7 @@ def _write_results(
             watermark(figure, _UNTRAINED)
         figure.savefig(folder / name)
     write_ply(
-        folder / 'cloud.ply', cloud.points_m[is_point], cloud.colors[is_point],
+        folder / 'cloud.ply', cloud.points_m, cloud.colors,
         [title, 'metres; x right, y down, z forward', *([_UNTRAINED] if is_untrained else [])])
     (folder / 'table.txt').write_text(table, encoding='utf-8')
 

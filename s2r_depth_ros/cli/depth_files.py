@@ -159,10 +159,9 @@ class DepthFiles:
             depth, intrinsics = subsample(depth_m, view.model.k, self._point_stride)
             colors, _ = subsample(view.rgb, view.model.k, self._point_stride)
             points_m = back_project(depth, intrinsics)
-            is_point = np.isfinite(depth)
             with _whole(self._folder / PLACES['ply'] / f'{name}.ply') as file:
-                write_ply(file, points_m[is_point], colors[is_point],
-                          [name, 'metres; x right, y down, z forward'])
+                write_ply(
+                    file, points_m, colors, [name, 'metres; x right, y down, z forward'])
 
     def _add_to_video(self, bgr: np.ndarray) -> None:
         path = self._folder / PLACES['mp4']

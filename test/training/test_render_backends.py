@@ -47,6 +47,25 @@ def test_nothing_hit_is_infinitely_far(backend):
     assert np.count_nonzero(np.isfinite(depth_m)) == 64
 
 
+def test_a_miss_of_embree_is_infinite_and_its_distances_are_in_lengths_of_the_direction():
+    scene = hand_made_scene([wall_at(10.0, Material(WHITE))])
+    renderer = make_renderer('embree')
+    renderer.load(scene)
+    camera = scene.cameras[0]
+    ahead = np.array([[1, 0, 0], [2, 0, 0], [0.5, 0, 0], [-1, 0, 0]], np.float32)
+    origins = np.broadcast_to(np.float32(camera.position), ahead.shape)
+    # The library itself calls a miss 1e37, which is finite.
+    raw = renderer._embree.run(
+        np.ascontiguousarray(origins), ahead, output=True)
+    assert raw['primID'][3] == -1
+    assert np.isfinite(raw['tfar'][3])
+    distance, _, _ = renderer._cast(origins, ahead)
+    lengths = np.linalg.norm(ahead, axis=1)
+    np.testing.assert_allclose((distance * lengths)[:3], distance[0], rtol=1e-5)
+    np.testing.assert_allclose(distance[1:3], distance[0] / lengths[1:3], rtol=1e-5)
+    assert np.isinf(distance[3])
+
+
 @pytest.mark.parametrize('backend', BACKENDS)
 def test_depth_is_not_mixed_across_edges_when_supersampling(backend):
     scene = hand_made_scene(box_ahead())

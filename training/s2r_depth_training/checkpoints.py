@@ -1,19 +1,21 @@
 """What a stage keeps and hands over, as files that are whole or not there."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import nn, Tensor
 
 from s2r_depth_ros import weights
 from s2r_depth_ros.network import Architecture
 
 from .errors import TrainingError
 
+_PLAIN = (bool, int, float, str, bytes, type(None))
 
 def load_result(path: Path, architecture: str, **modules: nn.Module) -> dict[str, str]:
     """
@@ -89,7 +91,13 @@ def save_whole(state: object, path: Path) -> None:
     :param state: tensors and plain values only, so that it can be read without running code.
     :param path: replaced once the new file is on the disk.
     :raises TrainingError: if the file cannot be written.
+    :raises TypeError: if it holds anything else, which ``torch.save`` writes and ``torch.load``
+        refuses, such as a NumPy number or a path.
     """
+    strange = _not_plain(state)
+    if strange:
+        raise TypeError(
+            f'{path} would not load again: {strange}; a checkpoint holds tensors and plain values')
     temporary = path.with_name(f'.{path.name}.part')
     try:
         with open(temporary, 'wb') as file:
@@ -101,6 +109,20 @@ def save_whole(state: object, path: Path) -> None:
         temporary.unlink(missing_ok=True)
         raise TrainingError(
             f'could not write {path} ({error}): make room, or give another run_dir') from error
+
+
+def _not_plain(value: Any, place: str = '') -> str:
+    """Return where there is something of another type, and of which; empty if nowhere."""
+    if isinstance(value, Mapping):
+        parts = [(f'{place}.{name}', part) for name, part in value.items()]
+        parts += [(f'key of {place or "all"}', name) for name in value]
+    elif isinstance(value, (list, tuple, set)):
+        parts = [(f'{place}[{index}]', part) for index, part in enumerate(value)]
+    elif isinstance(value, Tensor) or type(value) in _PLAIN:
+        return ''
+    else:
+        return f'{place.removeprefix(".") or "all"} is a {type(value).__name__}'
+    return next(filter(None, (_not_plain(part, where) for where, part in parts)), '')
 
 
 def write_json(path: Path, content: object) -> None:

@@ -1,12 +1,15 @@
 """``s2r_train VERB``: trains, renders, evaluates, exports."""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from importlib import import_module
 import logging
+from pathlib import Path
 import sys
 from typing import Any, TYPE_CHECKING
+
+from s2r_depth_ros.whole_numbers import leading_zero_fault
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
@@ -123,12 +126,27 @@ def parser_of(verb: str) -> tuple[ArgumentParser, Callable[..., Any]]:
 def _values(parser: ArgumentParser, arguments: list[str]) -> dict[str, Any]:
     """Return the parsed arguments with every settings dataclass made."""
     parsed = parser.parse_args(arguments)
+    for name, text in _options(arguments):
+        file = Path(text)
+        is_config = file.suffix in ('.yaml', '.yml') and file.is_file()
+        if not is_config and isinstance(parsed.get(name), (str, Path)):
+            continue  # a name may be of digits
+        if fault := leading_zero_fault(file.read_text('utf-8') if is_config else text):
+            parser.error(f'{text if is_config else f"--{name}"} is not clear: {fault}')
     try:
         return parser.instantiate(parsed).as_dict()
     except ValueError as error:  # a setting out of its range
         parser.error(str(error))
     except TypeError as error:  # which is how jsonargparse takes a null
         parser.error(f'a section of the config has no settings, leave it out: {error}')
+
+
+def _options(arguments: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield name and value of each option, be it of one word or of two."""
+    for word, following in zip(arguments, [*arguments[1:], '']):
+        if word.startswith('--'):
+            name, sign, value = word.removeprefix('--').partition('=')
+            yield name, value if sign else following
 
 
 def _expected_errors(verb: str) -> tuple[type[Exception], ...]:

@@ -35,7 +35,7 @@ import torch
 from ... import weights
 from ...predictor import choose_device, DepthPredictor, PRECISIONS
 from ...session import keep_freed_memory
-from .. import number_in, ToolError
+from .. import number_in, ToolError, whole_number
 from .timing import OtherLoad, Row
 
 SECTIONS = ('network', 'around', 'node', 'fresh', 'forms', 'threads', 'growth', 'training')
@@ -240,7 +240,7 @@ def _read(path: Path) -> dict[tuple[str, str], float]:
 
 def _size_px(text: str) -> tuple[int, int]:
     """Read WIDTHxHEIGHT; returns (height, width)."""
-    width, height = (int(side) for side in text.split('x'))
+    width, height = (whole_number(side) for side in text.split('x'))
     if min(width, height) < 1:
         raise ValueError
     return height, width

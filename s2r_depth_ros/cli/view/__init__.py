@@ -32,7 +32,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 
 from ... import weights
 from ...session import Session
-from .. import number_in, ToolError
+from .. import number_in, ToolError, whole_number
 from ..node_process import check_input, NodeProcess, own_domain_id, ros_environment
 from .live import LiveView
 from .web import is_loopback, WebPage
@@ -146,7 +146,7 @@ def _play(
 
 
 def _port(text: str) -> int:
-    port = int(text)
+    port = whole_number(text)
     if not 0 <= port <= 65535:
         raise argparse.ArgumentTypeError(f'{port} is no port: they go from 0 to 65535')
     return port

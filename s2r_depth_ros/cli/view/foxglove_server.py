@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 import foxglove
 from foxglove.channels import CompressedImageChannel, FrameTransformChannel, PointCloudChannel
@@ -82,27 +83,43 @@ class FoxgloveServer:
         with contextlib.suppress(MessageError):  # the node counts it, and says so
             self._images[name].log(FoxgloveImage(
                 timestamp=_timestamp(message), frame_id=message.header.frame_id,
-                data=to_jpeg(message), format='jpeg'))
+                data=to_jpeg(message), format='jpeg'), log_time=_log_time_ns(message))
 
     def _send_cloud(self, cloud: PointCloud2) -> None:
         if not self._cloud.has_sinks():
             return
         stamp, frame_id = _timestamp(cloud), cloud.header.frame_id
+        log_time_ns = _log_time_ns(cloud)
         self._transform.log(FrameTransform(
             timestamp=stamp, parent_frame_id=FIXED_FRAME, child_frame_id=frame_id,
             translation=Vector3(x=0.0, y=0.0, z=0.0),
-            rotation=Quaternion(x=-0.5, y=0.5, z=-0.5, w=0.5)))
+            rotation=Quaternion(x=-0.5, y=0.5, z=-0.5, w=0.5)), log_time=log_time_ns)
         points = np.frombuffer(cloud.data, np.uint8).reshape(-1, _POINT_BYTES)
         depth_m = points[:, 8:12].copy().view(np.float32)[:, 0]
         points = points[np.isfinite(depth_m)]
         points[:, _ALPHA_BYTE] = 255
         self._cloud.log(PointCloud(
             timestamp=stamp, frame_id=frame_id, point_stride=_POINT_BYTES, fields=_FIELDS,
-            data=points.tobytes()))
+            data=points.tobytes()), log_time=log_time_ns)
 
 
 def _timestamp(message: Image | CompressedImage | PointCloud2) -> Timestamp:
     """Return the stamp as Foxglove has it: unsigned, so that one before 0 is one after 2106."""
-    stamp = message.header.stamp
-    sec, nsec = divmod(stamp.sec * 10**9 + stamp.nanosec, 10**9)
+    sec, nsec = divmod(_stamp_ns(message), 10**9)
     return Timestamp(sec=sec % 2**32, nsec=nsec)
+
+
+def _log_time_ns(message: Image | CompressedImage | PointCloud2) -> int:
+    """
+    Return the message's stamp, or now if it has none, or one before 0.
+
+    Without it the library takes the time at which the conversion ended, which differs between the
+    pictures and the cloud of one moment, and in a recording.
+    """
+    stamp_ns = _stamp_ns(message)
+    return stamp_ns if stamp_ns > 0 else time.time_ns()
+
+
+def _stamp_ns(message: Image | CompressedImage | PointCloud2) -> int:
+    stamp = message.header.stamp
+    return stamp.sec * 10**9 + stamp.nanosec

@@ -1,7 +1,7 @@
 """Procedural textures: one array of layers that every scene of a library shares."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import functools
 from typing import NamedTuple
 
@@ -272,9 +272,19 @@ def _scribble(rng: Generator, picture: np.ndarray, count: int) -> np.ndarray:
             word = ''.join(
                 rng.choice(list('ABCDEFGHIKLMNOPRSTUVWXZ0123456789'), rng.integers(2, 8))
             )
-            cv2.putText(picture, word, (a[0] // 2, max(20, a[1])), cv2.FONT_HERSHEY_DUPLEX,
-                        float(rng.uniform(0.5, 3)), rgb, max(1, thickness // 2), cv2.LINE_AA)
+            _write(picture, word, (a[0] // 2, max(20, a[1])), cv2.FONT_HERSHEY_DUPLEX,
+                   float(rng.uniform(0.5, 3)), rgb, max(1, thickness // 2))
     return picture
+
+
+def _write(
+    picture: np.ndarray, text: str, at: tuple[int, int], font: int, size: float,
+    rgb: Sequence[float], thickness: int,
+) -> None:
+    """Write on a picture of floats, which OpenCV 5 itself does only on one of bytes."""
+    letters = np.zeros(picture.shape[:2], np.uint8)
+    cv2.putText(letters, text, at, font, size, 255, thickness)
+    picture[letters > 0] = rgb
 
 
 def _poster(rng: Generator) -> np.ndarray:
@@ -350,7 +360,7 @@ def _shopfront(rng: Generator) -> np.ndarray:
                         int(rng.integers(5, 14))) * 0.6
     picture[:50] = colour(rng, (0.1, 0.9), (0.2, 0.95))
     word = ''.join(rng.choice(list('AEIKLMNORSTU'), rng.integers(4, 8)))
-    cv2.putText(picture, word, (20, 40), cv2.FONT_HERSHEY_TRIPLEX, 1.4, (1.0, 1.0, 1.0), 3)
+    _write(picture, word, (20, 40), cv2.FONT_HERSHEY_TRIPLEX, 1.4, (1.0, 1.0, 1.0), 3)
     for u in range(0, SIZE_PX, SIZE_PX // int(rng.integers(2, 5))):
         picture[50:, u:u + 7] = 0.25
     return picture
@@ -415,8 +425,8 @@ def _vehicle_front(rng: Generator, lamp: tuple[float, float, float]) -> np.ndarr
         cv2.rectangle(picture, (u, height), (u + 52, height + int(rng.integers(25, 60))), lamp, -1)
     cv2.rectangle(picture, (86, height + 10), (170, height + 45), (0.1, 0.1, 0.1), -1)
     cv2.rectangle(picture, (88, 170), (168, 190), (0.95, 0.95, 0.9), -1)
-    cv2.putText(picture, str(rng.integers(1000, 9999)), (96, 188), cv2.FONT_HERSHEY_PLAIN, 1.5,
-                (0.05, 0.05, 0.1), 2)
+    _write(picture, str(rng.integers(1000, 9999)), (96, 188), cv2.FONT_HERSHEY_PLAIN, 1.5,
+           (0.05, 0.05, 0.1), 2)
     picture[205:] = 0.12
     return picture
 

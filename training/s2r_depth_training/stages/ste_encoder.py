@@ -164,8 +164,9 @@ def train(config: Config, resume: bool = False) -> Path:
             average.update_parameters(translator.structure_encoder)
 
             if stage.picture_due():
-                with torch.no_grad():
-                    swapped = translator.swapped(synthetic, painted)
+                with torch.no_grad(), fabric.autocast():  # which Fabric does for forward only
+                    swapped = [
+                        image.float() for image in translator.swapped(synthetic, painted)]
                 stage.show(
                     synthetic=synthetic, painted=painted, synthetic_in_painted_style=swapped[0],
                     painted_in_synthetic_style=swapped[1], synthetic_redrawn=made.redrawn[0],

@@ -1,0 +1,33 @@
+"""
+Print a hash of weights that stays the same however the file was written.
+
+It is the SHA-256 over the tensors and the metadata by name, in order. The bytes of two files with
+the same weights may differ, since safetensors writes metadata in any order.
+
+Examples:
+  s2r weights                                   the bundled ones
+  s2r weights runs/street/weights.safetensors   a file
+"""
+from __future__ import annotations
+
+import argparse
+
+from .. import weights
+from . import ToolError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this verb."""
+    parser.add_argument(
+        'files', nargs='*', metavar='FILE',
+        help=f'safetensors files, or {" or ".join(weights.BUNDLED)} (default: both of these)')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print a line for each file, and return the exit code."""
+    for file in arguments.files or weights.BUNDLED:
+        try:
+            print(weights.content_hash(file), file, sep='  ')
+        except weights.WeightsError as error:
+            raise ToolError(str(error)) from error
+    return 0
