@@ -30,14 +30,15 @@ setup(
     ],
     python_requires='>=3.10',
     install_requires=[
-        'numpy>=1.26', 'opencv-python-headless>=4.6', 'pillow', 'pyyaml', 'safetensors',
-        'setuptools', 'torch>=2.4',
+        'numpy>=1.26', 'onnxruntime', 'opencv-python-headless>=4.6', 'pillow', 'pyyaml',
+        'safetensors', 'setuptools',
     ],
     extras_require={
+        'torch': ['onnx', 'onnxscript', 'torch>=2.4'],  # the other engine, and weights of others
         'train': [
             'embreex; platform_machine == "x86_64"', 'h5py', 'jinja2',
             'jsonargparse[signatures]>=4.53', 'lightning-fabric', 'matplotlib', 'moderngl',
-            'onnx', 'onnxruntime', 'onnxscript', 'scipy', 'shtab', 'tensorboard', 'tqdm',
+            'onnx', 'onnxscript', 'scipy', 'shtab', 'tensorboard', 'torch>=2.4', 'tqdm',
         ],
         'tools': [
             'foxglove-sdk', 'matplotlib', 'plyfile', 'rosbags', 'rosbags-image', 'shtab',
