@@ -9,6 +9,9 @@ Sections (the first three by default):
   forms    training form and inference form of both presets, in turn
   threads  spinning and sleeping threads, alone and beside a busy process
   growth   time over network size and number of cameras; --plot draws it
+  busy     network and node beside 0, 2 and 4 busy processes on two cores; start, memory and end
+  install  size of what a robot needs, and `make demo` from a fresh clone (needs a package index)
+  targets  busy, install, and how their ratios to another build compare with what is aimed at
   training samples per second of renderer, loader and stages (`s2r_train bench`)
 
 Examples:
@@ -16,10 +19,12 @@ Examples:
   s2r bench --network-size 400x304 --json now.json
   s2r bench --json after.json --against before.json
   s2r bench growth --plot growth.svg
+  s2r bench targets --against ../before/.venv/bin/python     another build, in turn with this one
 """
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 import json
 import os
@@ -36,9 +41,13 @@ from ... import weights
 from ...predictor import choose_device, DepthPredictor, PRECISIONS
 from ...session import keep_freed_memory
 from .. import number_in, ToolError
+from .builds import Build
 from .timing import OtherLoad, Row
 
-SECTIONS = ('network', 'around', 'node', 'fresh', 'forms', 'threads', 'growth', 'training')
+SECTIONS = (
+    'network', 'around', 'node', 'fresh', 'forms', 'threads', 'growth', 'busy', 'install',
+    'targets', 'training')
+IN_TURN = {'busy', 'install', 'targets'}
 DEFAULT_SECTIONS = ('network', 'around', 'node')
 FORM_SIZES_PX = {'compact': (304, 400), 'paper': (192, 640)}
 AROUND_SIZES_PX = ((480, 640), (1080, 1920))
@@ -76,7 +85,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='of each measurement; at least five runs (default: %(default)g)')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures there')
     parser.add_argument(
-        '--against', type=Path, metavar='FILE', help='show the medians of an earlier --json too')
+        '--against', type=Path, metavar='FILE',
+        help='show the medians of an earlier --json too; or the Python of another build, which '
+        'busy, install and targets measure in turn with this one')
     parser.add_argument('--plot', type=Path, metavar='FILE', help='draw the growth (.png, .svg)')
 
 
@@ -89,7 +100,15 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.plot.suffix not in ('.png', '.svg') or not arguments.plot.parent.is_dir()):
         raise ToolError(f'--plot takes a .png or .svg in a folder that is there, '
                         f'not {arguments.plot}')
-    before = _read(arguments.against) if arguments.against else {}
+    builds, before = [], {}
+    if not IN_TURN.isdisjoint(sections):
+        builds.append(Build.of())
+        if arguments.against:
+            builds.append(Build.of(arguments.against))
+        elif 'targets' in sections:
+            raise ToolError('the targets are ratios: give --against the Python of another build')
+    elif arguments.against:
+        before = _read(arguments.against)
     if arguments.json and arguments.json.exists():
         _read(arguments.json)  # refuse to replace what is no earlier run
     keep_freed_memory()  # as the node does
@@ -101,7 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(', '.join(f'{key}: {value}' for key, value in machine.items()))
     for section in sections:
         load = OtherLoad()
-        measured = _measure(section, arguments)
+        measured = _measure(section, arguments, builds)
         print(_table(measured, before))
         print(f'  (other processes used {load.percent():.0f} % of the cores)', flush=True)
         rows += measured
@@ -114,8 +133,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _measure(section: str, arguments: argparse.Namespace) -> list[Row]:
+def _measure(
+    section: str, arguments: argparse.Namespace, builds: Sequence[Build],
+) -> list[Row]:
     seconds = arguments.seconds
+    if section in IN_TURN:
+        return _rows_in_turn(section, arguments, builds)
     if section == 'training':
         return _training_rows()
     if section == 'around':
@@ -155,16 +178,42 @@ def _live_rows(
     from .live import live_rows
 
     network_ms = next(row.median_ms or 0.0 for row in network_rows if row.name == 'whole')
-    height, width = arguments.network_size or (0, 0)
-    parameters: dict[str, Any] = {
-        'weights': arguments.weights, 'device': arguments.device,
-        'precision': arguments.precision, 'threads': arguments.threads,
-        'network_height': height, 'network_width': width}
+    parameters = _node_parameters(arguments)
     runs = ([(arguments.rate, 1)] if section == 'node'
             else [(FAST_CAMERA_HZ, cameras) for cameras in (1, 2, 4)])
     return [row for rate_hz, cameras in runs for row in live_rows(
         parameters, arguments.image_size, rate_hz, cameras, arguments.seconds,
         network_ms * cameras)]
+
+
+def _rows_in_turn(
+    section: str, arguments: argparse.Namespace, builds: Sequence[Build],
+) -> list[Row]:
+    """Return what is measured of several builds in turn."""
+    rows: list[Row] = []
+    if section != 'install':
+        from .busy import busy_rows
+
+        rows += busy_rows(
+            builds, _node_parameters(arguments), arguments.image_size, arguments.rate,
+            arguments.seconds)
+    if section != 'busy':
+        from .install import install_rows
+
+        rows += install_rows(builds)
+    if section == 'targets':
+        from .targets import target_rows
+
+        rows += target_rows(rows)
+    return rows
+
+
+def _node_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
+    height, width = arguments.network_size or (0, 0)
+    return {
+        'weights': arguments.weights, 'device': arguments.device,
+        'precision': arguments.precision, 'threads': arguments.threads,
+        'network_height': height, 'network_width': width}
 
 
 def _training_rows() -> list[Row]:
@@ -212,6 +261,8 @@ def _table(rows: list[Row], before: dict[tuple[str, str], float]) -> str:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, str):
+        return value
     return f'{value:.3g}' if isinstance(value, float) and abs(value) < 1000 else f'{value:.0f}'
 
 

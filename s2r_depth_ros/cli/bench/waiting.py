@@ -15,6 +15,7 @@ import numpy as np
 
 from ... import DepthPredictor
 from .. import ToolError
+from .builds import busy_processes
 from .timing import Row, timed
 
 # By name; None leaves a variable unset.
@@ -23,7 +24,6 @@ WAYS: dict[str, dict[str, str]] = {
     'sleep (PASSIVE)': {'OMP_WAIT_POLICY': 'PASSIVE', 'GOMP_SPINCOUNT': '0'},
     'spin briefly, then sleep (the default here)': {},
 }
-_BUSY = 'while True: pass'
 
 
 def waiting_rows(
@@ -45,8 +45,7 @@ def waiting_rows(
                       threads or len(os.sched_getaffinity(0)), seconds])
     rows = []
     for place in ('alone', 'beside a busy process'):
-        busy = subprocess.Popen([sys.executable, '-c', _BUSY]) if place != 'alone' else None
-        try:
+        with busy_processes(0 if place == 'alone' else 1):
             for way, variables in WAYS.items():
                 done = subprocess.run(
                     [sys.executable, '-m', __name__, job], env={**inherited, **variables},
@@ -54,10 +53,6 @@ def waiting_rows(
                 if done.returncode:
                     raise ToolError(f'cannot measure: {done.stderr.strip().splitlines()[-1]}')
                 rows.append(Row.of(f'threads that wait, {place}', way, json.loads(done.stdout)))
-        finally:
-            if busy is not None:
-                busy.kill()
-                busy.wait()
     return rows
 
 
