@@ -3,11 +3,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
-from matplotlib.figure import Figure
 import numpy as np
-from plyfile import PlyData, PlyElement
+
+if TYPE_CHECKING:  # Matplotlib takes most of a second: imported by whoever draws
+    from matplotlib.figure import Figure
 
 BACKGROUND_RGB = (18, 20, 26)
 _PICTURE_PX = (720, 960)
@@ -113,6 +115,8 @@ def cloud_picture(points_m: np.ndarray, colors: np.ndarray) -> Figure:
     :param colors: (H, W, 3) uint8 RGB of the points.
     :returns: a figure to save.
     """
+    from matplotlib.figure import Figure
+
     width = points_m.shape[1]
     factor = max(1, round(_PICTURE_PX[1] * _SUPERSAMPLING / width))
     filled, painted = fill_gaps(points_m, colors, factor)
@@ -153,6 +157,8 @@ def write_ply(
     :param colors: (N, 3) uint8 RGB.
     :param comments: lines for the header.
     """
+    from plyfile import PlyData, PlyElement
+
     vertices = np.empty(len(points_m), [
         ('x', 'f4'), ('y', 'f4'), ('z', 'f4'), ('red', 'u1'), ('green', 'u1'), ('blue', 'u1')])
     for axis, name in enumerate('xyz'):

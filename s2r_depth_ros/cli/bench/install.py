@@ -14,10 +14,13 @@ from .builds import Build
 from .timing import Row
 
 SECTION = 'installation'
-ROBOT = 'what the package needs at run time'
+ROBOT = 'wheels that pip adds to ROS on a robot'
+ALL = 'all wheels that the package needs, without ROS'
 DEMO = 'make demo, fresh clone, empty pip cache'
 DEMO_SIZE = 'its .venv'
 
+# What rosdep installs on a robot, from package.xml.
+_BY_ROSDEP = {'opencv-python-headless', 'pillow', 'pyyaml'}
 _LONGEST_S = 1800
 # Runs in either build: the files of the package's requirements, of theirs, and so on, without
 # extras. What is required but not installed is named on the standard error.
@@ -52,7 +55,10 @@ def install_rows(builds: Sequence[Build]) -> list[Row]:
     :param builds: this one, and one to compare with or none; each from a checkout.
     :raises ToolError: if one is from no checkout, or its demo fails.
     """
-    sizes_mb = [sum(_sizes(build).values()) / 1e6 for build in builds]
+    sizes = [_sizes(build) for build in builds]
+    robot_mb = [sum(size for name, size in each.items() if name not in _BY_ROSDEP) / 1e6
+                for each in sizes]
+    all_mb = [sum(each.values()) / 1e6 for each in sizes]
     demos = [_demo(build) for build in builds]
     seconds, demo_mb = zip(*demos)
     return [
@@ -60,7 +66,8 @@ def install_rows(builds: Sequence[Build]) -> list[Row]:
             {f'other build ({unit})': values[1], 'ratio': values[0] / values[1]}
             if len(values) > 1 else {})})
         for name, unit, values in (
-            (ROBOT, 'MB', sizes_mb), (DEMO, 's', seconds), (DEMO_SIZE, 'MB', demo_mb))]
+            (ROBOT, 'MB', robot_mb), (ALL, 'MB', all_mb), (DEMO, 's', seconds),
+            (DEMO_SIZE, 'MB', demo_mb))]
 
 
 def _sizes(build: Build) -> dict[str, int]:

@@ -33,7 +33,8 @@ TARGETS = (
     Target('network, 640 x 192', busy.network_section(0), '640 x 192', 1.0),
     Target('age of depth at 10 Hz, 4 busy processes', busy.node_section(4),
            busy.age_name(DEPTH), 0.6),
-    Target('size of what a CPU robot needs', install.SECTION, install.ROBOT, 0.25),
+    Target('size of what pip adds on a CPU robot', install.SECTION, install.ROBOT, 0.25),
+    Target('size of all wheels but ROS', install.SECTION, install.ALL, 0.25),
     Target('time of make demo', install.SECTION, install.DEMO, 0.4),
     Target('size of make demo', install.SECTION, install.DEMO_SIZE, 0.4),
 )
