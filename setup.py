@@ -17,8 +17,8 @@ setup(
         + find_packages('training', include=['s2r_depth_training', 's2r_depth_training.*'])),
     package_dir={'s2r_depth_training': 'training/s2r_depth_training'},
     package_data={NAME: [
-        '*.xml', 'cli/view/*.html', 'cli/view/*.json', 'demo_frames/*', 'models/*.safetensors',
-        'models/*.md']},
+        '*.xml', 'cli/view/*.html', 'cli/view/*.json', 'demo_frames/*', 'models/*.onnx',
+        'models/*.safetensors', 'models/*.md']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (f'share/{NAME}', ['package.xml']),

@@ -1,6 +1,7 @@
 """The lifecycle node: what arrives, what leaves, and when; the work is done elsewhere."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -17,10 +18,9 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
-import torch
 
 from . import parameters as node_parameters
-from . import qos, weights
+from . import qos
 from .camera import CameraError
 from .camera_topics import CameraTopics
 from .health import EXPECTED_DROPS, Health
@@ -30,6 +30,7 @@ from .parameters import Parameters
 from .pipeline import CameraDepth, CameraInput, output_messages, View
 from .predictor import DepthPredictor, PredictedMaps
 from .session import check_command_line, Session
+from .weights_info import PUBLISHED, RANDOM
 from .worker import Worker
 
 DIAGNOSTICS_PERIOD_S = 1.0
@@ -93,11 +94,12 @@ class DepthNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the network and run it once."""
         try:
-            # Every thread that has run the network keeps a team of OpenMP threads of its own while
+            # With torch every thread that has run the network keeps a team of OpenMP threads while
             # it lives. With two teams there are more threads than cores, and libgomp then has them
             # sleep at every turn: the worker's network would take half as long again.
             with ThreadPoolExecutor(1, 'loader') as loader:
-                self._predictor = loader.submit(_load_predictor, self.parameters).result()
+                self._predictor = loader.submit(
+                    _load_predictor, self.parameters, self.get_logger().info).result()
         except Exception as error:  # rclpy would swallow it without a word
             self._predictor = None
             return self._refuse(f'cannot configure: {error}')
@@ -323,29 +325,31 @@ class DepthNode(LifecycleNode):
         predictor = self._predictor
         if predictor is None:
             return {'weights': self.parameters.weights}
+        engine = predictor.engine
         facts = {
             'weights': self.parameters.weights,
-            'device': str(predictor.device),
-            'precision': predictor.precision,
+            'engine': engine.name,
+            'device': engine.device,
+            'precision': engine.precision,
             'depth range (m)': f'{predictor.info.max_depth_m:g}',
-            'CPU threads': str(predictor.threads)}
-        if predictor.device.type == 'cuda':
-            facts['GPU'] = torch.cuda.get_device_name(predictor.device)
+            'CPU threads': str(engine.threads)}
+        if engine.device != 'cpu':
+            facts['GPU'] = engine.hardware
         return facts
 
     def _warning(self) -> str:
-        if self._predictor is not None and self.parameters.weights == weights.RANDOM:
+        if self._predictor is not None and self.parameters.weights == RANDOM:
             return 'the weights are random: the network is untrained, its depth means nothing'
         return ''
 
 
-def _load_predictor(parameters: Parameters) -> DepthPredictor:
+def _load_predictor(parameters: Parameters, log: Callable[[str], None]) -> DepthPredictor:
     """Return the predictor that the parameters describe, after its first run."""
     predictor = DepthPredictor(
         parameters.weights or None, parameters.device, parameters.precision,
         parameters.network_size_px,
-        replace(weights.PUBLISHED, max_depth_m=parameters.published_max_depth),
-        parameters.threads, parameters.cuda_graphs)
+        replace(PUBLISHED, max_depth_m=parameters.published_max_depth),
+        parameters.threads, parameters.cuda_graphs, parameters.engine, log)
     predictor.warm_up()
     return predictor
 

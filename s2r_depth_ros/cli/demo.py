@@ -32,8 +32,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from tqdm import tqdm
 
-from .. import weights
 from ..outputs import DEPTH, OUTPUTS
+from ..weights_info import BUNDLED, RANDOM, source_of, WeightsError
 from . import ToolError
 from .cloud_view import cloud_picture, write_ply
 from .contact_sheet import contact_sheet, watermark
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
         table = _table(recording)
         _write_results(
             folder, recording, f'{source.name or source} through depth_node', table,
-            is_untrained=chosen_weights == weights.RANDOM)
+            is_untrained=chosen_weights == RANDOM)
     print(f'\n{table}\n{arguments.out}: {", ".join(RESULTS)}')
     return 0
 
@@ -227,13 +227,15 @@ def _rate_hz(times_s: list[float]) -> float:
 def _choose_weights(wanted: str | None) -> str:
     """Return the weights wanted, or the bundled ones, or random where none are bundled."""
     if wanted is not None:
-        is_name = wanted in (weights.RANDOM, *weights.BUNDLED)
+        is_name = wanted in (RANDOM, *BUNDLED)
         return wanted if is_name else str(Path(wanted).expanduser().resolve())
-    if (Path(weights.__file__).parent / 'models' / weights.BUNDLED['outdoor']).is_file():
-        return 'outdoor'
-    print('no weights are bundled with this version: the network is untrained, its depth means '
-          'nothing')
-    return weights.RANDOM
+    try:
+        source_of('outdoor')
+    except WeightsError:
+        print('no weights are bundled with this version: the network is untrained, its depth '
+              'means nothing')
+        return RANDOM
+    return 'outdoor'
 
 
 @contextmanager

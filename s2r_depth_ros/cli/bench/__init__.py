@@ -6,7 +6,7 @@ Sections (the first three by default):
   around   everything around it on one core, beside the naive way
   node     depth_node over DDS: age of each output when received, rate, load, memory
   fresh    the same with a camera of 60 Hz, for one to four cameras
-  forms    training form and inference form of both presets, in turn
+  forms    torch in training form and inference form, and ONNX Runtime, both presets, in turn
   threads  spinning and sleeping threads, alone and beside a busy process
   growth   time over network size and number of cameras; --plot draws it
   busy     network and node beside 0, 2 and 4 busy processes on two cores; start, memory and end
@@ -35,10 +35,12 @@ import subprocess
 import sys
 from typing import Any
 
+import onnxruntime
 import torch
 
-from ... import weights
-from ...predictor import choose_device, DepthPredictor, PRECISIONS
+from ...engine import cores, ENGINES, PRECISIONS
+from ...engine.torch_engine import torch_device
+from ...predictor import DepthPredictor
 from ...session import keep_freed_memory
 from .. import number_in, ToolError
 from .builds import Build
@@ -65,12 +67,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--weights', default='outdoor', help='as for the node (default: %(default)s)')
     parser.add_argument(
+        '--engine', default='auto', choices=ENGINES, help='default: %(default)s')
+    parser.add_argument(
         '--device', default='auto', help='auto, cpu, cuda or cuda:N (default: %(default)s)')
     parser.add_argument(
         '--precision', default='float32', choices=PRECISIONS, help='default: %(default)s')
     parser.add_argument(
         '--threads', type=number_in(int, 0, 1024), default=0, metavar='N',
-        help='CPU threads, 0 lets PyTorch choose')
+        help='CPU threads, 0 for as many as there are cores')
     parser.add_argument(
         '--image-size', type=_size_px, default=(480, 640), metavar='WIDTHxHEIGHT',
         help='of the camera (default: 640x480)')
@@ -147,9 +151,9 @@ def _measure(
         return [row for size_px in AROUND_SIZES_PX for row in around_rows(size_px, seconds / 5)]
     from . import network
 
-    threads = arguments.threads or len(os.sched_getaffinity(0))
+    threads = arguments.threads or cores()
     if section == 'forms':
-        device = choose_device(arguments.device)
+        device = torch_device(arguments.device)
         return [row for name, size_px in FORM_SIZES_PX.items() for row in network.form_rows(
             name, device, size_px, threads, seconds)]
     if section == 'threads':
@@ -162,8 +166,8 @@ def _measure(
     try:
         predictor = DepthPredictor(
             arguments.weights, arguments.device, arguments.precision, arguments.network_size,
-            threads=threads)
-    except (ValueError, weights.WeightsError) as error:
+            threads=threads, engine=arguments.engine)
+    except ValueError as error:  # WeightsError too
         raise ToolError(str(error)) from error
     rows = network.network_rows(predictor, arguments.image_size, seconds)
     if section == 'network':
@@ -211,7 +215,7 @@ def _rows_in_turn(
 def _node_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
     height, width = arguments.network_size or (0, 0)
     return {
-        'weights': arguments.weights, 'device': arguments.device,
+        'weights': arguments.weights, 'engine': arguments.engine, 'device': arguments.device,
         'precision': arguments.precision, 'threads': arguments.threads,
         'network_height': height, 'network_width': width}
 
@@ -239,7 +243,8 @@ def _machine(arguments: argparse.Namespace) -> dict[str, str]:
         'cores': str(len(os.sched_getaffinity(0))),
         'instructions': torch.backends.cpu.get_cpu_capability(),
         'PyTorch': torch.__version__,
-        'device': str(choose_device(arguments.device)),
+        'ONNX Runtime': onnxruntime.__version__,
+        'device': str(torch_device(arguments.device)),
     }
 
 

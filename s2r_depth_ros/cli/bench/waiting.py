@@ -1,5 +1,5 @@
 """
-How the threads wait for each other, alone and beside a busy process.
+How the threads of torch wait for each other, alone and beside a busy process.
 
 The setting counts from the start of a process, so that each is measured in a process of its own:
 this module, run as a program, prints the times of one.
@@ -60,7 +60,7 @@ def _main() -> None:
     weights, image_size_px, network_size_px, threads, seconds = json.loads(sys.argv[1])
     predictor = DepthPredictor(
         weights, 'cpu', network_size_px=network_size_px and tuple(network_size_px),
-        threads=threads)
+        threads=threads, engine='torch')
     image = np.zeros((*image_size_px, 3), np.uint8)
     times_ms, = timed([lambda: predictor.predict([image])], seconds)
     print(json.dumps(times_ms.tolist()))
