@@ -41,8 +41,11 @@ $(INSTALLED): requirements/dev.txt $(TRAIN_INSTALLED)
 # The developers' real frames, where they lie beside the checkout; else those in the package.
 INPUT ?= $(wildcard ../shared/real/outdoor)
 
-demo: $(RUN_INSTALLED)  ## run camera and node, leave pictures in demo/ (INPUT=folder or video)
-	s2r demo $(if $(INPUT),'$(INPUT)')
+# auto, onnxruntime or torch; the last installs PyTorch, too.
+ENGINE ?= auto
+
+demo: $(if $(filter torch,$(ENGINE)),$(TRAIN_INSTALLED),$(RUN_INSTALLED))  ## run camera and node, leave pictures in demo/ (INPUT=folder or video)
+	s2r demo --engine $(ENGINE) $(if $(INPUT),'$(INPUT)')
 
 docs: $(INSTALLED)  ## build the documentation into site/; a warning is an error
 	sphinx-build -q -E -W --keep-going -c docs . site

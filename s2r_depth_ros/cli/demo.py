@@ -32,6 +32,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from tqdm import tqdm
 
+from ..engine import ENGINES
 from ..outputs import DEPTH, OUTPUTS
 from ..weights_info import BUNDLED, RANDOM, source_of, WeightsError
 from . import ToolError
@@ -62,6 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--weights', metavar='WEIGHTS',
         help="'outdoor' or 'indoor' (bundled), a .safetensors file, a folder with published .pth "
         "files, or 'random' for an untrained network (default: outdoor)")
+    parser.add_argument(
+        '--engine', choices=ENGINES, default='auto',
+        help='what runs the network (default: %(default)s)')
     parser.add_argument(
         '--device', default='auto', help='auto, cpu, cuda or cuda:N (default: %(default)s)')
     parser.add_argument(
@@ -99,7 +103,8 @@ def _record(arguments: argparse.Namespace, source: Path, chosen_weights: str) ->
         'wait_for_subscribers': 2,
         'calibration_file': str(arguments.calibration or '')}
     node_parameters = {
-        'cameras': [CAMERA], 'weights': chosen_weights, 'device': arguments.device,
+        'cameras': [CAMERA], 'weights': chosen_weights, 'engine': arguments.engine,
+        'device': arguments.device,
         'rectify': arguments.calibration is not None}
     with tempfile.TemporaryDirectory(prefix='s2r-demo-') as scratch, ExitStack() as stack:
         domain_id = own_domain_id()
@@ -205,7 +210,8 @@ def _table(recording: Recording) -> str:
         drops['before the node'] = lost
     median_ms, p95_ms = np.percentile(recording.latencies_s, (50, 95)) * 1e3
     rows = [
-        ('weights, device', f'{network.get("weights")}, {network.get("device")}'),
+        ('weights, engine, device',
+         ', '.join(network.get(key, '?') for key in ('weights', 'engine', 'device'))),
         ('images played', str(played)),
         ('images received by the node', node.get('received', '?')),
         ('depth images published', node.get('published', '?')),

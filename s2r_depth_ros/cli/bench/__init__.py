@@ -26,6 +26,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from importlib.metadata import PackageNotFoundError, version
 import json
 import os
 from pathlib import Path
@@ -35,11 +36,7 @@ import subprocess
 import sys
 from typing import Any
 
-import onnxruntime
-import torch
-
-from ...engine import cores, ENGINES, PRECISIONS
-from ...engine.torch_engine import torch_device
+from ...engine import cores, ENGINES, PRECISIONS, Settings
 from ...predictor import DepthPredictor
 from ...session import keep_freed_memory
 from .. import number_in, ToolError
@@ -56,6 +53,7 @@ AROUND_SIZES_PX = ((480, 640), (1080, 1920))
 FAST_CAMERA_HZ = 60.0
 
 _TRAINING = 's2r_depth_training'
+_INSTRUCTIONS = ('avx2', 'avx512f', 'avx512_vnni', 'asimd')
 _REPORTED_DIGITS = 4
 
 
@@ -153,6 +151,8 @@ def _measure(
 
     threads = arguments.threads or cores()
     if section == 'forms':
+        from ...engine.torch_engine import torch_device
+
         device = torch_device(arguments.device)
         return [row for name, size_px in FORM_SIZES_PX.items() for row in network.form_rows(
             name, device, size_px, threads, seconds)]
@@ -234,18 +234,26 @@ def _training_rows() -> list[Row]:
 def _machine(arguments: argparse.Namespace) -> dict[str, str]:
     """Return what the figures depend on and a reader should know."""
     try:
-        model = re.search(
-            r'^model name\s*:\s*(.+)$', Path('/proc/cpuinfo').read_text(), re.MULTILINE)
+        about = Path('/proc/cpuinfo').read_text()
     except OSError:
-        model = None
+        about = ''
+    model = re.search(r'^model name\s*:\s*(.+)$', about, re.MULTILINE)
     return {
         'CPU': model[1] if model else platform.processor(),
         'cores': str(len(os.sched_getaffinity(0))),
-        'instructions': torch.backends.cpu.get_cpu_capability(),
-        'PyTorch': torch.__version__,
-        'ONNX Runtime': onnxruntime.__version__,
-        'device': str(torch_device(arguments.device)),
+        'instructions': ' '.join(
+            name for name in _INSTRUCTIONS if re.search(rf'\b{name}\b', about)),
+        'PyTorch': _version('torch'),
+        'ONNX Runtime': _version('onnxruntime'),
+        'device': Settings(arguments.device, arguments.precision).device,
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return 'none'
 
 
 def _table(rows: list[Row], before: dict[tuple[str, str], float]) -> str:

@@ -31,7 +31,7 @@ _ROUNDS = 2
 _RUNS = 3
 # Runs in either build, so it uses the public names only. It answers each line with times.
 _PREDICTIONS = """
-import json, sys, time
+import inspect, json, sys, time
 import numpy as np
 from s2r_depth_ros import DepthPredictor
 try:
@@ -39,14 +39,15 @@ try:
     keep_freed_memory()  # as the node does
 except ImportError:
     pass
-weights, threads = json.loads(sys.argv[1])
+weights, threads, engine = json.loads(sys.argv[1])
+options = {'engine': engine} if 'engine' in inspect.signature(DepthPredictor).parameters else {}
 predictors = {}
 for line in sys.stdin:
     (height, width), runs = json.loads(line)
     image = np.zeros((height, width, 3), np.uint8)
     if (height, width) not in predictors:
         predictors[height, width] = DepthPredictor(
-            weights, 'cpu', network_size_px=(height, width), threads=threads)
+            weights, 'cpu', network_size_px=(height, width), threads=threads, **options)
         predictors[height, width].predict([image])
     times_ms = []
     for _ in range(runs):
@@ -85,7 +86,7 @@ def busy_rows(
     Measure builds in turn on two cores, alone and beside busy processes.
 
     :param builds: this one, and one to compare with or none.
-    :param parameters: of the node; weights and threads are those of the network, too.
+    :param parameters: of the node; weights, threads and engine are those of the network, too.
     :param image_size_px: (height, width) of the node's camera.
     :param rate_hz: of the node's camera.
     :param seconds: of each measurement of each build.
@@ -118,7 +119,7 @@ def _row(section: str, name: str, figures: dict[int, list[float]]) -> Row:
 def _measure_network(
     figures: Figures, builds: Sequence[Build], parameters: dict[str, Any], seconds: float,
 ) -> None:
-    job = json.dumps([parameters['weights'], parameters['threads']])
+    job = json.dumps([parameters[name] for name in ('weights', 'threads', 'engine')])
     with ExitStack() as stack:
         children = []
         for index, build in enumerate(builds):
