@@ -11,7 +11,9 @@ from test_node_process import is_running
 
 from s2r_depth_ros.cli import ToolError
 from s2r_depth_ros.cli.bench import builds, busy, install, targets
+from s2r_depth_ros.cli.bench.live import live_node
 from s2r_depth_ros.cli.bench.timing import Row
+from s2r_depth_ros.outputs import DEPTH
 
 PATIENCE_S = 60
 HOLD_BUSY = """
@@ -44,6 +46,18 @@ def test_two_builds_are_measured_in_turn_beside_busy_processes(tmp_path, monkeyp
     assert all(row['values']['ratio'] > 0 for row in rows.values())
     assert rows[busy.NODE, busy.MEMORY]['values']['MB'] > 20
     assert rows[busy.NODE, busy.CONFIGURED]['median_ms'] > 0
+
+
+def test_the_node_is_that_of_the_build_whatever_folder_this_is(tmp_path, monkeypatch):
+    """Python's -m looks into the working folder first, which may be a checkout of this build."""
+    package = tmp_path / 's2r_depth_ros'
+    package.mkdir()
+    (package / '__init__.py').write_text('raise SystemExit("of the working folder")')
+    monkeypatch.chdir(tmp_path)
+    parameters = {'weights': 'random', 'network_height': 96, 'network_width': 96}
+    with live_node(parameters, (96, 96), 20.0, 1, (DEPTH,), builds.Build.of()) as node:
+        assert 0 < node.configured_s < node.first_depth_s
+        assert node.stop() > 0
 
 
 def test_busy_processes_end_with_a_benchmark_that_was_killed():

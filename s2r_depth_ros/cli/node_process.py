@@ -54,11 +54,13 @@ class NodeProcess:
     :param environment: variables of the process, all of them.
     :param folder: for its parameters and what it prints.
     :param python: the interpreter, of another build of this package, too.
+    :param working_folder: None is that of this process, whose modules ``-m`` finds first.
     """
 
     def __init__(
         self, name: str, parameters: Mapping[str, Any], rules: list[str],
         environment: Mapping[str, str], folder: Path, python: str = sys.executable,
+        working_folder: Path | None = None,
     ) -> None:
         self.name = name
         self.log = folder / f'{name}.log'
@@ -71,6 +73,7 @@ class NodeProcess:
                 [python, '-m', f's2r_depth_ros.{name}', '--ros-args', *rules,
                  '--params-file', str(parameters_file)],
                 stdout=log, stderr=subprocess.STDOUT, env=dict(environment),
+                cwd=working_folder,
                 start_new_session=True,  # Ctrl-C comes to us alone, and we stop it in order
                 preexec_fn=heed_signals)
 

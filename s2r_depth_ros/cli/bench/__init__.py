@@ -214,9 +214,11 @@ def _rows_in_turn(
 
 def _node_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
     height, width = arguments.network_size or (0, 0)
+    weights = arguments.weights
     return {
-        'weights': arguments.weights, 'engine': arguments.engine, 'device': arguments.device,
-        'precision': arguments.precision, 'threads': arguments.threads,
+        'weights': os.path.abspath(weights) if os.path.exists(weights) else weights,
+        'engine': arguments.engine, 'device': arguments.device, 'precision': arguments.precision,
+        'threads': arguments.threads,
         'network_height': height, 'network_width': width}
 
 

@@ -192,6 +192,7 @@ def live_node(
             'depth_node', {**parameters, 'cameras': names}, [],
             {**environment, 'RCUTILS_CONSOLE_OUTPUT_FORMAT': _LOG_FORMAT}, folder,
             sys.executable if build is None else build.python,
+            folder,  # in a checkout -m would take the package from there, whatever the build
         ) as process:
             live = LiveNode(process, begun_s, executor, seen)
             live.wait_for_first_depth()
