@@ -33,7 +33,7 @@ from typing import Any
 import onnxruntime
 import torch
 
-from ...engine import cores, ENGINES, PRECISIONS
+from ...engine import cores, ENGINES, PRECISIONS, Settings
 from ...engine.torch_engine import torch_device
 from ...predictor import DepthPredictor
 from ...session import keep_freed_memory
@@ -130,7 +130,7 @@ def _measure(section: str, arguments: argparse.Namespace) -> list[Row]:
 
     threads = arguments.threads or cores()
     if section == 'forms':
-        device = torch_device(arguments.device)
+        device = torch_device(Settings(arguments.device).device)
         return [row for name, size_px in FORM_SIZES_PX.items() for row in network.form_rows(
             name, device, size_px, threads, seconds)]
     if section == 'threads':
@@ -195,7 +195,7 @@ def _machine(arguments: argparse.Namespace) -> dict[str, str]:
         'instructions': torch.backends.cpu.get_cpu_capability(),
         'PyTorch': torch.__version__,
         'ONNX Runtime': onnxruntime.__version__,
-        'device': str(torch_device(arguments.device)),
+        'device': str(torch_device(Settings(arguments.device).device)),
     }
 
 
