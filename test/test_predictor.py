@@ -11,7 +11,7 @@ import torch
 
 from s2r_depth_ros import DepthPredictor, weights
 from s2r_depth_ros.network import Architecture, DepthMaps, S2RDepthNet
-from s2r_depth_ros.predictor import choose_device, Fit
+from s2r_depth_ros.predictor import Fit
 
 TINY = Architecture(width=1 / 32, channel_multiple=2, light_decoders=True)
 INFO = weights.WeightsInfo(80.0, 100.0, 96, 128)
@@ -56,20 +56,20 @@ def test_a_batch_equals_its_images_one_by_one(predictor):
 
 def test_the_network_runs_once_for_images_of_equal_size(predictor, monkeypatch):
     batches = []
-    forward = predictor.network.forward
+    infer = predictor.engine.infer
     monkeypatch.setattr(
-        predictor.network, 'forward',
-        lambda image, **options: batches.append(len(image)) or forward(image, **options))
+        predictor.engine, 'infer',
+        lambda batch, *options: batches.append(len(batch)) or infer(batch, *options))
     predictor.predict([picture(96, 128), picture(75, 248), picture(192, 256)])
     # The first and the last meet the network at one size.
     assert sorted(batches) == [1, 2]
 
 
-def test_the_predictor_gives_what_the_network_gives(predictor):
+def test_the_predictor_gives_what_the_network_gives(tiny_file, predictor):
     image = picture(96, 128)  # the network's own size: nothing is resized or padded
     tensor = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
     with torch.inference_mode():
-        depth = predictor.network((tensor - 0.5) / 0.5)[0, 0]
+        depth = weights.load(tiny_file)((tensor - 0.5) / 0.5)[0, 0]
     expected_m = (depth.numpy() + 1) / 2 * 80
     assert np.allclose(predictor.predict([image])[0], expected_m, atol=1e-3)
 
@@ -201,10 +201,6 @@ def test_settings_that_cannot_be_are_refused(tiny_file, arguments, fault):
         DepthPredictor(tiny_file, **arguments)
 
 
-def test_auto_takes_cuda_where_there_is_one():
-    assert choose_device('auto').type == ('cuda' if torch.cuda.is_available() else 'cpu')
-
-
 @pytest.mark.parametrize(('given', 'used'), [
     (None, 'PASSIVE 1000'), ('ACTIVE', 'ACTIVE None'), ('PASSIVE', 'PASSIVE None')])
 def test_waiting_threads_leave_the_cpu_to_others_unless_told_otherwise(given, used):
@@ -212,7 +208,10 @@ def test_waiting_threads_leave_the_cpu_to_others_unless_told_otherwise(given, us
         k: v for k, v in os.environ.items() if k not in ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT')}
     if given:
         environment['OMP_WAIT_POLICY'] = given
-    code = ('import os, s2r_depth_ros\n'
+    code = ('import os, s2r_depth_ros, s2r_depth_ros.engine\n'
+            'untouched = os.environ.get("OMP_WAIT_POLICY")\n'
+            f'assert untouched == {given!r}, untouched\n'
+            'import s2r_depth_ros.engine.torch_engine\n'
             'print(os.environ["OMP_WAIT_POLICY"], os.environ.get("GOMP_SPINCOUNT"))')
     printed = subprocess.run(
         [sys.executable, '-c', code], env=environment, capture_output=True, text=True, check=True)

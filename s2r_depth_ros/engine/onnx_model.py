@@ -8,6 +8,7 @@ one function each, in a tenth of a second.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+import copy
 from dataclasses import asdict
 import json
 import operator
@@ -19,36 +20,49 @@ from onnx import helper, numpy_helper, TensorProto
 import torch
 from torch import nn
 import torch.fx
+from torch.fx.passes.shape_prop import ShapeProp
 import torch.nn.functional as F
 
+from ..depth_range import to_metres
 from ..network import inference_form, S2RDepthNet
+from ..sizes import SIZE_MULTIPLE
 from ..weights_info import FORMAT, WeightsInfo
 from . import OUTPUTS
 
 OPSET = 18
+_TRACED = (2, 3, 96, 160)  # an image whose sides cannot be mistaken for each other
 _IR_VERSION = 8  # of ONNX 1.13, which opset 18 came with: older runtimes read it
 
 
 class _Maps(nn.Module):
-    """The network with the maps that the predictor returns."""
+    """The network with the maps that the predictor returns, and if asked for metres."""
 
-    def __init__(self, network: nn.Module):
+    def __init__(self, network: nn.Module, max_depth_m: float | None):
         super().__init__()
         self.network = network
+        self.max_depth_m = max_depth_m
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
         maps = self.network(image, return_maps=True)
-        return tuple(getattr(maps, name) for name in OUTPUTS)
+        results = tuple(getattr(maps, name) for name in OUTPUTS)
+        if self.max_depth_m is None:
+            return results
+        return (*results, to_metres(maps.depth, self.max_depth_m))
 
 
-def network_model(network: S2RDepthNet, info: WeightsInfo) -> onnx.ModelProto:
+def network_model(
+    network: S2RDepthNet, info: WeightsInfo, in_metres: bool = False,
+) -> onnx.ModelProto:
     """
     Return the model that :class:`~s2r_depth_ros.engine.onnx_engine.OnnxEngine` runs.
 
     :param network: :class:`S2RDepthNet`, float32, on the CPU; stays as it is.
     :param info: goes into the metadata.
+    :param in_metres: add the output ``depth_m``, which the engine does not need.
     """
-    return to_onnx(_Maps(inference_form(network, torch.device('cpu'))), OUTPUTS, {
+    outputs = (*OUTPUTS, 'depth_m') if in_metres else OUTPUTS
+    form = inference_form(network, torch.device('cpu'))
+    return to_onnx(_Maps(form, info.max_depth_m if in_metres else None), outputs, {
         'format': FORMAT, 'info': json.dumps(asdict(info)),
         'architecture': json.dumps(network.architecture.as_dict())})
 
@@ -59,14 +73,13 @@ def to_onnx(
     """
     Return a network in its inference form as an ONNX model.
 
-    :param network: from an image (B, 3, H, W) to maps (B, 1, H, W), one for each output.
+    :param network: from an image (B, 3, H, W) to a tuple of maps (B, 1, H, W).
     :param outputs: their names.
     :param metadata: goes into the model.
     :raises NotImplementedError: if the network has an operation that is not written here.
     """
     network = network.eval()
-    tracer = _Tracer()
-    graph = tracer.trace(network)
+    graph = _graph(network)
     modules = dict(network.named_modules())
     writer = _Writer()
     values: dict[torch.fx.Node, Any] = {}
@@ -75,6 +88,7 @@ def to_onnx(
         return torch.fx.node.map_arg(argument, lambda node: values[node])
 
     for node in graph.nodes:
+        writer.shape = getattr(node.meta.get('tensor_meta'), 'shape', ())
         arguments, options = value(node.args), value(node.kwargs)
         if node.op == 'placeholder':
             values[node] = 'image'
@@ -84,26 +98,34 @@ def to_onnx(
             values[node] = write(writer, str(node.target), module, *arguments)
         elif node.op == 'output':
             results = arguments[0]
-        elif node.users or node.op == 'output':  # else a check
+        elif node.users:  # else a check
             values[node] = _written(_FUNCTIONS, node.target)(writer, *arguments, **options)
-    for name, result in zip(outputs, [results] if isinstance(results, str) else results):
+        if node.op != 'placeholder' and isinstance(values.get(node), str):
+            writer.tell_shape(values[node])
+    for name, result in zip(outputs, results):
         writer.nodes.append(helper.make_node('Identity', [result], [name], name))
-    sizes = ('batch', 'height', 'width')
-    batch, height, width = sizes
 
     def info(name: str, channels: int) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(
-            name, TensorProto.FLOAT, (batch, channels, height, width))
+            name, TensorProto.FLOAT, ('batch', channels, 'height', 'width'))
 
     model = helper.make_model(
         helper.make_graph(
             writer.nodes, 's2r_depthnet', [info('image', 3)], [info(n, 1) for n in outputs],
-            writer.initializers),
+            writer.initializers, value_info=list(writer.shapes.values())),
         producer_name='s2r_depth_ros', ir_version=_IR_VERSION,
         opset_imports=[helper.make_opsetid('', OPSET)])
     helper.set_model_props(model, dict(metadata))
     onnx.checker.check_model(model)
     return model
+
+
+def _graph(network: nn.Module) -> torch.fx.Graph:
+    """Return the operations of a network in order, with the shapes of an image of _TRACED."""
+    graph = _Tracer().trace(network)
+    without_memory = torch.fx.GraphModule(copy.deepcopy(network).to('meta'), graph)
+    ShapeProp(without_memory).propagate(torch.empty(_TRACED, device='meta'))
+    return without_memory.graph
 
 
 class _Tracer(torch.fx.Tracer):
@@ -117,6 +139,18 @@ class _Writer:
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
+        self.shapes: dict[str, onnx.ValueInfoProto] = {}
+        self.shape: tuple[int, ...] = ()  # of what is being written, for an image of _TRACED
+
+    def tell_shape(self, name: str) -> None:
+        """Say the shape of a map, without which ONNX Runtime joins fewer operations."""
+        if len(self.shape) == 4:
+            self.shapes[name] = helper.make_tensor_value_info(
+                name, TensorProto.FLOAT, (
+                    'batch', self.shape[1], *(
+                        side if whole == part else f'{side}/{whole // part}'
+                        for side, whole, part in zip(
+                            ('height', 'width'), _TRACED[2:], self.shape[2:]))))
 
     def tensor(self, name: str, values: Any) -> str:
         """Add a tensor and return its name."""
@@ -144,11 +178,13 @@ def _written(table: Mapping[Any, Callable], kind: Any) -> Callable:
 
 
 def _convolution(writer: _Writer, name: str, conv: Any, x: str) -> str:
+    if (conv.out_channels == 1 and conv.padding_mode == 'reflect' and conv.stride == (1, 1)
+            and writer.shape[3] == _TRACED[3]):  # of full width, a multiple of 16
+        return _single_map(writer, name, conv, x)
     is_transposed = isinstance(conv, nn.ConvTranspose2d)
     pads = [*conv.padding, *conv.padding]
     if conv.padding_mode == 'reflect':
-        x = writer.node('Pad', x, writer.constant(
-            np.array([0, 0, *conv.padding] * 2, np.int64)), mode='reflect')
+        x = _mirrored(writer, conv, x)
         pads = [0] * 4
     inputs = [x, writer.tensor(f'{name}.weight', conv.weight)]
     if conv.bias is not None:
@@ -159,6 +195,32 @@ def _convolution(writer: _Writer, name: str, conv: Any, x: str) -> str:
     if is_transposed:
         attributes['output_padding'] = conv.output_padding
     return writer.node('ConvTranspose' if is_transposed else 'Conv', *inputs, **attributes)
+
+
+def _single_map(writer: _Writer, name: str, conv: nn.Conv2d, x: str) -> str:
+    """
+    Write a convolution with one output, which fills one of 16 lanes of a vector unit.
+
+    Neighbouring columns are computed as if they were channels, by copies of the kernel that are
+    shifted by a column each, then laid side by side.
+    """
+    columns = SIZE_MULTIPLE
+    weight = torch.cat([
+        F.pad(conv.weight, (column, columns - 1 - column)) for column in range(columns)])
+    inputs = [_mirrored(writer, conv, x), writer.tensor(f'{name}.weight', weight)]
+    if conv.bias is not None:
+        inputs.append(writer.tensor(f'{name}.bias', conv.bias.repeat(columns)))
+    maps = writer.node(
+        'Conv', *inputs, kernel_shape=weight.shape[2:], strides=(1, columns))
+    rows = writer.node(
+        'Reshape', writer.node('Transpose', maps, perm=(0, 2, 3, 1)),
+        writer.constant(np.array([0, 0, -1], np.int64)))
+    return writer.node('Unsqueeze', rows, writer.constant(np.array([1], np.int64)))
+
+
+def _mirrored(writer: _Writer, conv: Any, x: str) -> str:
+    return writer.node('Pad', x, writer.constant(
+        np.array([0, 0, *conv.padding] * 2, np.int64)), mode='reflect')
 
 
 def _instance_norm(writer: _Writer, name: str, norm: Any, x: str) -> str:

@@ -153,7 +153,7 @@ def _measure(
     if section == 'forms':
         from ...engine.torch_engine import torch_device
 
-        device = torch_device(arguments.device)
+        device = torch_device(Settings(arguments.device).device)
         return [row for name, size_px in FORM_SIZES_PX.items() for row in network.form_rows(
             name, device, size_px, threads, seconds)]
     if section == 'threads':
