@@ -22,19 +22,19 @@ help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
 
 $(RUN_INSTALLED): requirements/run.txt constraints.txt setup.py package.xml
-	@echo 'Installing what the demo runs into .venv: 0.7 GB, a minute, only this once'
+	@echo 'Installing what the demo runs into .venv: 0.6 GB, a minute, only this once'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) -r requirements/run.txt
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(TRAIN_INSTALLED): requirements/train.txt $(RUN_INSTALLED)
-	@echo 'Installing PyTorch and the training, too: 1.2 GB more'
+	@echo 'Installing PyTorch and the training, too: 1.3 GB more'
 	@$(PIP) -r requirements/train.txt
 	@touch $@
 
 $(INSTALLED): requirements/dev.txt $(TRAIN_INSTALLED)
-	@echo 'Installing the tools of the tests, too: 0.4 GB more'
+	@echo 'Installing the tools of the tests, too: 0.3 GB more'
 	@$(PIP) -r requirements/dev.txt
 	@touch $@
 
