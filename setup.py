@@ -34,11 +34,11 @@ setup(
         'safetensors', 'setuptools',
     ],
     extras_require={
-        'torch': ['onnx', 'onnxscript', 'torch>=2.4'],  # the other engine, and weights of others
+        'torch': ['onnx', 'torch>=2.4'],  # the other engine, and weights of others
         'train': [
             'embreex; platform_machine == "x86_64"', 'h5py', 'jinja2',
             'jsonargparse[signatures]>=4.53', 'lightning-fabric', 'matplotlib', 'moderngl',
-            'onnx', 'onnxscript', 'scipy', 'shtab', 'tensorboard', 'torch>=2.4', 'tqdm',
+            'onnx', 'scipy', 'shtab', 'tensorboard', 'torch>=2.4', 'tqdm',
         ],
         'tools': [
             'foxglove-sdk', 'matplotlib', 'plyfile', 'rosbags', 'rosbags-image', 'shtab',

@@ -79,8 +79,9 @@ def test_the_table_and_the_file_have_every_part_and_a_later_run_shows_both(tmp_p
     threads = torch.get_num_threads()
     try:
         first, second = tmp_path / 'first.json', tmp_path / 'second.json'
-        assert bench('network', *SMALL, '--engine', 'torch', '--json', str(first)) == 0
-        assert bench('network', *SMALL, '--engine', 'torch', '--json', str(second), '--against', str(first)) == 0
+        small = (*SMALL, '--engine', 'torch')
+        assert bench('network', *small, '--json', str(first)) == 0
+        assert bench('network', *small, '--json', str(second), '--against', str(first)) == 0
     finally:
         torch.set_num_threads(threads)
     rows = json.loads(second.read_text())['rows']

@@ -143,9 +143,12 @@ def _converted(
             f'{name} has to be converted once for ONNX Runtime, which needs torch and onnx '
             f'({error}): install them, or convert it elsewhere with s2r_train export-onnx'
         ) from error
-    log(f'converting {name} for ONNX Runtime; this happens once')
+    log(f'converting {name} for ONNX Runtime')
     network, info = weight_files.load_with_info(weights, published)
-    return onnx_model.network_model(network, info).SerializeToString()
+    try:
+        return onnx_model.network_model(network, info).SerializeToString()
+    except NotImplementedError as error:
+        raise ConversionError(f'{name} cannot be converted for ONNX Runtime: {error}') from error
 
 
 def _fingerprint(source: Path, published: WeightsInfo) -> str:

@@ -307,3 +307,13 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys(('float', 'to'), _unchanged),
     getattr: lambda writer, x, name: name,  # the dtype, which is one
 }
+
+
+if __name__ == '__main__':  # writes the models of bundled weights beside them
+    import sys
+
+    from .. import weights
+
+    for bundled in sys.argv[1:]:
+        weights.source_of(bundled).with_suffix('.onnx').write_bytes(
+            network_model(*weights.load_with_info(bundled)).SerializeToString())

@@ -42,8 +42,8 @@ def export_onnx(
     :param width_px: width at which it is compared; the training width if not given.
     :param tolerance_m: largest difference from PyTorch that passes.
     :returns: the largest absolute difference found, in metres.
-    :raises TrainingError: if the size does not fit the network, the file cannot be written, or the outputs
-        differ by more than the tolerance.
+    :raises TrainingError: if the size does not fit the network, the file cannot be written, or the
+        outputs differ by more than the tolerance.
     :raises WeightsError: if the weights cannot be read.
     """
     network, info = weight_files.load_with_info(weights)
