@@ -4,6 +4,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+
+# What is installed, level by level: for the demo, for training, for all else.
+RUN_INSTALLED := $(VENV)/.run-installed
+TRAIN_INSTALLED := $(VENV)/.train-installed
 INSTALLED := $(VENV)/.installed
 
 # ROS 2 comes as wheels: their share folder is the environment itself.
@@ -17,23 +22,36 @@ unexport PYTHONPATH VIRTUAL_ENV
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
 
-$(INSTALLED): requirements.txt constraints.txt setup.py package.xml
-	@echo "Installing into .venv: about 2 GB, some minutes, only this once"
+$(RUN_INSTALLED): requirements/run.txt constraints.txt setup.py package.xml
+	@echo 'Installing what the demo runs into .venv: 0.6 GB, a minute, only this once'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PIP) -r requirements/run.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(TRAIN_INSTALLED): requirements/train.txt $(RUN_INSTALLED)
+	@echo 'Installing PyTorch and the training, too: 1.3 GB more'
+	@$(PIP) -r requirements/train.txt
+	@touch $@
+
+$(INSTALLED): requirements/dev.txt $(TRAIN_INSTALLED)
+	@echo 'Installing the tools of the tests, too: 0.3 GB more'
+	@$(PIP) -r requirements/dev.txt
 	@touch $@
 
 # The developers' real frames, where they lie beside the checkout; else those in the package.
 INPUT ?= $(wildcard ../shared/real/outdoor)
 
-demo: $(INSTALLED)  ## run camera and node, leave pictures in demo/ (INPUT=folder or video)
-	s2r demo $(if $(INPUT),'$(INPUT)')
+# auto, onnxruntime or torch; the last installs PyTorch, too.
+ENGINE ?= auto
+
+demo: $(if $(filter torch,$(ENGINE)),$(TRAIN_INSTALLED),$(RUN_INSTALLED))  ## run camera and node, leave pictures in demo/ (INPUT=folder or video)
+	s2r demo --engine $(ENGINE) $(if $(INPUT),'$(INPUT)')
 
 docs: $(INSTALLED)  ## build the documentation into site/; a warning is an error
 	sphinx-build -q -E -W --keep-going -c docs . site
 
-train-demo: $(INSTALLED)  ## render, train the three stages, evaluate; about 15 minutes
+train-demo: $(TRAIN_INSTALLED)  ## render, train the three stages, evaluate; about 15 minutes
 	s2r_train demo --config config/training/demo.yaml
 
 test: check  ## the same as check
@@ -86,7 +104,7 @@ soak: $(INSTALLED)  ## 100,000 frames, 200 lifecycle rounds, 30 killed trainings
 	LONG=1 python -m pytest test/test_lifecycle_rounds.py test/training/test_crash_safety.py -s \
 		--timeout=0
 
-bench: $(INSTALLED)  ## the tables of docs/performance.md, for this machine; six minutes
+bench: $(TRAIN_INSTALLED)  ## the tables of docs/performance.md, for this machine; six minutes
 	s2r bench network node fresh --network-size 400x304
 	s2r bench around forms threads growth --plot growth.svg
 

@@ -17,8 +17,8 @@ setup(
         + find_packages('training', include=['s2r_depth_training', 's2r_depth_training.*'])),
     package_dir={'s2r_depth_training': 'training/s2r_depth_training'},
     package_data={NAME: [
-        '*.xml', 'cli/view/*.html', 'cli/view/*.json', 'demo_frames/*', 'models/*.safetensors',
-        'models/*.md']},
+        '*.xml', 'cli/view/*.html', 'cli/view/*.json', 'demo_frames/*', 'models/*.onnx',
+        'models/*.safetensors', 'models/*.md']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (f'share/{NAME}', ['package.xml']),
@@ -30,14 +30,15 @@ setup(
     ],
     python_requires='>=3.10',
     install_requires=[
-        'numpy>=1.26', 'opencv-python-headless>=4.6', 'pillow', 'pyyaml', 'safetensors',
-        'setuptools', 'torch>=2.4',
+        'numpy>=1.26', 'onnxruntime', 'opencv-python-headless>=4.6', 'pillow', 'pyyaml',
+        'safetensors', 'setuptools',
     ],
     extras_require={
+        'torch': ['onnx', 'torch>=2.4'],  # the other engine, and weights of others
         'train': [
             'embreex; platform_machine == "x86_64"', 'h5py', 'jinja2',
             'jsonargparse[signatures]>=4.53', 'lightning-fabric', 'matplotlib', 'moderngl',
-            'onnx', 'onnxruntime', 'onnxscript', 'scipy', 'shtab', 'tensorboard', 'tqdm',
+            'onnx', 'scipy', 'shtab', 'tensorboard', 'torch>=2.4', 'tqdm',
         ],
         'tools': [
             'foxglove-sdk', 'matplotlib', 'mcap', 'plyfile', 'rosbags', 'rosbags-image', 'shtab',

@@ -19,10 +19,9 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-import torch
 
 from . import parameters as node_parameters
-from . import qos, weights
+from . import qos
 from .camera import CameraError
 from .camera_topics import CameraTopics
 from .health import EXPECTED_DROPS, Health, MissingInputs
@@ -30,9 +29,10 @@ from .messages import camera_model_to_info, MessageError
 from .outputs import ATTENTION, INFO, POINTS, STRUCTURE
 from .parameters import Parameters
 from .pipeline import CameraDepth, CameraInput, output_messages, View
-from .predictor import DepthPredictor, PredictedMaps, slow_precision
+from .predictor import DepthPredictor, PredictedMaps
 from .process import run
 from .session import check_command_line, Session, STOP_CHECK_S
+from .weights_info import PUBLISHED, RANDOM
 from .worker import Worker
 
 DIAGNOSTICS_PERIOD_S = 1.0
@@ -104,11 +104,11 @@ class DepthNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the network and run it once."""
         try:
-            # Every thread that has run the network keeps a team of OpenMP threads of its own while
+            # With torch every thread that has run the network keeps a team of OpenMP threads while
             # it lives. With two teams there are more threads than cores, and libgomp then has them
             # sleep at every turn: the worker's network would take half as long again.
             loader = ThreadPoolExecutor(1, 'loader')
-            loading = loader.submit(_load_predictor, self.parameters)
+            loading = loader.submit(_load_predictor, self.parameters, self.get_logger().info)
             while not wait([loading], STOP_CHECK_S).done:
                 if self._is_stopped():
                     self.get_logger().info('stopped before the network was loaded')
@@ -391,31 +391,33 @@ class DepthNode(LifecycleNode):
         predictor = self._predictor
         if predictor is None:
             return {'weights': self.parameters.weights}
+        engine = predictor.engine
         facts = {
             'weights': self.parameters.weights,
-            'device': str(predictor.device),
-            'precision': predictor.precision,
+            'engine': engine.name,
+            'device': engine.device,
+            'precision': engine.precision,
             'depth range (m)': f'{predictor.info.max_depth_m:g}',
-            'CPU threads': str(predictor.threads)}
-        if predictor.device.type == 'cuda':
-            facts['GPU'] = torch.cuda.get_device_name(predictor.device)
+            'CPU threads': str(engine.threads)}
+        if engine.device != 'cpu':
+            facts['GPU'] = engine.hardware
         return facts
 
     def _warning(self) -> str:
-        if self._predictor is not None and self.parameters.weights == weights.RANDOM:
+        if self._predictor is not None and self.parameters.weights == RANDOM:
             return 'the weights are random: the network is untrained, its depth means nothing'
         if self._predictor is not None:
-            return slow_precision(self._predictor.precision, self._predictor.device)
+            return self._predictor.engine.warning
         return ''
 
 
-def _load_predictor(parameters: Parameters) -> DepthPredictor:
+def _load_predictor(parameters: Parameters, log: Callable[[str], None]) -> DepthPredictor:
     """Return the predictor that the parameters describe, after its first run."""
     predictor = DepthPredictor(
         parameters.weights or None, parameters.device, parameters.precision,
         parameters.network_size_px,
-        replace(weights.PUBLISHED, max_depth_m=parameters.published_max_depth),
-        parameters.threads, parameters.cuda_graphs)
+        replace(PUBLISHED, max_depth_m=parameters.published_max_depth),
+        parameters.threads, parameters.cuda_graphs, parameters.engine, log)
     predictor.warm_up()
     return predictor
 

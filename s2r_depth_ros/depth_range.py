@@ -1,13 +1,15 @@
 """The network's output in [-1, 1] and metres: the one place that knows how they relate."""
-from typing import TypeVar
+from __future__ import annotations
+
+import sys
+from typing import Any, TypeVar
 
 import numpy as np
-import torch
 
 # The top of the range stands for everything farther, sky above all: it is no measurement.
 FAR_FRACTION = 0.95
 
-Array = TypeVar('Array', np.ndarray, torch.Tensor)
+Array = TypeVar('Array', bound=Any)  # a NumPy array or a torch tensor
 
 
 def to_metres(depth: Array, max_depth_m: float) -> Array:
@@ -41,7 +43,8 @@ def mark_out_of_range(depth_m: Array, min_depth_m: float, max_depth_m: float) ->
     :param max_depth_m: what is farther becomes +inf.
     :returns: metres, same shape and kind; the input is not changed.
     """
-    if isinstance(depth_m, torch.Tensor):
+    if not isinstance(depth_m, np.ndarray):
+        torch = sys.modules['torch']  # which whoever has tensors has loaded
         marked = torch.where(depth_m > max_depth_m, float('inf'), depth_m)
         return torch.where(depth_m < min_depth_m, -float('inf'), marked)
     marked = depth_m.copy()  # several times as fast as np.where

@@ -5,10 +5,10 @@ Points are in the camera's optical frame (REP 103, REP 118): x right, y down, z 
 Pixel coordinates are (u, v) = (column, row) with the centre of the first pixel at (0, 0), as in
 OpenCV and ROS. Depth is metres along z.
 """
+import sys
 from typing import Any
 
 import numpy as np
-import torch
 
 Array = Any  # a NumPy array or a torch tensor; results have the type and device of the input
 
@@ -32,7 +32,8 @@ def back_project(depth_m: Array, intrinsics: np.ndarray) -> Array:
     height, width = depth_m.shape
     ray_x = ((np.arange(width) - intrinsics[0, 2]) / intrinsics[0, 0]).astype(np.float32)
     ray_y = ((np.arange(height) - intrinsics[1, 2]) / intrinsics[1, 1]).astype(np.float32)
-    if isinstance(depth_m, torch.Tensor):
+    if not isinstance(depth_m, np.ndarray):
+        torch = _library(depth_m)
         depth = depth_m.float()
         depth = torch.where(torch.isfinite(depth), depth, torch.nan)
         rays_x = torch.from_numpy(ray_x).to(depth.device)
@@ -45,6 +46,11 @@ def back_project(depth_m: Array, intrinsics: np.ndarray) -> Array:
     np.multiply(planes[2], ray_x, out=planes[0])
     np.multiply(planes[2], ray_y[:, None], out=planes[1])
     return np.moveaxis(planes, 0, -1)
+
+
+def _library(array: Array) -> Any:
+    """Return what computes with the array; torch is loaded where there is a tensor."""
+    return np if isinstance(array, np.ndarray) else sys.modules['torch']
 
 
 def project(points: Array, intrinsics: np.ndarray) -> tuple[Array, Array]:
@@ -62,7 +68,7 @@ def project(points: Array, intrinsics: np.ndarray) -> tuple[Array, Array]:
     if points.shape[-1] != 3:
         raise ValueError(f'points are (..., 3), these have shape {tuple(points.shape)}')
     depth_m = points[..., 2]
-    library: Any = torch if isinstance(points, torch.Tensor) else np
+    library = _library(points)
     divisor = library.where(depth_m > 0, depth_m, library.nan)
     u = points[..., 0] / divisor * float(intrinsics[0, 0]) + float(intrinsics[0, 2])
     v = points[..., 1] / divisor * float(intrinsics[1, 1]) + float(intrinsics[1, 2])

@@ -7,6 +7,7 @@ import re
 import textwrap
 from typing import Any, TYPE_CHECKING
 
+from .engine import ENGINES, PRECISIONS
 from .message_types import filled
 from .messages import MAX_PIXELS
 
@@ -64,20 +65,24 @@ class Parameters:
     cameras: list[str] = _parameter(
         ['camera'], 'Names of the cameras; each is the namespace of its topics.')
     weights: str = _parameter(
-        'outdoor', "Bundled weights ('outdoor' or 'indoor'), a .safetensors file, a folder with "
-        "the four published .pth files, or 'random' for an untrained network.")
+        'outdoor', "Bundled weights ('outdoor' or 'indoor'), a .safetensors or .onnx file, a "
+        "folder with the four published .pth files, or 'random' for an untrained network.")
     published_max_depth: float = _parameter(
         80.0, 'Metres at the top of the depth range of published .pth files, which do not say '
         'it: 80 outdoor, 8 indoor. Other weights carry their range.', limits=(0.1, 10000.0))
+    engine: str = _parameter(
+        'auto', 'What runs the network; auto takes onnxruntime on a CPU, and on a GPU where it '
+        'offers TensorRT, else torch.', choices=ENGINES)
     device: str = _parameter(
-        'auto', 'Where the network runs: auto (CUDA if there is one), cpu, cuda or cuda:N.')
+        'auto', 'Where the network runs: auto (a GPU if there is one), cpu, cuda or cuda:N.')
     precision: str = _parameter(
-        'float32', 'Number format of the network; float16 needs CUDA.',
-        choices=('float32', 'float16', 'bfloat16'))
+        'float32', 'Number format of the network; float16 needs a GPU, bfloat16 torch.',
+        choices=PRECISIONS)
     threads: int = _parameter(
-        0, 'CPU threads of the network; 0 lets PyTorch choose.', limits=(0, 1024))
+        0, 'CPU threads of the network; 0 for as many as there are cores.', limits=(0, 1024))
     cuda_graphs: bool = _parameter(
-        False, 'On a GPU, record the network as a CUDA graph and replay it for each image.')
+        False, 'With torch on a GPU, record the network as a CUDA graph and replay it for each '
+        'image.')
     input_transport: str = _parameter(
         'raw', 'Whether <camera>/image is an Image or a CompressedImage (JPEG or PNG).',
         choices=('raw', 'compressed'))

@@ -2,76 +2,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-import hashlib
-from importlib import resources
+from dataclasses import asdict
 import json
 import os
 from pathlib import Path
 from typing import Any
 
-import safetensors
-from safetensors.torch import save as serialise
-import torch
-from torch import Tensor
+from .openmp import sleep_while_waiting
 
-from . import published_names
-from .network import Architecture, S2RDepthNet
+sleep_while_waiting()
 
-FORMAT = 's2r_depth_ros/1'
-RANDOM = 'random'
-LARGEST_TRAINING_SIDE_PX = 2048  # the network's input is about as large by default
-BUNDLED = {'outdoor': 'compact-outdoor.safetensors', 'indoor': 'compact-indoor.safetensors'}
+import safetensors  # noqa: E402
+from safetensors.torch import save as serialise  # noqa: E402
+import torch  # noqa: E402
+from torch import Tensor  # noqa: E402
+
+from . import published_names  # noqa: E402
+from .network import Architecture, S2RDepthNet  # noqa: E402
+from .weights_info import (  # noqa: E402
+    BUNDLED,
+    FORMAT,
+    LARGEST_TRAINING_SIDE_PX,
+    PUBLISHED,
+    RANDOM,
+    source_of,
+    WeightsError,
+    WeightsInfo,
+)
+
+__all__ = [
+    'BUNDLED', 'FORMAT', 'LARGEST_TRAINING_SIDE_PX', 'load', 'load_published', 'load_with_info',
+    'PUBLISHED', 'RANDOM', 'save', 'WeightsError', 'WeightsInfo',
+]
+
 # What the tensors of a file may be, by what the network has; float32 is computed with.
 _READABLE = {
     torch.float32: (torch.float32, torch.float16, torch.bfloat16, torch.float64),
     torch.int64: (torch.int64,)}
-
-
-class WeightsError(ValueError):
-    """A weight file is missing, damaged, or of another network; the message names it."""
-
-
-@dataclass(frozen=True)
-class WeightsInfo:
-    """
-    What a network was trained for, which its tensors do not say.
-
-    :param max_depth_m: metres at the top of the depth range.
-    :param training_focal_px: focal length of the training images, at the training size.
-    :param training_height_px: height of the training images.
-    :param training_width_px: width of the training images.
-    :param provenance: where the weights come from, in words (data, seed, command, licence).
-    """
-
-    max_depth_m: float
-    training_focal_px: float
-    training_height_px: int
-    training_width_px: int
-    provenance: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self):
-        for name in ('max_depth_m', 'training_focal_px', 'training_height_px',
-                     'training_width_px'):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise ValueError(f'{name} must be a number, got {value!r}')
-            if not 0 < value < float('inf'):
-                raise ValueError(f'{name} must be positive and finite, got {value!r}')
-        for name in ('training_height_px', 'training_width_px'):
-            value = getattr(self, name)
-            if value not in range(1, LARGEST_TRAINING_SIDE_PX + 1):
-                raise ValueError(
-                    f'{name} must be a whole number up to {LARGEST_TRAINING_SIDE_PX}, got '
-                    f'{value!r}')
-        if not isinstance(self.provenance, dict):
-            raise ValueError(f'provenance must be a mapping, got {self.provenance!r}')
-
-
-# The published outdoor checkpoints saw vKITTI: 725 px at a width of 1242, resized to 640.
-PUBLISHED = WeightsInfo(
-    max_depth_m=80.0, training_focal_px=725.0 * 640 / 1242, training_height_px=192,
-    training_width_px=640, provenance={'source': 'S2R-DepthNet reference checkpoints'})
 
 
 def save(path: str | os.PathLike, network: S2RDepthNet, info: WeightsInfo) -> None:
@@ -126,40 +93,14 @@ def load_with_info(
     """
     if path == RANDOM:
         return _random_network()
-    source = _bundled(path or 'outdoor') if path is None or path in BUNDLED else Path(path)
+    source = source_of(path)
     if source.is_dir():
         return load_published(sorted(source.glob('*.pth')), where=source), published
-    if not source.is_file():
+    if source.suffix == '.onnx':
         raise WeightsError(
-            f'no weights at {source}: give a .safetensors file, a folder with the four published '
-            f'.pth files, or one of {", ".join([*BUNDLED, RANDOM])}')
-    if source.suffix == '.pth':
-        raise WeightsError(
-            f'{source} is one of four published files: give the folder that holds all four')
+            f'{source} is for engine onnxruntime: PyTorch runs the .safetensors file that it was '
+            'made from')
     return _load_own(source)
-
-
-def content_hash(path: str | os.PathLike | None) -> str:
-    """
-    Return the SHA-256 of the tensors and metadata of a safetensors file.
-
-    Files of the same content may differ: their metadata come in any order. Here tensors and
-    metadata are taken by name, in order, with dtype and shape.
-
-    :param path: ``'outdoor'`` (or None), ``'indoor'``, or a safetensors file.
-    :returns: 64 hexadecimal digits.
-    :raises WeightsError: if there is no such file, or it is damaged.
-    """
-    source = _bundled(path or 'outdoor') if path is None or path in BUNDLED else Path(path)
-    if not source.is_file():
-        raise WeightsError(
-            f'no weights at {source}: give a .safetensors file, or one of {", ".join(BUNDLED)}')
-    metadata, tensors = _read_safetensors(source)
-    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
-    for name, tensor in sorted(tensors.items()):
-        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
-        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def load_published(
@@ -196,15 +137,6 @@ def load_published(
             f'{where}: found no .pth file with the {", ".join(missing)}; expected four files, '
             'one each of structure encoder, structure decoder, attention (DSA) and depth net')
     return _fill(network, tensors)
-
-
-def _bundled(name: str) -> Path:
-    with resources.as_file(resources.files(__package__) / 'models' / BUNDLED[name]) as path:
-        if not path.is_file():
-            raise WeightsError(
-                f'this version bundles no trained {name} weights ({path.name}); give a file, or '
-                f'{RANDOM!r} to run an untrained network')
-        return path
 
 
 def _random_network() -> tuple[S2RDepthNet, WeightsInfo]:

@@ -85,7 +85,7 @@ def test_table_counts_every_frame_and_every_output(demo):
     drops = value['images dropped']
     dropped = 0 if drops == 'none' else sum(int(each.split()[0]) for each in drops.split(', '))
     assert dropped + published == played
-    assert value['weights, device'].startswith('random, ')
+    assert value['weights, engine, device'].startswith('random, ')
     median_ms, p95_ms = (float(part) for part in value[
         'latency p50 / p95, stamp to here'].removesuffix(' ms').split(' / '))
     assert 0 < median_ms <= p95_ms

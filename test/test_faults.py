@@ -225,13 +225,13 @@ class Rig:
         self.context = Context()
         rclpy.init(context=self.context, domain_id=next_domain_id())
         self.cameras = ['a', 'b', 'c', 'd']
-        values = {'weights': str(weights_file), 'device': 'cpu', 'threads': 1,
+        values = {'weights': str(weights_file), 'device': 'cpu', 'engine': 'torch', 'threads': 1,
                   'cameras': self.cameras}
         self.node = DepthNode(context=self.context, parameter_overrides=[
             Parameter(name, value=value) for name, value in values.items()])
         self.node.autostart()
-        self.flaky = Flaky(self.node._predictor.network)
-        self.node._predictor.network = self.flaky
+        self.flaky = Flaky(self.node._predictor.engine.network)
+        self.node._predictor.engine.network = self.flaky
         self._listener = rclpy.create_node('listener', context=self.context)
         self.depths = Counter()
         for camera in self.cameras:
@@ -332,7 +332,7 @@ def test_what_the_failed_batch_held_in_memory_is_free_before_the_halves_run(rig)
             batches.append(weakref.ref(batch))
             raise torch.OutOfMemoryError('CUDA out of memory')
 
-    rig.node._predictor.network = Watched()
+    rig.node._predictor.engine.network = Watched()
     rig.batch()
     assert alive == [0] * 7
 

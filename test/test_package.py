@@ -1,4 +1,5 @@
 """The package as others find it: manifest, version, import rules, colcon and pip installs."""
+from importlib.metadata import requires
 import os
 from pathlib import Path
 import re
@@ -10,6 +11,8 @@ import zipfile
 from catkin_pkg.package import parse_package
 from docutils.core import publish_doctree
 from needed import skip_without
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -52,15 +55,59 @@ def test_the_manifest_is_xml_as_xmllint_reads_it():
     run(['xmllint', '--noout', ROOT / 'package.xml'])
 
 
-@pytest.mark.parametrize(('distribution', 'has_package'), [
-    ('jazzy', False), ('kilted', False), ('rolling', True)])
-def test_torch_is_a_key_where_ubuntu_has_the_package(distribution, has_package):
-    """Ubuntu 24.04 has none, and rosdep gave up there."""
-    package = parse_package(str(ROOT))
-    package.evaluate_conditions({'ROS_DISTRO': distribution})
-    keys = {each.name for each in package.exec_depends if each.evaluated_condition}
-    assert ('python3-torch' in keys) is has_package
+def test_a_robot_needs_no_torch():
+    keys = {each.name for each in parse_package(str(ROOT)).exec_depends}
     assert {'rclpy', 'python3-numpy'} <= keys
+    assert 'python3-torch' not in keys
+    needed = {Requirement(text) for text in requires('s2r_depth_ros')}
+    without_extra = {each.name for each in needed if not each.marker}
+    assert 'onnxruntime' in without_extra
+    assert 'torch' not in without_extra
+
+
+def test_the_demo_installs_neither_torch_nor_training_nor_test_tools():
+    """Neither by name nor because something that it names requires them."""
+    demo = installed_with(requirements('run'))
+    assert {'numpy', 'onnxruntime', 'opencv-python-headless', 'ros-jazzy-rclpy'} <= demo
+    assert not demo & {
+        'torch', 'onnx', 'lightning-fabric', 'scipy', 'tensorboard', 'pytest', 'mypy', 'sphinx'}
+    training = installed_with(requirements('train'))
+    assert demo < training
+    assert 'torch' in training
+    assert not training & {'pytest', 'mypy', 'sphinx'}
+
+
+def test_each_level_has_what_the_package_asks_for_there():
+    for extra, level in (('', 'run'), ('torch', 'train'), ('train', 'train'), ('tools', 'dev')):
+        asked = {
+            canonicalize_name(each.name) for each in map(Requirement, requires('s2r_depth_ros'))
+            if each.marker is None or each.marker.evaluate({'extra': extra})}
+        assert asked <= set(requirements(level)), (extra, level)
+
+
+def requirements(level):
+    """Return the names in a file of requirements, and in those that it includes."""
+    names = []
+    for line in (ROOT / 'requirements' / f'{level}.txt').read_text().splitlines():
+        if line.startswith('-r '):
+            names += requirements(line[3:].removesuffix('.txt'))
+        elif line and not line.startswith('#'):
+            names.append(canonicalize_name(Requirement(line).name))
+    return names
+
+
+def installed_with(names):
+    """Return these distributions and all that they require, as far as they are installed."""
+    reached, waiting = set(), [*names]
+    while waiting:
+        name = canonicalize_name(waiting.pop())
+        if name in reached:
+            continue
+        reached.add(name)
+        for each in map(Requirement, requires(name) or ()):
+            if each.marker is None or each.marker.evaluate({'extra': ''}):
+                waiting.append(each.name)
+    return reached
 
 
 def test_the_changelog_is_well_formed_and_of_this_version():

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from s2r_depth_ros import DepthPredictor, weights
-from s2r_depth_ros import predictor as predictor_module
+from s2r_depth_ros.engine import Settings, torch_engine
 from s2r_depth_ros.network import Architecture, DepthMaps, S2RDepthNet
-from s2r_depth_ros.predictor import choose_device, Fit, slow_precision
+from s2r_depth_ros.predictor import Fit
 
 TINY = Architecture(width=1 / 32, channel_multiple=2, light_decoders=True)
 INFO = weights.WeightsInfo(80.0, 100.0, 96, 128)
@@ -59,20 +59,20 @@ def test_a_batch_equals_its_images_one_by_one(predictor):
 
 def test_the_network_runs_once_for_images_of_equal_size(predictor, monkeypatch):
     batches = []
-    forward = predictor.network.forward
+    infer = predictor.engine.infer
     monkeypatch.setattr(
-        predictor.network, 'forward',
-        lambda image, **options: batches.append(len(image)) or forward(image, **options))
+        predictor.engine, 'infer',
+        lambda batch, *options: batches.append(len(batch)) or infer(batch, *options))
     predictor.predict([picture(96, 128), picture(75, 248), picture(192, 256)])
     # The first and the last meet the network at one size.
     assert sorted(batches) == [1, 2]
 
 
-def test_the_predictor_gives_what_the_network_gives(predictor):
+def test_the_predictor_gives_what_the_network_gives(tiny_file, predictor):
     image = picture(96, 128)  # the network's own size: nothing is resized or padded
     tensor = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
     with torch.inference_mode():
-        depth = predictor.network((tensor - 0.5) / 0.5)[0, 0]
+        depth = weights.load(tiny_file)((tensor - 0.5) / 0.5)[0, 0]
     expected_m = (depth.numpy() + 1) / 2 * 80
     assert np.allclose(predictor.predict([image])[0], expected_m, atol=1e-3)
 
@@ -204,10 +204,6 @@ def test_settings_that_cannot_be_are_refused(tiny_file, arguments, fault):
         DepthPredictor(tiny_file, **arguments)
 
 
-def test_auto_takes_cuda_where_there_is_one():
-    assert choose_device('auto').type == ('cuda' if torch.cuda.is_available() else 'cpu')
-
-
 @pytest.mark.parametrize(('given', 'used'), [
     (None, 'PASSIVE 1000'), ('ACTIVE', 'ACTIVE None'), ('PASSIVE', 'PASSIVE None')])
 def test_waiting_threads_leave_the_cpu_to_others_unless_told_otherwise(given, used):
@@ -215,7 +211,10 @@ def test_waiting_threads_leave_the_cpu_to_others_unless_told_otherwise(given, us
         k: v for k, v in os.environ.items() if k not in ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT')}
     if given:
         environment['OMP_WAIT_POLICY'] = given
-    code = ('import os, s2r_depth_ros\n'
+    code = ('import os, s2r_depth_ros, s2r_depth_ros.engine\n'
+            'untouched = os.environ.get("OMP_WAIT_POLICY")\n'
+            f'assert untouched == {given!r}, untouched\n'
+            'import s2r_depth_ros.engine.torch_engine\n'
             'print(os.environ["OMP_WAIT_POLICY"], os.environ.get("GOMP_SPINCOUNT"))')
     printed = subprocess.run(
         [sys.executable, '-c', code], env=environment, capture_output=True, text=True, check=True)
@@ -247,18 +246,18 @@ def test_a_gpu_gives_the_depth_of_the_cpu(cuda_graphs):
         assert np.abs(depth_m - expected).mean() < 0.01 * expected.mean()
 
 
-@pytest.mark.parametrize(('precision', 'device', 'has_instructions', 'is_told'), [
-    ('bfloat16', 'cpu', False, True), ('bfloat16', 'cpu', True, False),
-    ('float32', 'cpu', False, False), ('bfloat16', 'cuda', False, False)])
+@pytest.mark.parametrize(('precision', 'has_instructions', 'is_told'), [
+    ('bfloat16', False, True), ('bfloat16', True, False), ('float32', False, False)])
 def test_bfloat16_on_a_cpu_without_the_instructions_is_told_as_slow(
-        monkeypatch, precision, device, has_instructions, is_told):
-    monkeypatch.setattr(predictor_module, '_cpu_computes_in_bfloat16', lambda: has_instructions)
-    said = slow_precision(precision, torch.device(device))
-    assert ('slower than float32' in said and 'use float32' in said) if is_told else said == ''
+        monkeypatch, precision, has_instructions, is_told):
+    monkeypatch.setattr(torch_engine, '_cpu_computes_in_bfloat16', lambda: has_instructions)
+    engine = torch_engine.TorchEngine(S2RDepthNet(TINY), INFO, Settings('cpu', precision))
+    told = engine.warning
+    assert ('slower than float32' in told and 'use float32' in told) if is_told else told == ''
 
 
 def test_pytorch_says_whether_the_cpu_computes_in_bfloat16():
-    capable = predictor_module._cpu_computes_in_bfloat16()
+    capable = torch_engine._cpu_computes_in_bfloat16()
     cpu_info = Path('/proc/cpuinfo')
     flags = cpu_info.read_text().split() if cpu_info.exists() else []
     assert isinstance(capable, bool)

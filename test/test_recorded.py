@@ -93,15 +93,15 @@ def test_the_predictor_is_done_with_the_maps_before_the_next_replay():
     pictures = [rng.integers(0, 256, (*size_px, 3), np.uint8) for size_px in (
         (96, 128), (200, 100), (192, 256), (96, 300), (90, 280))]
     expected = predictor.predict(pictures)
-    predictor.network = RecordedNetwork(predictor.network, Recorder())
+    predictor.engine.network = RecordedNetwork(predictor.engine.network, Recorder())
     for _ in range(2):
         for one, other in zip(predictor.predict(pictures), expected):
             assert np.array_equal(one, other)
 
 
 def test_without_a_gpu_there_are_no_graphs_and_no_error():
-    predictor = DepthPredictor('random', 'cpu', cuda_graphs=True)
-    assert not isinstance(predictor.network, RecordedNetwork)
+    predictor = DepthPredictor('random', 'cpu', cuda_graphs=True, engine='torch')
+    assert not isinstance(predictor.engine.network, RecordedNetwork)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason=GPU)

@@ -4,12 +4,12 @@ from rcl_interfaces.msg import Log
 from rclpy.parameter import Parameter
 from ros_graph import Graph
 
-from s2r_depth_ros import predictor
 from s2r_depth_ros.depth_node import DepthNode
+from s2r_depth_ros.engine import torch_engine
 
 
 def test_bfloat16_on_a_cpu_without_the_instructions_is_one_warning(tmp_path, monkeypatch):
-    monkeypatch.setattr(predictor, '_cpu_computes_in_bfloat16', lambda: False)
+    monkeypatch.setattr(torch_engine, '_cpu_computes_in_bfloat16', lambda: False)
     with Graph(tmp_path) as graph:
         logged = graph.collect(Log, '/rosout', 100)
         told = graph.collect(DiagnosticArray, '/diagnostics')

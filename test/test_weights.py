@@ -11,6 +11,7 @@ import torch
 from s2r_depth_ros import weights
 from s2r_depth_ros.cli import main as s2r
 from s2r_depth_ros.network import Architecture, S2RDepthNet
+from s2r_depth_ros.weights_info import content_hash
 
 TINY = Architecture(width=1 / 32, channel_multiple=2, light_decoders=True)
 INFO = weights.WeightsInfo(8.0, 210.5, 192, 256, {'data': 'rendered rooms', 'seed': '3'})
@@ -209,17 +210,17 @@ def test_the_hash_is_of_tensors_and_metadata_in_whatever_order(tmp_path, capsys)
     hashes = set()
     for index, content in enumerate(contents):
         (tmp_path / f'{index}.safetensors').write_bytes(content)
-        hashes.add(weights.content_hash(tmp_path / f'{index}.safetensors'))
+        hashes.add(content_hash(tmp_path / f'{index}.safetensors'))
     save_file(dict(reversed(tensors.items())), tmp_path / 'r.safetensors',
               dict(reversed(metadata.items())))
-    hashes.add(weights.content_hash(tmp_path / 'r.safetensors'))
+    hashes.add(content_hash(tmp_path / 'r.safetensors'))
     assert len(hashes) == 1
     for other, facts in (({**tensors, 'a': torch.tensor(4)}, metadata),
                          ({**tensors, 'b': tensors['b'].reshape(3, 2)}, metadata),
                          ({**tensors, 'b': tensors['b'].double()}, metadata),
                          (tensors, {**metadata, 'x': '2'})):
         save_file(other, tmp_path / 'o.safetensors', facts)
-        assert weights.content_hash(tmp_path / 'o.safetensors') not in hashes
+        assert content_hash(tmp_path / 'o.safetensors') not in hashes
     assert s2r(['weights', str(tmp_path / 'r.safetensors')]) == 0
     assert capsys.readouterr().out == f'{hashes.pop()}  {tmp_path / "r.safetensors"}\n'
     assert s2r(['weights', str(tmp_path / 'none')]) == 1

@@ -3,11 +3,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
-from matplotlib.figure import Figure
 import numpy as np
-from plyfile import PlyData, PlyElement
+
+if TYPE_CHECKING:  # Matplotlib takes most of a second: imported by whoever draws
+    from matplotlib.figure import Figure
 
 BACKGROUND_RGB = (18, 20, 26)
 _PICTURE_PX = (720, 960)
@@ -115,6 +117,8 @@ def cloud_picture(points_m: np.ndarray, colors: np.ndarray) -> Figure:
     :param colors: (H, W, 3) uint8 RGB of the points.
     :returns: a figure to save.
     """
+    from matplotlib.figure import Figure
+
     width = points_m.shape[1]
     factor = max(1, round(_PICTURE_PX[1] * _SUPERSAMPLING / width))
     filled, painted = fill_gaps(points_m, colors, factor)
@@ -157,6 +161,8 @@ def write_ply(
     :param colors: (..., 3) uint8 RGB.
     :param comments: lines for the header.
     """
+    from plyfile import PlyData, PlyElement
+
     is_point = np.isfinite(points_m).all(axis=-1)
     points_m, colors = points_m[is_point], colors[is_point]
     vertices = np.empty(len(points_m), [

@@ -2,13 +2,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TYPE_CHECKING
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 import numpy as np
 
 from ..colors import color_depth
+
+if TYPE_CHECKING:  # Matplotlib takes most of a second: imported by whoever draws
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _WIDTH_IN = 18.0
 _TITLE_LENGTH = 120
@@ -47,6 +49,8 @@ def contact_sheet(
     :param range_m: depth of the reddest and the bluest colour; None suits these depths.
     :returns: a figure to save.
     """
+    from matplotlib.figure import Figure
+
     near_m, far_m = range_m or depth_limits(frame.depth_m for frame in frames)
     row_in = [_WIDTH_IN * 0.225 * frame.rgb.shape[0] / frame.rgb.shape[1] for frame in frames]
     height_in = sum(row_in) + 0.08 * len(frames) + 1.15

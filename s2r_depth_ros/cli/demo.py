@@ -32,8 +32,9 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from tqdm import tqdm
 
-from .. import weights
+from ..engine import ENGINES
 from ..outputs import DEPTH, OUTPUTS
+from ..weights_info import BUNDLED, RANDOM, source_of, WeightsError
 from . import ToolError
 from .cloud_view import cloud_picture, write_ply
 from .contact_sheet import contact_sheet, watermark
@@ -66,6 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="'outdoor' or 'indoor' (bundled), a .safetensors file, a folder with published .pth "
         "files, or 'random' for an untrained network (default: outdoor)")
     parser.add_argument(
+        '--engine', choices=ENGINES, default='auto',
+        help='what runs the network (default: %(default)s)')
+    parser.add_argument(
         '--device', default='auto', help='auto, cpu, cuda or cuda:N (default: %(default)s)')
     parser.add_argument(
         '--rate', type=_positive(float), default=5.0, metavar='HZ',
@@ -89,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         table = _table(recording)
         _write_results(
             folder, recording, f'{source.name or source} through depth_node', table,
-            is_untrained=chosen_weights == weights.RANDOM)
+            is_untrained=chosen_weights == RANDOM)
     print(f'\n{table}\n{arguments.out}: {", ".join(RESULTS)}')
     return 0
 
@@ -102,7 +106,8 @@ def _record(arguments: argparse.Namespace, source: Path, chosen_weights: str) ->
         'wait_for_subscribers': 2,
         'calibration_file': str(arguments.calibration or '')}
     node_parameters = {
-        'cameras': [CAMERA], 'weights': chosen_weights, 'device': arguments.device,
+        'cameras': [CAMERA], 'weights': chosen_weights, 'engine': arguments.engine,
+        'device': arguments.device,
         'rectify': arguments.calibration is not None}
     with tempfile.TemporaryDirectory(prefix='s2r-demo-') as scratch, ExitStack() as stack:
         domain_id = own_domain_id()
@@ -219,7 +224,8 @@ def _table(recording: Recording) -> str:
         drops['before the node'] = lost
     median_ms, p95_ms = np.percentile(recording.latencies_s, (50, 95)) * 1e3
     rows = [
-        ('weights, device', f'{network.get("weights")}, {network.get("device")}'),
+        ('weights, engine, device',
+         ', '.join(network.get(key, '?') for key in ('weights', 'engine', 'device'))),
         ('images played', str(played)),
         ('images received by the node', node.get('received', '?')),
         ('depth images published', node.get('published', '?')),
@@ -241,13 +247,15 @@ def _rate_hz(times_s: list[float]) -> float:
 def _choose_weights(wanted: str | None) -> str:
     """Return the weights wanted, or the bundled ones, or random where none are bundled."""
     if wanted is not None:
-        is_name = wanted in (weights.RANDOM, *weights.BUNDLED)
+        is_name = wanted in (RANDOM, *BUNDLED)
         return wanted if is_name else str(Path(wanted).expanduser().resolve())
-    if (Path(weights.__file__).parent / 'models' / weights.BUNDLED['outdoor']).is_file():
-        return 'outdoor'
-    print('no weights are bundled with this version: the network is untrained, its depth means '
-          'nothing')
-    return weights.RANDOM
+    try:
+        source_of('outdoor')
+    except WeightsError:
+        print('no weights are bundled with this version: the network is untrained, its depth '
+              'means nothing')
+        return RANDOM
+    return 'outdoor'
 
 
 @contextmanager

@@ -58,25 +58,29 @@ class NodeProcess:
     :param rules: ROS arguments such as ``-r`` and ``from:=to``.
     :param environment: variables of the process, all of them.
     :param folder: for its parameters and what it prints.
+    :param python: the interpreter, of another build of this package, too.
+    :param working_folder: None is that of this process, whose modules ``-m`` finds first.
     """
 
     def __init__(
         self, name: str, parameters: Mapping[str, Any], rules: list[str],
-        environment: Mapping[str, str], folder: Path,
+        environment: Mapping[str, str], folder: Path, python: str = sys.executable,
+        working_folder: Path | None = None,
     ) -> None:
         self.name = name
-        self._log = folder / f'{name}.log'
+        self.log = folder / f'{name}.log'
         # By file: on the command line a path such as 1e5 would turn into a number.
         parameters_file = folder / f'{name}.yaml'
         parameters_file.write_text(
             yaml.safe_dump({'/**': {'ros__parameters': dict(parameters)}}), encoding='utf-8')
-        with self._log.open('wb') as log:
+        with self.log.open('wb') as log:
             self._process = subprocess.Popen(
-                [sys.executable, '-m', 's2r_depth_ros.program', name, '--ros-args', *rules,
+                [python, '-m', *_module_of(name, python), '--ros-args', *rules,
                  '--params-file', str(parameters_file)],
                 stdout=log, stderr=subprocess.STDOUT, env=dict(environment),
+                cwd=working_folder,
                 start_new_session=True,  # Ctrl-C comes to us alone, and we stop it in order
-                preexec_fn=_before_start)
+                preexec_fn=heed_signals)
 
     def __enter__(self) -> NodeProcess:
         return self
@@ -120,7 +124,7 @@ class NodeProcess:
 
     def tail(self) -> str:
         """Return the last lines that it printed."""
-        lines = self._log.read_text(encoding='utf-8', errors='replace').splitlines()
+        lines = self.log.read_text(encoding='utf-8', errors='replace').splitlines()
         return '\n'.join(f'  {line}' for line in lines[-_TAIL_LINES:])
 
 
@@ -144,8 +148,15 @@ def ros_environment(domain_id: int, folder: Path) -> dict[str, str]:
     }
 
 
-def _before_start() -> None:
-    """Let the new process heed SIGINT, and end when this one does."""
+def heed_signals() -> None:
+    """Let the new process heed SIGINT, and end when this one does; for subprocess.Popen."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # jobs that a shell runs in the background do not
     if hasattr(_LIBC, 'prctl'):
         _LIBC.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+
+
+def _module_of(name: str, python: str) -> list[str]:
+    """Return what ``-m`` runs as a node; builds before 0.2 have no module for both."""
+    if python == sys.executable:
+        return ['s2r_depth_ros.program', name]
+    return [f's2r_depth_ros.{name}']

@@ -10,7 +10,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-from .. import weights
 from ..bags import Bag, BagImage
 from ..camera import CameraError, read_calibration
 from ..frames import Frame, Lens
@@ -18,10 +17,11 @@ from ..messages import MessageError
 from ..parameters import Parameters
 from ..pipeline import CameraDepth, CameraInput, FinishedDepth, View
 from ..predictor import DepthPredictor, PredictedMaps
+from ..weights_info import PUBLISHED
 from . import number_in, ToolError
 
 NETWORK_PARAMETERS = (
-    'weights', 'published_max_depth', 'device', 'precision', 'threads', 'network_height',
+    'weights', 'published_max_depth', 'engine', 'device', 'precision', 'threads', 'network_height',
     'network_width', 'focal_correction')
 DEPTH_PARAMETERS = (
     'min_depth', 'max_depth', 'depth_scale', 'camera_height', 'camera_pitch', 'scale_smoothing',
@@ -167,8 +167,8 @@ class OfflineDepth:
             self._predictor = DepthPredictor(
                 parameters.weights, parameters.device, parameters.precision,
                 parameters.network_size_px,
-                replace(weights.PUBLISHED, max_depth_m=parameters.published_max_depth),
-                parameters.threads)
+                replace(PUBLISHED, max_depth_m=parameters.published_max_depth),
+                parameters.threads, engine=parameters.engine)
         except ValueError as error:  # WeightsError too
             raise ToolError(str(error)) from error
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 
-from .. import weights
+from ..weights_info import BUNDLED, content_hash, WeightsError
 from . import ToolError
 
 
@@ -20,14 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this verb."""
     parser.add_argument(
         'files', nargs='*', metavar='FILE',
-        help=f'safetensors files, or {" or ".join(weights.BUNDLED)} (default: both of these)')
+        help=f'safetensors files, or {" or ".join(BUNDLED)} (default: both of these)')
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print a line for each file, and return the exit code."""
-    for file in arguments.files or weights.BUNDLED:
+    for file in arguments.files or BUNDLED:
         try:
-            print(weights.content_hash(file), file, sep='  ')
-        except weights.WeightsError as error:
+            print(content_hash(file), file, sep='  ')
+        except WeightsError as error:
             raise ToolError(str(error)) from error
     return 0

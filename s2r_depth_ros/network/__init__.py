@@ -1,10 +1,11 @@
 """S2R-DepthNet, one file per module of the method's figure; imports torch and nothing else."""
+from ..sizes import SIZE_MULTIPLE, SMALLEST_SIZE
 from .architecture import Architecture
 from .attention import AttentionNet
 from .depth import DepthNet
 from .drn import DilatedResidualNet
 from .inference import inference_form
-from .s2r_depthnet import DepthMaps, S2RDepthNet, SIZE_MULTIPLE, SMALLEST_SIZE
+from .s2r_depthnet import DepthMaps, S2RDepthNet
 from .structure import StructureDecoder, StructureEncoder
 
 __all__ = [

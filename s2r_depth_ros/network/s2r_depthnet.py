@@ -3,14 +3,13 @@ from typing import Literal, NamedTuple, overload
 
 import torch
 from torch import nn
+import torch.fx
 
+from ..sizes import SIZE_MULTIPLE, SMALLEST_SIZE
 from .architecture import Architecture
 from .attention import AttentionNet
 from .depth import DepthNet
 from .structure import StructureDecoder, StructureEncoder
-
-SIZE_MULTIPLE = 16
-SMALLEST_SIZE = 96
 
 
 class DepthMaps(NamedTuple):
@@ -76,6 +75,7 @@ class S2RDepthNet(nn.Module):
         return DepthMaps(structure_code, structure, attention, depth_specific_structure, *depths)
 
 
+@torch.fx.wrap  # one step for whoever traces the network: it looks at numbers
 def _check_image(image: torch.Tensor) -> None:
     shape = tuple(image.shape)
     if len(shape) != 4 or shape[1] != 3:

@@ -6,9 +6,12 @@ Sections (the first three by default):
   around   everything around it on one core, beside the naive way
   node     depth_node over DDS: age of each output when received, rate, load, memory
   fresh    the same with a camera of 60 Hz, for one to four cameras
-  forms    training form and inference form of both presets, in turn
+  forms    torch in training form and inference form, and ONNX Runtime, both presets, in turn
   threads  spinning and sleeping threads, alone and beside a busy process
   growth   time over network size and number of cameras; --plot draws it
+  busy     network and node beside 0, 2 and 4 busy processes on two cores; start, memory and end
+  install  size of what a robot needs, and `make demo` from a fresh clone (needs a package index)
+  targets  busy, install, and how their ratios to another build compare with what is aimed at
   training samples per second of renderer, loader and stages (`s2r_train bench`)
 
 Examples:
@@ -16,11 +19,14 @@ Examples:
   s2r bench --network-size 400x304 --json now.json
   s2r bench --json after.json --against before.json
   s2r bench growth --plot growth.svg
+  s2r bench targets --against ../before/.venv/bin/python     another build, in turn with this one
 """
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict, replace
+from importlib.metadata import PackageNotFoundError, version
 import json
 import os
 from pathlib import Path
@@ -30,21 +36,24 @@ import subprocess
 import sys
 from typing import Any
 
-import torch
-
-from ... import weights
-from ...predictor import choose_device, DepthPredictor, PRECISIONS
+from ...engine import cores, ENGINES, PRECISIONS, Settings
+from ...predictor import DepthPredictor
 from ...session import keep_freed_memory
 from .. import number_in, ToolError, whole_number
+from .builds import Build
 from .timing import OtherLoad, Row
 
-SECTIONS = ('network', 'around', 'node', 'fresh', 'forms', 'threads', 'growth', 'training')
+SECTIONS = (
+    'network', 'around', 'node', 'fresh', 'forms', 'threads', 'growth', 'busy', 'install',
+    'targets', 'training')
+IN_TURN = {'busy', 'install', 'targets'}
 DEFAULT_SECTIONS = ('network', 'around', 'node')
 FORM_SIZES_PX = {'compact': (304, 400), 'paper': (192, 640)}
 AROUND_SIZES_PX = ((480, 640), (1080, 1920))
 FAST_CAMERA_HZ = 60.0
 
 _TRAINING = 's2r_depth_training'
+_INSTRUCTIONS = ('avx2', 'avx512f', 'avx512_vnni', 'asimd')
 _REPORTED_DIGITS = 4
 
 
@@ -56,12 +65,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--weights', default='outdoor', help='as for the node (default: %(default)s)')
     parser.add_argument(
+        '--engine', default='auto', choices=ENGINES, help='default: %(default)s')
+    parser.add_argument(
         '--device', default='auto', help='auto, cpu, cuda or cuda:N (default: %(default)s)')
     parser.add_argument(
         '--precision', default='float32', choices=PRECISIONS, help='default: %(default)s')
     parser.add_argument(
         '--threads', type=number_in(int, 0, 1024), default=0, metavar='N',
-        help='CPU threads, 0 lets PyTorch choose')
+        help='CPU threads, 0 for as many as there are cores')
     parser.add_argument(
         '--image-size', type=_size_px, default=(480, 640), metavar='WIDTHxHEIGHT',
         help='of the camera (default: 640x480)')
@@ -76,7 +87,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='of each measurement; at least five runs (default: %(default)g)')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures there')
     parser.add_argument(
-        '--against', type=Path, metavar='FILE', help='show the medians of an earlier --json too')
+        '--against', type=Path, metavar='FILE',
+        help='show the medians of an earlier --json too; or the Python of another build, which '
+        'busy, install and targets measure in turn with this one')
     parser.add_argument('--plot', type=Path, metavar='FILE', help='draw the growth (.png, .svg)')
 
 
@@ -89,7 +102,15 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.plot.suffix not in ('.png', '.svg') or not arguments.plot.parent.is_dir()):
         raise ToolError(f'--plot takes a .png or .svg in a folder that is there, '
                         f'not {arguments.plot}')
-    before = _read(arguments.against) if arguments.against else {}
+    builds, before = [], {}
+    if not IN_TURN.isdisjoint(sections):
+        builds.append(Build.of())
+        if arguments.against:
+            builds.append(Build.of(arguments.against))
+        elif 'targets' in sections:
+            raise ToolError('the targets are ratios: give --against the Python of another build')
+    elif arguments.against:
+        before = _read(arguments.against)
     if arguments.json and arguments.json.exists():
         _read(arguments.json)  # refuse to replace what is no earlier run
     keep_freed_memory()  # as the node does
@@ -101,7 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(', '.join(f'{key}: {value}' for key, value in machine.items()))
     for section in sections:
         load = OtherLoad()
-        measured = _measure(section, arguments)
+        measured = _measure(section, arguments, builds)
         print(_table(measured, before))
         print(f'  (other processes used {load.percent():.0f} % of the cores)', flush=True)
         rows += measured
@@ -114,8 +135,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _measure(section: str, arguments: argparse.Namespace) -> list[Row]:
+def _measure(
+    section: str, arguments: argparse.Namespace, builds: Sequence[Build],
+) -> list[Row]:
     seconds = arguments.seconds
+    if section in IN_TURN:
+        return _rows_in_turn(section, arguments, builds)
     if section == 'training':
         return _training_rows()
     if section == 'around':
@@ -124,9 +149,11 @@ def _measure(section: str, arguments: argparse.Namespace) -> list[Row]:
         return [row for size_px in AROUND_SIZES_PX for row in around_rows(size_px, seconds / 5)]
     from . import network
 
-    threads = arguments.threads or len(os.sched_getaffinity(0))
+    threads = arguments.threads or cores()
     if section == 'forms':
-        device = choose_device(arguments.device)
+        from ...engine.torch_engine import torch_device
+
+        device = torch_device(Settings(arguments.device).device)
         return [row for name, size_px in FORM_SIZES_PX.items() for row in network.form_rows(
             name, device, size_px, threads, seconds)]
     if section == 'threads':
@@ -139,8 +166,8 @@ def _measure(section: str, arguments: argparse.Namespace) -> list[Row]:
     try:
         predictor = DepthPredictor(
             arguments.weights, arguments.device, arguments.precision, arguments.network_size,
-            threads=threads)
-    except (ValueError, weights.WeightsError) as error:
+            threads=threads, engine=arguments.engine)
+    except ValueError as error:  # WeightsError too
         raise ToolError(str(error)) from error
     rows = network.network_rows(predictor, arguments.image_size, seconds)
     if section == 'network':
@@ -155,16 +182,44 @@ def _live_rows(
     from .live import live_rows
 
     network_ms = next(row.median_ms or 0.0 for row in network_rows if row.name == 'whole')
-    height, width = arguments.network_size or (0, 0)
-    parameters: dict[str, Any] = {
-        'weights': arguments.weights, 'device': arguments.device,
-        'precision': arguments.precision, 'threads': arguments.threads,
-        'network_height': height, 'network_width': width}
+    parameters = _node_parameters(arguments)
     runs = ([(arguments.rate, 1)] if section == 'node'
             else [(FAST_CAMERA_HZ, cameras) for cameras in (1, 2, 4)])
     return [row for rate_hz, cameras in runs for row in live_rows(
         parameters, arguments.image_size, rate_hz, cameras, arguments.seconds,
         network_ms * cameras)]
+
+
+def _rows_in_turn(
+    section: str, arguments: argparse.Namespace, builds: Sequence[Build],
+) -> list[Row]:
+    """Return what is measured of several builds in turn."""
+    rows: list[Row] = []
+    if section != 'install':
+        from .busy import busy_rows
+
+        rows += busy_rows(
+            builds, _node_parameters(arguments), arguments.image_size, arguments.rate,
+            arguments.seconds)
+    if section != 'busy':
+        from .install import install_rows
+
+        rows += install_rows(builds)
+    if section == 'targets':
+        from .targets import target_rows
+
+        rows += target_rows(rows)
+    return rows
+
+
+def _node_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
+    height, width = arguments.network_size or (0, 0)
+    weights = arguments.weights
+    return {
+        'weights': os.path.abspath(weights) if os.path.exists(weights) else weights,
+        'engine': arguments.engine, 'device': arguments.device, 'precision': arguments.precision,
+        'threads': arguments.threads,
+        'network_height': height, 'network_width': width}
 
 
 def _training_rows() -> list[Row]:
@@ -181,17 +236,26 @@ def _training_rows() -> list[Row]:
 def _machine(arguments: argparse.Namespace) -> dict[str, str]:
     """Return what the figures depend on and a reader should know."""
     try:
-        model = re.search(
-            r'^model name\s*:\s*(.+)$', Path('/proc/cpuinfo').read_text(), re.MULTILINE)
+        about = Path('/proc/cpuinfo').read_text()
     except OSError:
-        model = None
+        about = ''
+    model = re.search(r'^model name\s*:\s*(.+)$', about, re.MULTILINE)
     return {
         'CPU': model[1] if model else platform.processor(),
         'cores': str(len(os.sched_getaffinity(0))),
-        'instructions': torch.backends.cpu.get_cpu_capability(),
-        'PyTorch': torch.__version__,
-        'device': str(choose_device(arguments.device)),
+        'instructions': ' '.join(
+            name for name in _INSTRUCTIONS if re.search(rf'\b{name}\b', about)),
+        'PyTorch': _version('torch'),
+        'ONNX Runtime': _version('onnxruntime'),
+        'device': Settings(arguments.device, arguments.precision).device,
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return 'none'
 
 
 def _table(rows: list[Row], before: dict[tuple[str, str], float]) -> str:
@@ -212,6 +276,8 @@ def _table(rows: list[Row], before: dict[tuple[str, str], float]) -> str:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, str):
+        return value
     return f'{value:.3g}' if isinstance(value, float) and abs(value) < 1000 else f'{value:.0f}'
 
 

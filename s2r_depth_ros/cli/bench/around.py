@@ -5,6 +5,7 @@ from array import array
 from functools import partial
 import math
 import time
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ from ...parameters import Parameters
 from ...pipeline import CameraDepth, CameraInput, output_messages
 from ...predictor import DepthPredictor
 from ...ros_compat import convert_to_rgb
-from ...weights import PUBLISHED
+from ...weights_info import PUBLISHED
 from .timing import Row, timed
 
 try:
@@ -60,8 +61,8 @@ def around_rows(image_size_px: tuple[int, int], seconds: float) -> list[Row]:
     image = pixels_to_image(rgb, 'bgr8', Header())
     info = camera_model_to_info(CameraModel.from_intrinsics(width, height, k), Header())
     parameters = Parameters()
-    predictor = DepthPredictor.of(_NoNetwork(), PUBLISHED, 'cpu')
-    predictor.network_size_px, predictor.threads = NETWORK_SIZE_PX, 1
+    predictor: Any = DepthPredictor.of(_NoNetwork(), PUBLISHED, 'cpu', threads=1)
+    predictor.network_size_px = NETWORK_SIZE_PX
     camera, depth = CameraInput(), CameraDepth(parameters)
     view = camera.view(image, info, parameters)
     predicted_m, = predictor.predict([view.rgb], [view.intrinsics])
@@ -76,7 +77,7 @@ def around_rows(image_size_px: tuple[int, int], seconds: float) -> list[Row]:
 
     def naive() -> None:
         pixels = convert_to_rgb(image)
-        metres = naive_prediction(predictor.network, pixels)
+        metres = naive_prediction(predictor.engine.network, pixels)
         metres = np.where(metres > 76, np.inf, np.where(metres < 0.1, -np.inf, metres))
         naive_depth_message(metres)
         naive_cloud(metres, k, pixels)
@@ -86,7 +87,7 @@ def around_rows(image_size_px: tuple[int, int], seconds: float) -> list[Row]:
             ('message to array', partial(image_to_rgb, image), partial(convert_to_rgb, image)),
             ('before and after the network',
              partial(predictor.predict, [view.rgb], [view.intrinsics]),
-             partial(naive_prediction, predictor.network, view.rgb)),
+             partial(naive_prediction, predictor.engine.network, view.rgb)),
             ('limits', partial(depth.finish, predicted_m, view, 76.0, None, parameters), None),
             ('array to message', partial(depth_to_image, depth_m, Header()),
              partial(naive_depth_message, depth_m)),

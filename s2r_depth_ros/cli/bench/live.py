@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from functools import partial
 import os
 from pathlib import Path
+import re
 import struct
+import sys
 import tempfile
 import time
 from typing import Any
@@ -28,11 +30,15 @@ from ...messages import camera_model_to_info, pixels_to_image
 from ...outputs import DEPTH, INFO, OUTPUTS, POINTS
 from .. import ToolError
 from ..node_process import NodeProcess, own_domain_id, ros_environment
+from .builds import Build
 from .timing import Row
 
 _START_PATIENCE_S = 180.0  # of a busy machine
 _WARM_UP_S = 1.5
 _LEAST_IMAGES = 3
+# What the node says at the end of on_configure, after the time.
+_LOG_FORMAT = '{time} {message}'
+_CONFIGURED = re.compile(r'^(\d+\.\d+) weights: ', re.MULTILINE)
 _STAMP_AT_BYTE = 4  # of a serialised message that begins with a header
 
 
@@ -63,7 +69,9 @@ def live_rows(
     :raises ToolError: if the node ends, or publishes nothing.
     """
     outputs = (DEPTH, INFO, POINTS)
-    seen = run_node(parameters, image_size_px, rate_hz, cameras, seconds, outputs)
+    with live_node(parameters, image_size_px, rate_hz, cameras, outputs) as node:
+        seen = node.measure(seconds)
+        node.stop()
     section = (f'node over DDS, {cameras} x {image_size_px[1]} x {image_size_px[0]} '
                f'at {rate_hz:g} Hz')
     rows = [
@@ -83,48 +91,112 @@ def live_rows(
     return rows
 
 
-def run_node(
+class LiveNode:
+    """A node's process that publishes depth; made by :func:`live_node`."""
+
+    def __init__(
+        self, process: NodeProcess, begun_s: float, executor: SingleThreadedExecutor, seen: Seen,
+    ) -> None:
+        self._process = process
+        self._begun_s = begun_s
+        self._executor = executor
+        self._seen = seen
+        self.first_depth_s = float('nan')
+        """Seconds from the start of the process until its first depth image came."""
+
+    @property
+    def configured_s(self) -> float:
+        """
+        Seconds from the start of the process until it had loaded its network and run it once.
+
+        :raises ToolError: if its log does not say so.
+        """
+        line = _CONFIGURED.search(self._process.log.read_text(errors='replace'))
+        if line is None:
+            raise ToolError(f'the node does not say when it is ready:\n{self._process.tail()}')
+        return float(line[1]) - self._begun_s
+
+    def wait_for_first_depth(self) -> None:
+        """:raises ToolError: if the node ends, or nothing comes for long."""
+        self._wait_for(1, 'no depth came')
+        self.first_depth_s = self._seen.arrivals_s[0] - self._begun_s
+
+    def measure(self, seconds: float) -> Seen:
+        """
+        Return what comes in so many seconds, after a moment that does not count.
+
+        :raises ToolError: if the node ends, or publishes hardly anything.
+        """
+        _spin(self._executor, _WARM_UP_S)
+        seen = self._seen
+        seen.ages_ms.clear()
+        seen.arrivals_s.clear()
+        cpu_s = _cpu_s(self._process.pid)
+        _spin(self._executor, seconds)
+        self._wait_for(_LEAST_IMAGES, 'hardly any depth came')
+        memory_mb, peak_memory_mb = _memory_mb(self._process.pid)
+        return Seen(
+            {output: [*ages_ms] for output, ages_ms in seen.ages_ms.items()}, [*seen.arrivals_s],
+            _cpu_s(self._process.pid) - cpu_s, memory_mb, peak_memory_mb)
+
+    def stop(self) -> float:
+        """
+        Return how many seconds the process takes to end after SIGINT.
+
+        :raises ToolError: unless it ends in time and with exit code 0.
+        """
+        begun_s = time.monotonic()
+        self._process.stop()
+        return time.monotonic() - begun_s
+
+    def _wait_for(self, images: int, fault: str) -> None:
+        end_s = time.monotonic() + _START_PATIENCE_S
+        while len(self._seen.arrivals_s) < images:
+            self._process.check()
+            if time.monotonic() > end_s:
+                raise ToolError(f'{fault} after {_START_PATIENCE_S:g} s:\n{self._process.tail()}')
+            self._executor.spin_once(timeout_sec=0.1)
+
+
+@contextmanager
+def live_node(
     parameters: dict[str, Any], image_size_px: tuple[int, int], rate_hz: float, cameras: int,
-    seconds: float, outputs: tuple[str, ...],
-) -> Seen:
-    """Play images to the node and return what came of them; see :func:`live_rows`."""
+    outputs: tuple[str, ...], build: Build | None = None,
+) -> Iterator[LiveNode]:
+    """
+    Start the node, play images to it, and subscribe to its outputs; leave no process behind.
+
+    :param parameters: of the node, without ``cameras``.
+    :param image_size_px: (height, width) of the images.
+    :param rate_hz: of each camera.
+    :param cameras: how many.
+    :param outputs: of ``outputs.OUTPUTS``; with ``DEPTH``.
+    :param build: whose node; None is this one's.
+    :raises ToolError: if the node ends, or publishes nothing.
+    """
     names = [f'camera{number}' for number in range(cameras)]
     with _graph() as (node, executor, environment, folder):
-        process = NodeProcess(
-            'depth_node', {**parameters, 'cameras': names}, [], environment, folder)
-        with process:
-            seen = Seen()
-            # As bytes: this process shall not spend on reading what the node needs to compute.
-            for name in names:
-                for output in outputs:
-                    node.create_subscription(
-                        OUTPUTS[output], f'{name}/{output}', partial(_on_message, seen, output),
-                        5, raw=True)
-            camera_publishers = [_Camera(node, name, image_size_px) for name in names]
-
-            def wait_for(condition, what: str) -> None:
-                end_s = time.monotonic() + _START_PATIENCE_S
-                while not condition():
-                    process.check()
-                    if time.monotonic() > end_s:
-                        raise ToolError(f'{what} after {_START_PATIENCE_S:g} s:\n{process.tail()}')
-                    executor.spin_once(timeout_sec=0.1)
-
-            wait_for(lambda: all(each.is_heard for each in camera_publishers),
-                     'the node does not listen')
-            for each in camera_publishers:
-                node.create_timer(1 / rate_hz, each.publish)
-            wait_for(lambda: len(seen.ages_ms[DEPTH]) >= _LEAST_IMAGES, 'no depth came')
-            _spin(executor, _WARM_UP_S)
-            seen.ages_ms.clear()
-            seen.arrivals_s.clear()
-            cpu_s = _cpu_s(process.pid)
-            _spin(executor, seconds)
-            wait_for(lambda: len(seen.arrivals_s) >= _LEAST_IMAGES, 'hardly any depth came')
-            seen.cpu_s = _cpu_s(process.pid) - cpu_s
-            seen.memory_mb, seen.peak_memory_mb = _memory_mb(process.pid)
-            process.stop()
-            return seen
+        seen = Seen()
+        # As bytes: this process shall not spend on reading what the node needs to compute.
+        for name in names:
+            for output in outputs:
+                node.create_subscription(
+                    OUTPUTS[output], f'{name}/{output}', partial(_on_message, seen, output),
+                    5, raw=True)
+        for name in names:
+            node.create_timer(1 / rate_hz, _Camera(node, name, image_size_px).publish)
+        if build is not None:
+            environment = build.environment(environment)
+        begun_s = time.time()  # the clock of the log
+        with NodeProcess(
+            'depth_node', {**parameters, 'cameras': names}, [],
+            {**environment, 'RCUTILS_CONSOLE_OUTPUT_FORMAT': _LOG_FORMAT}, folder,
+            sys.executable if build is None else build.python,
+            folder,  # in a checkout -m would take the package from there, whatever the build
+        ) as process:
+            live = LiveNode(process, begun_s, executor, seen)
+            live.wait_for_first_depth()
+            yield live
 
 
 class _Camera:
@@ -142,11 +214,6 @@ class _Camera:
             node.create_publisher(kind, f'{name}/{topic}', qos_profile_sensor_data)
             for kind, topic in ((CameraInfo, 'camera_info'), (Image, 'image'))]
         self._clock = node.get_clock()
-
-    @property
-    def is_heard(self) -> bool:
-        """Whether somebody subscribes to both."""
-        return all(each.get_subscription_count() for each in self._publishers)
 
     def publish(self) -> None:
         """Publish the image as if it was taken now."""

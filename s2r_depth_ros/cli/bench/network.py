@@ -1,16 +1,22 @@
 """The network alone: by part, against the machine's own matrix product, and in its plain form."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+import json
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ... import weights
+from ...engine import Settings
+from ...engine.onnx_engine import OnnxEngine
+from ...engine.onnx_model import network_model
+from ...engine.torch_engine import TorchEngine
 from ...network import Architecture, inference_form, S2RDepthNet
 from ...predictor import DepthPredictor
+from ...weights_info import PUBLISHED, RANDOM
 from .timing import Row, timed
 
 _MATRIX = 2048
@@ -39,23 +45,31 @@ def network_rows(
     :param seconds: for each measurement.
     """
     height, width = predictor.fit(image_size_px).input_size_px
-    section = f'network, {width} x {height}, {predictor.precision}'
-    network: Any = predictor.network
-    gflop = part_gflop(network.architecture, (height, width))
-    torch.set_num_threads(predictor.threads)
-    rate = matrix_gflops(predictor.device, predictor.dtype)
-    image = torch.rand(1, 3, height, width, device=predictor.device).mul_(2).sub_(1)
-    image = image.contiguous(memory_format=torch.channels_last)
-    if predictor.device.type == 'cuda':
-        image = image.to(predictor.dtype)
-    with predictor.reduced_precision():
-        maps = network(image, return_maps=True)
-        inputs = (image, maps.structure_code, image, maps.depth_specific_structure)
-        functions = [
-            partial(getattr(network, part), given) for part, given in zip(_PARTS.values(), inputs)]
-        times = timed([*functions, partial(network, image)], seconds, predictor.device)
+    section = f'network, {width} x {height}, {predictor.engine.name}, {predictor.engine.precision}'
+    engine: Any = predictor.engine
+    torch.set_num_threads(engine.threads)
+    device, dtype = torch.device(engine.device), getattr(torch, engine.precision)
+    rate = matrix_gflops(device, dtype)
+    image = torch.rand(1, 3, height, width).mul_(2).sub_(1)
+    parts = {'whole': 'whole'}
+    if isinstance(engine, TorchEngine):
+        network, architecture = engine.network, engine.network.architecture
+        image = image.to(device, memory_format=torch.channels_last)
+        if device.type == 'cuda':
+            image = image.to(dtype)
+        with engine.reduced_precision():
+            maps = network(image, return_maps=True)
+            inputs = (image, maps.structure_code, image, maps.depth_specific_structure)
+            functions = [partial(getattr(network, part), given)
+                         for part, given in zip(_PARTS.values(), inputs)]
+            times = timed([*functions, partial(network, image)], seconds, device)
+        parts = _PARTS | parts
+    else:
+        architecture = Architecture(**json.loads(engine.metadata['architecture']))
+        times = timed([partial(engine.infer, image.numpy())], seconds)
+    gflop = part_gflop(architecture, (height, width))
     rows = []
-    for name, part, times_ms in zip((*_PARTS, 'whole'), (*_PARTS.values(), 'whole'), times):
+    for (name, part), times_ms in zip(parts.items(), times):
         done = gflop[part] / float(np.median(times_ms)) * 1e3
         share = {'GFLOP/s': done, 'of the matrix product (%)': 100 * done / rate}
         rows.append(Row.of(section, name, times_ms, GFLOP=gflop[part], **share))
@@ -68,31 +82,38 @@ def network_rows(
 
 @torch.inference_mode()
 def form_rows(
-    name: str, device: torch.device, size_px: tuple[int, int], threads: int, seconds: float,
+    preset: str, device: torch.device, size_px: tuple[int, int], threads: int, seconds: float,
 ) -> list[Row]:
     """
-    Measure the training form and the inference form of a preset in turn, in float32.
+    Measure what runs a preset in turn, in float32: torch in both its forms, and ONNX Runtime.
 
-    :param name: of the preset; the weights are random, which costs the same.
+    :param preset: its name; the weights are random, which costs the same.
     :param device: where to run.
     :param size_px: (height, width) of the network's input.
     :param threads: CPU threads.
-    :param seconds: for both together; at least five runs of each.
+    :param seconds: for all together; at least five runs of each.
     """
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    plain = S2RDepthNet(Architecture.preset(name)).eval()
+    plain = S2RDepthNet(Architecture.preset(preset)).eval()
     fast = inference_form(plain, device)
     plain = plain.to(device)
     image = torch.rand(1, 3, *size_px, device=device).mul_(2).sub_(1)
-    difference = float((plain(image) - fast(image)).abs().max())
-    section = f'{name} network, {size_px[1]} x {size_px[0]}, alternating'
-    plain_ms, fast_ms = timed([partial(plain, image), partial(fast, image)], seconds, device)
-    return [
-        Row.of(section, 'training form', plain_ms),
-        Row.of(section, 'inference form', fast_ms, **{
-            'times as fast': float(np.median(plain_ms) / np.median(fast_ms)),
-            'largest difference': difference})]
+    ways: dict[str, Callable[[], Any]] = {
+        'torch, training form': partial(plain, image),
+        'torch, inference form': partial(fast, image)}
+    if device.type == 'cpu':
+        ways['ONNX Runtime'] = partial(OnnxEngine(
+            network_model(plain, PUBLISHED).SerializeToString(), preset,
+            Settings('cpu', threads=threads)).infer, image.numpy())
+    depths = [np.asarray(way()[0] if name == 'ONNX Runtime' else way().cpu())
+              for name, way in ways.items()]
+    times = timed(list(ways.values()), seconds, device)
+    section = f'{preset} network, {size_px[1]} x {size_px[0]}, alternating'
+    return [Row.of(section, name, times_ms, **({} if times_ms is times[0] else {
+        'times as fast': float(np.median(times[0]) / np.median(times_ms)),
+        'largest difference': float(np.abs(depth - depths[0]).max())}))
+        for name, times_ms, depth in zip(ways, times, depths)]
 
 
 def part_gflop(architecture: Architecture, size_px: tuple[int, int]) -> dict[str, float]:
@@ -116,13 +137,13 @@ def growth_rows(seconds: float, threads: int, device: str) -> list[Row]:
     Measure how the time of one run grows with pixels and with cameras.
 
     :param seconds: for each measurement.
-    :param threads: CPU threads, 0 for PyTorch's choice.
+    :param threads: CPU threads, 0 for as many as there are cores.
     :param device: where to run.
     """
     rows = []
     for height, width in ((96, 320), (128, 416), (192, 640), (256, 848), (384, 1280)):
         predictor = DepthPredictor(
-            weights.RANDOM, device, network_size_px=(height, width), threads=threads)
+            RANDOM, device, network_size_px=(height, width), threads=threads)
         image = np.zeros((height, width, 3), np.uint8)
         gflop = part_gflop(Architecture.preset('compact'), (height, width))['whole']
         for cameras in (1, 2, 4):

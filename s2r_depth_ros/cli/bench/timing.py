@@ -7,10 +7,12 @@ from functools import partial
 import os
 from pathlib import Path
 import time
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 LEAST_RUNS = 5
 
@@ -99,6 +101,8 @@ def _on_cpu(function: Callable[[], Any], clock: Callable[[], float]) -> float:
 
 
 def _on_gpu(function: Callable[[], Any]) -> float:
+    import torch
+
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     start.record()
     function()

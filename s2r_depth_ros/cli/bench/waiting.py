@@ -1,5 +1,5 @@
 """
-How the threads wait for each other, alone and beside a busy process.
+How the threads of torch wait for each other, alone and beside a busy process.
 
 The setting counts from the start of a process, so that each is measured in a process of its own:
 this module, run as a program, prints the times of one.
@@ -15,6 +15,7 @@ import numpy as np
 
 from ... import DepthPredictor
 from .. import ToolError
+from .builds import busy_processes
 from .timing import Row, timed
 
 # By name; None leaves a variable unset.
@@ -23,7 +24,6 @@ WAYS: dict[str, dict[str, str]] = {
     'sleep (PASSIVE)': {'OMP_WAIT_POLICY': 'PASSIVE', 'GOMP_SPINCOUNT': '0'},
     'spin briefly, then sleep (the default here)': {},
 }
-_BUSY = 'while True: pass'
 
 
 def waiting_rows(
@@ -45,8 +45,7 @@ def waiting_rows(
                       threads or len(os.sched_getaffinity(0)), seconds])
     rows = []
     for place in ('alone', 'beside a busy process'):
-        busy = subprocess.Popen([sys.executable, '-c', _BUSY]) if place != 'alone' else None
-        try:
+        with busy_processes(0 if place == 'alone' else 1):
             for way, variables in WAYS.items():
                 done = subprocess.run(
                     [sys.executable, '-m', __name__, job], env={**inherited, **variables},
@@ -54,10 +53,6 @@ def waiting_rows(
                 if done.returncode:
                     raise ToolError(f'cannot measure: {done.stderr.strip().splitlines()[-1]}')
                 rows.append(Row.of(f'threads that wait, {place}', way, json.loads(done.stdout)))
-        finally:
-            if busy is not None:
-                busy.kill()
-                busy.wait()
     return rows
 
 
@@ -65,7 +60,7 @@ def _main() -> None:
     weights, image_size_px, network_size_px, threads, seconds = json.loads(sys.argv[1])
     predictor = DepthPredictor(
         weights, 'cpu', network_size_px=network_size_px and tuple(network_size_px),
-        threads=threads)
+        threads=threads, engine='torch')
     image = np.zeros((*image_size_px, 3), np.uint8)
     times_ms, = timed([lambda: predictor.predict([image])], seconds)
     print(json.dumps(times_ms.tolist()))

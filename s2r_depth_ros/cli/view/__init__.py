@@ -30,8 +30,8 @@ import rclpy
 from rclpy.exceptions import NameValidationException
 from rclpy.impl.implementation_singleton import rclpy_implementation
 
-from ... import weights
 from ...session import Session
+from ...weights_info import BUNDLED, RANDOM
 from .. import number_in, ToolError, whole_number
 from ..node_process import check_input, NodeProcess, own_domain_id, ros_environment
 from .live import LiveView
@@ -129,7 +129,7 @@ def _play(
 ) -> list[NodeProcess]:
     """Start a node, and a camera that plays the input."""
     camera, chosen = arguments.camera, arguments.weights
-    if chosen not in (weights.RANDOM, *weights.BUNDLED):
+    if chosen not in (RANDOM, *BUNDLED):
         file = Path(chosen).expanduser().resolve()
         if not file.exists():
             raise ToolError(f'no weights at {chosen}')
