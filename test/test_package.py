@@ -181,7 +181,7 @@ def test_a_wheel_has_the_code_and_the_models_and_runs_where_it_is_installed(tmp_
         'cli/view/page.html', 'cli/view/foxglove_layout.json', 'fastdds_large_images.xml',
     )} <= set(names)
     bundled = {f's2r_depth_ros/models/{path.name}'
-               for path in (ROOT / 's2r_depth_ros' / 'models').glob('*.safetensors')}
+               for path in (ROOT / 's2r_depth_ros' / 'models').glob('compact-*')}
     assert bundled <= set(names)
     assert not [name for name in names if name.startswith('test')]
 
