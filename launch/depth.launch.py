@@ -71,6 +71,10 @@ def arguments(params_file: str = 'depth_node.yaml', rviz: str = 'false') -> list
             description='Where the network runs: auto (CUDA if there is one), cpu, cuda, cuda:N. '
             'Left out: as in the params_file, or auto.'),
         DeclareLaunchArgument(
+            'engine', default_value='',
+            description='Library that runs the network: auto, onnxruntime or torch. Left out: as '
+            'in the params_file, or auto.'),
+        DeclareLaunchArgument(
             'params_file', default_value=PathJoinSubstitution([SHARE, 'config', params_file]),
             description='YAML file with the parameters of depth_node. An argument that is given '
             'overrides it.'),
@@ -153,7 +157,7 @@ def plan(context: LaunchContext, optical_frame: str = '', **changes: Any) -> Pla
     parameters = dict(changes)
     if cameras or camera not in known:
         parameters['cameras'] = cameras or [camera]
-    for name in ('weights', 'device'):
+    for name in ('weights', 'device', 'engine'):
         if value(context, name):
             parameters[name] = value(context, name)
     for name in ('rectify', 'use_sim_time'):

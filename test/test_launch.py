@@ -28,7 +28,7 @@ NEEDED = {DEPTH: {}, DEMO: {'path': str(ROOT / 's2r_depth_ros/demo_frames')}, OB
 # A value for each argument that differs from what is in force without it.
 EXAMPLES = {
     'camera': 'front', 'image_topic': '/a/rgb', 'camera_info_topic': '/a/info',
-    'cameras': 'left,right', 'rectify': 'false', 'weights': 'indoor', 'device': 'cuda:1',
+    'cameras': 'left,right', 'rectify': 'false', 'weights': 'indoor', 'device': 'cuda:1', 'engine': 'torch',
     'params_file': '', 'use_sim_time': 'true', 'rviz': '', 'optical_frame': 'lens',
     'enclave': '/here/depth_node', 'log_level': 'debug', 'publish_tf': 'false',
     'base_frame': 'base_footprint', 'camera_x': '0.2', 'camera_y': '-0.1', 'camera_z': '1.2',

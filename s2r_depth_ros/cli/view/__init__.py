@@ -30,6 +30,7 @@ import rclpy
 from rclpy.exceptions import NameValidationException
 from rclpy.impl.implementation_singleton import rclpy_implementation
 
+from ...engine import ENGINES
 from ...session import Session
 from ...weights_info import BUNDLED, RANDOM
 from .. import number_in, ToolError, whole_number
@@ -64,6 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '(default: %(default)s)')
     parser.add_argument(
         '--weights', default='outdoor', help='with INPUT: as for the node (default: %(default)s)')
+    parser.add_argument(
+        '--engine', choices=ENGINES, default='auto',
+        help='with INPUT: as for the node (default: %(default)s)')
     parser.add_argument(
         '--rate', type=number_in(float, 0.01, 1000), default=5.0, metavar='HZ',
         help='with INPUT: images a second (default: %(default)g)')
@@ -137,7 +141,7 @@ def _play(
     path = str(arguments.input.expanduser().resolve())
     return [stack.enter_context(process) for process in (
         NodeProcess(
-            'depth_node', {'cameras': [camera], 'weights': chosen},
+            'depth_node', {'cameras': [camera], 'weights': chosen, 'engine': arguments.engine},
             ['-r', f'{camera}/image:={camera}/image_raw'], os.environ, scratch),
         NodeProcess(
             'camera_player',
