@@ -6,8 +6,6 @@ Nobody who writes one can be sure, so none is taken.
 """
 import re
 
-import yaml
-
 _LEADING_ZERO = re.compile(r'[-+]?0[0-9_]*[0-9]')
 
 
@@ -23,6 +21,8 @@ def leading_zero_fault(text: str) -> str:
     :param text: a YAML file, or a value of a command line.
     :returns: a sentence; empty if there is none, or if the text is no YAML.
     """
+    import yaml  # here, since every verb's help comes past this file
+
     try:
         for event in yaml.parse(text):
             if isinstance(event, yaml.ScalarEvent) and event.style is None and has_leading_zero(

@@ -28,12 +28,12 @@ NEEDED = {DEPTH: {}, DEMO: {'path': str(ROOT / 's2r_depth_ros/demo_frames')}, OB
 # A value for each argument that differs from what is in force without it.
 EXAMPLES = {
     'camera': 'front', 'image_topic': '/a/rgb', 'camera_info_topic': '/a/info',
-    'cameras': 'left,right', 'rectify': 'false', 'weights': 'indoor', 'device': 'cuda:1', 'engine': 'torch',
-    'params_file': '', 'use_sim_time': 'true', 'rviz': '', 'optical_frame': 'lens',
-    'enclave': '/here/depth_node', 'log_level': 'debug', 'publish_tf': 'false',
-    'base_frame': 'base_footprint', 'camera_x': '0.2', 'camera_y': '-0.1', 'camera_z': '1.2',
-    'camera_pitch_rad': '0.17', 'camera_yaw_rad': '0.3', 'path': str(ROOT), 'rate_hz': '3',
-    'focal_px': '700.0', 'player_params_file': ''}
+    'cameras': 'left,right', 'rectify': 'false', 'weights': 'indoor', 'device': 'cuda:1',
+    'engine': 'torch', 'params_file': '', 'use_sim_time': 'true', 'rviz': '',
+    'optical_frame': 'lens', 'enclave': '/here/depth_node', 'log_level': 'debug',
+    'publish_tf': 'false', 'base_frame': 'base_footprint', 'camera_x': '0.2',
+    'camera_y': '-0.1', 'camera_z': '1.2', 'camera_pitch_rad': '0.17', 'camera_yaw_rad': '0.3',
+    'path': str(ROOT), 'rate_hz': '3', 'focal_px': '700.0', 'player_params_file': ''}
 
 
 @pytest.fixture
