@@ -200,10 +200,11 @@ def main() -> None:
     head, *rows = table()
     lines = [
         '# Image encodings and their readers', '',
-        '`python docs/encodings.py` writes this page. Each reader gets four colours in each encoding',
-        'and reads them as RGB. A slash precedes the result for padded rows where it differs.', '',
-        '`8UC3`, `8UC4` and `16UC3` count as BGR. `16UC1` and `32FC1` are depth, not pictures. This',
-        'package refuses with a sentence, the others with the named exception.', '',
+        '`python docs/encodings.py` writes this page. Each reader gets four colours in each',
+        'encoding and reads them as RGB. A slash precedes the result for padded rows where it',
+        'differs.', '',
+        '`8UC3`, `8UC4` and `16UC3` count as BGR. `16UC1` and `32FC1` are depth, not pictures.',
+        'This package refuses with a sentence, the others with the named exception.', '',
         f'| {" | ".join(head)} |', '|---' * len(head) + '|',
         *(f'| {" | ".join(row)} |' for row in rows)]
     if 'cv_bridge' not in head:
