@@ -19,8 +19,9 @@ html_title = f'{project} {version}'
 html_copy_source = False
 
 PAGES = {
-    'Use it': ['docs/first_steps', 'docs/robot', 'docs/camera', 'docs/files', 'docs/view',
-               'docs/scale', 'docs/steadiness', 'docs/nav2', 'docs/weights', 'docs/trouble'],
+    'Use it': ['docs/first_steps', 'docs/robot', 'docs/node', 'docs/camera', 'docs/files',
+               'docs/view', 'docs/scale', 'docs/steadiness', 'docs/nav2', 'docs/weights',
+               'docs/trouble'],
     'Understand it': ['docs/method', 'docs/results', 'docs/design', 'docs/performance',
                       'docs/reliability', 'docs/encodings', 'docs/compatibility'],
     'Train it': ['docs/training', 'docs/rendering', 'docs/datasets', 'docs/evaluation'],

@@ -1,9 +1,8 @@
 """
 Write docs/encodings.md, image encodings against their readers: `python docs/encodings.py`.
 
-Each reader gets the same four colours in each encoding, with rows as they are and with padded
-rows. cv_bridge needs a ROS installation; without it its column is left out. OpenCV reads only
-compressed images.
+Each reader gets the same four colours in each encoding, without and with padded rows. Without ROS
+the column of cv_bridge is left out. OpenCV reads only compressed images.
 """
 from array import array
 from collections.abc import Callable
@@ -201,15 +200,16 @@ def main() -> None:
     head, *rows = table()
     lines = [
         '# Image encodings and their readers', '',
-        'Written by `python docs/encodings.py`: four colours in each encoding, read as RGB. Where',
-        'padded rows change the answer, that answer follows a slash. `8UC3`, `8UC4` and `16UC3`',
-        'count as BGR. What is refused is refused in a sentence by this package, and with the',
-        'named exception by others. `16UC1` and `32FC1` are depth, which is no picture.', '',
+        '`python docs/encodings.py` writes this page. Each reader gets four colours in each',
+        'encoding and reads them as RGB. A slash precedes the result for padded rows where it',
+        'differs.', '',
+        '`8UC3`, `8UC4` and `16UC3` count as BGR. `16UC1` and `32FC1` are depth, not pictures.',
+        'This package refuses with a sentence, the others with the named exception.', '',
         f'| {" | ".join(head)} |', '|---' * len(head) + '|',
         *(f'| {" | ".join(row)} |' for row in rows)]
     if 'cv_bridge' not in head:
-        lines += ['', 'cv_bridge needs a ROS installation, and was not run for this page: the '
-                  'command adds its column there.']
+        lines += ['', 'cv_bridge needs a ROS installation and was not run for this page. With ROS '
+                  'the command adds its column.']
     TARGET.write_text('\n'.join(lines) + '\n', encoding='utf-8')
 
 

@@ -1,4 +1,4 @@
-"""The files of a ROS 2 bag as one: what they promise, what can be read of it, and what is lost."""
+"""The files of a ROS 2 bag as one: the messages promised, readable and lost."""
 from __future__ import annotations
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""An MCAP file of a bag, also one that was not closed, has no index or is damaged."""
+"""An MCAP file of a bag, whole, unclosed, without index or damaged."""
 from __future__ import annotations
 
 from array import array

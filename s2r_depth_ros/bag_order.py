@@ -1,4 +1,4 @@
-"""What the files of a bag have in common, whatever their storage."""
+"""Interface and order of messages that the files of a bag share, MCAP or SQLite."""
 from __future__ import annotations
 
 from collections import deque

@@ -1,4 +1,4 @@
-"""What is meant as a bag, by its names and first bytes; needs no library that reads bags."""
+"""Recognise bags by names and first bytes, without a library that reads bags."""
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""An SQLite file of a bag, also one with a journal beside it or one that is damaged."""
+"""An SQLite file of a bag, whole, damaged or with a journal beside it."""
 from __future__ import annotations
 
 from collections import Counter

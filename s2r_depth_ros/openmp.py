@@ -1,4 +1,4 @@
-"""How the CPU threads of PyTorch wait for each other; to be said before torch is imported."""
+"""Set how the CPU threads of PyTorch wait for each other, before torch is imported."""
 import os
 
 

@@ -1,7 +1,8 @@
 """
-The beginning and the end of a node's process; :mod:`.session` has what lies between.
+The beginning and the end of a node's process; :mod:`.session` has the part between.
 
-It imports neither ROS nor torch: that takes a second, in which Ctrl-C must do no harm, too.
+This module imports neither ROS nor torch. Their import takes a second, and Ctrl-C must do no harm
+in it.
 """
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The nodes as programs: what `ros2 run` and `python -m s2r_depth_ros.program NAME` start."""
+"""The nodes as programs, for `ros2 run` and `python -m s2r_depth_ros.program NAME`."""
 import sys
 from typing import NoReturn
 

@@ -1,4 +1,4 @@
-"""Sizes of the network's input, and how an image of any size lies in it."""
+"""Sizes of the network's input, and the place of an image of any size in it."""
 from __future__ import annotations
 
 from dataclasses import dataclass

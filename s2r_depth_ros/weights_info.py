@@ -1,4 +1,4 @@
-"""What is to be known of weights before any is read: names, faults, and what they are for."""
+"""Names, errors and metadata of weights, for use before the tensors are read."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field

@@ -1,8 +1,8 @@
 """
-Integers with a leading zero, which YAML reads as octal and people as decimal.
+Refuse integers with a leading zero, which YAML reads as octal and people as decimal.
 
-``010`` is 8 in a YAML file and in ROS's ``-p``, 10 for Python, and ``08`` is a text or a float.
-Nobody who writes one can be sure, so none is taken.
+``010`` is 8 in a YAML file and in ROS's ``-p``, and 10 for Python. ``08`` is a string or a float.
+Their meaning is not certain, so all are refused.
 """
 import re
 

@@ -1,4 +1,4 @@
-"""Writes MCAP files as recorders and converters leave them, straight from the specification."""
+"""Write MCAP files as recorders and converters leave them, by the specification."""
 from dataclasses import dataclass, field
 import struct
 import zlib

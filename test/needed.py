@@ -1,4 +1,4 @@
-"""What some tests need and not every machine has; conftest.py sums up what was skipped for it."""
+"""Tools that some tests need and some machines lack; conftest.py lists the skipped tests."""
 import os
 from typing import NoReturn
 

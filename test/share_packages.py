@@ -1,7 +1,7 @@
 """
-Let an environment use the packages of the one that runs this, after its own.
+Add the packages of the running environment to another environment, after its own.
 
-``python share_packages.py ENVIRONMENT [FOLDER ...]``; the folders hold packages, too.
+``python share_packages.py ENVIRONMENT [FOLDER ...]``; each folder adds its packages.
 """
 from pathlib import Path
 import sys

@@ -1,4 +1,4 @@
-"""Bags as recorders, converters and people leave them: all is read, or what is lost is said."""
+"""Bags as recorders, converters and people leave them: all is read, or the loss is reported."""
 from array import array
 from collections import Counter
 from functools import cache

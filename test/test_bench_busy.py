@@ -1,4 +1,4 @@
-"""s2r bench busy and targets: two builds in turn, and busy processes that always end."""
+"""`s2r bench busy` and `targets`: two builds in turn, and busy processes that always end."""
 import json
 from pathlib import Path
 import subprocess

@@ -1,4 +1,4 @@
-"""`s2r doctor`: what is in force, what has no effect, and how much gets through."""
+"""`s2r doctor`: transports in force, variables without effect, and images that arrive."""
 import os
 from pathlib import Path
 import re

@@ -1,4 +1,4 @@
-"""What this package and other readers make of every encoding: docs/encodings.md."""
+"""Every encoding in this package and in other readers: docs/encodings.md."""
 from array import array
 import importlib.util
 from pathlib import Path

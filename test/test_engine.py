@@ -1,4 +1,4 @@
-"""Both engines give the same maps; which one runs, what is kept of it, and what is refused."""
+"""Both engines give the same maps; choice of the engine, its cache, and its refusals."""
 import json
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Help does not wait for libraries that only the work needs."""
+"""Help does not import libraries that only the work needs."""
 import subprocess
 import sys
 

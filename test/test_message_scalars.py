@@ -1,4 +1,4 @@
-"""Numbers arrive in messages as they were put in, whatever library they come from."""
+"""Messages keep the value of a number from any library."""
 from array import array
 import ast
 from pathlib import Path

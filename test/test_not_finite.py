@@ -1,4 +1,4 @@
-"""NaN and infinities stay in their own pixels: no filter or resize carries them on."""
+"""NaN and infinities stay in their own pixels: no filter or resize spreads them."""
 from hypothesis import given, settings, strategies
 import numpy as np
 import pytest

@@ -1,5 +1,7 @@
 """The parameters: every one described, contradictions refused, changes at run time."""
 from dataclasses import fields
+from pathlib import Path
+import re
 
 import pytest
 from rclpy.parameter import Parameter
@@ -16,6 +18,27 @@ def test_every_parameter_is_described_and_marked():
     for item in fields(Parameters):
         assert len(item.metadata['description']) > 20, item.name
         assert item.metadata['run_time'] == (item.name in RUN_TIME), item.name
+
+
+def test_the_reference_page_has_every_parameter_with_its_type_and_default():
+    page = (Path(__file__).parents[1] / 'docs' / 'node.md').read_text()
+    rows = re.findall(r'^\| `(\w+)`(\*?) \| (\S+) \| `?(.+?)`? \| \S', page, re.M)
+    types = {list: 'string[]', str: 'string', float: 'double', int: 'int', bool: 'bool'}
+    defaults = Parameters()
+    values = {item.name: getattr(defaults, item.name) for item in fields(defaults)}
+    assert {name: (kind, default, star == '*') for name, star, kind, default in rows} == {
+        name: (types[type(value)], written(value), name in RUN_TIME)
+        for name, value in values.items()}
+    assert len(rows) == len(values)
+
+
+def written(value):
+    """Return a default as the reference page writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f'[{", ".join(value)}]'
+    return f'{value:.10g}' if isinstance(value, float) else str(value)
 
 
 def test_every_number_has_a_range_that_holds_its_default():

@@ -1,4 +1,4 @@
-"""How a node's process begins and ends: no traceback, nothing lost, torch not unloaded."""
+"""Begin and end of a node's process: no traceback, nothing lost, torch not unloaded."""
 import os
 from pathlib import Path
 import signal

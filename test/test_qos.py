@@ -1,4 +1,4 @@
-"""Overrides of the quality of service, and why a publisher does not reach a subscription."""
+"""Overrides of the quality of service, and publishers that do not match a subscription."""
 import pytest
 import rclpy
 from rclpy.context import Context

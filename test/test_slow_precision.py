@@ -1,4 +1,4 @@
-"""A precision that this CPU is slow in: one warning, and WARN in the diagnostics."""
+"""A precision that is slow on this CPU: one warning, and WARN in the diagnostics."""
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import Log
 from rclpy.parameter import Parameter

@@ -1,4 +1,4 @@
-"""An integer with a leading zero is refused wherever a user writes one."""
+"""An integer with a leading zero is refused in all places of input."""
 import argparse
 import re
 

@@ -1,5 +1,5 @@
 """
-Say which versions in constraints.txt have no wheel: ``python wheels.py PYTHON_VERSION ...``.
+List the versions in constraints.txt without a wheel: ``python wheels.py PYTHON_VERSION ...``.
 
 Wheels of ROS exist for CPython 3.10 to 3.13, and are left out for newer ones.
 """

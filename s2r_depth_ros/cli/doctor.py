@@ -1,10 +1,10 @@
 """
-Say what this machine has, how ROS carries images here, and how many get through.
+Show the versions on this machine, the transports of ROS, and how many images arrive.
 
-It prints versions, the variables that decide the transport, those of them that have no effect, and
-the transports in force. Then a process of its own publishes best-effort images of VGA and of
-Full HD, as a camera driver does, in a ROS domain of its own and with the variables as they are. It
-counts what arrives. Without ROS it says so, and prints the rest.
+It prints versions, the variables that decide the transport, variables without effect, and the
+transports in force. Then a second process publishes best-effort VGA and Full HD images, as a
+camera driver does, and this one counts them. They use a ROS domain of their own and the variables
+as set. Without ROS it prints the versions only.
 
 Examples:
   s2r doctor
@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this verb."""
     parser.add_argument(
         '--images', type=number_in(int, 0, 10000), default=50, metavar='N',
-        help='of each size, 30 a second; 0 measures nothing (default: %(default)s)')
+        help='images of each size, 30 a second; 0 measures nothing (default: %(default)s)')
 
 
 def run(arguments: argparse.Namespace) -> int:

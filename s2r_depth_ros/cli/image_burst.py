@@ -1,7 +1,7 @@
 """
 Publish best-effort images as a camera driver does; a process that `s2r doctor` starts.
 
-Arguments: topic, height, width, number of images, rate in Hz. It begins when somebody subscribes.
+Arguments: topic, height, width, number of images, rate in Hz. It begins with the first subscriber.
 """
 from __future__ import annotations
 

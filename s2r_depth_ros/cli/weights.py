@@ -1,8 +1,8 @@
 """
-Print a hash of weights that stays the same however the file was written.
+Print a hash of the content of weights, which does not depend on the order in the file.
 
-It is the SHA-256 over the tensors and the metadata by name, in order. The bytes of two files with
-the same weights may differ, since safetensors writes metadata in any order.
+The hash is a SHA-256 over tensors and metadata, sorted by name. Two files with the same weights
+may differ in bytes, since safetensors writes metadata in any order.
 
 Examples:
   s2r weights                                   the bundled ones

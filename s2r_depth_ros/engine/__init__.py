@@ -1,8 +1,8 @@
 """
-What runs the network: torch or ONNX Runtime, behind one interface; nothing else knows which.
+Run the network by torch or ONNX Runtime behind one interface; no other module knows which.
 
-``torch`` is the reference and runs on GPUs, ``onnxruntime`` runs on CPUs without torch, and on
-GPUs by TensorRT or CUDA where it is built with them.
+``torch`` is the reference and runs on GPUs. ``onnxruntime`` runs on CPUs without torch, and on
+GPUs if built with TensorRT or CUDA.
 """
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights as an ONNX model: bundled, given, or converted once and kept in the user's cache."""
+"""Weights as an ONNX model: bundled, given, or converted once into the user's cache."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator

@@ -1,9 +1,9 @@
 """
 A network of torch as an ONNX model: one graph for every height, width and batch.
 
-PyTorch's own exporter takes half a minute of CPU for this network where height and width are
-free, and needs onnxscript. The network has two dozen kinds of operations; they are written here,
-one function each, in a tenth of a second.
+PyTorch's own exporter needs onnxscript, and half a minute of CPU for free height and width. The
+network has two dozen kinds of operations. This module writes them, one function each, in a second
+or two.
 """
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images into the network's input and maps back to image size, on a CPU."""
+"""Resize images to the network's input and maps back to image size, on a CPU."""
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Which number types a training computes in and writes down."""
+"""Number types in which a training computes and writes."""
 from dataclasses import replace
 from pathlib import Path
 

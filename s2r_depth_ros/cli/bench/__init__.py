@@ -1,17 +1,17 @@
 """
-Measure what the package costs on this machine: one table, medians and 95th percentiles.
+Measure the cost of the package on this machine: one table, medians and 95th percentiles.
 
 Sections (the first three by default):
   network  the network by part: GFLOP, rate, share of this machine's matrix product
-  around   everything around it on one core, beside the naive way
+  around   the steps around the network on one core, beside the naive way
   node     depth_node over DDS: age of each output when received, rate, load, memory
   fresh    the same with a camera of 60 Hz, for one to four cameras
   forms    torch in training form and inference form, and ONNX Runtime, both presets, in turn
-  threads  spinning and sleeping threads, alone and beside a busy process
+  threads  spinning and sleeping threads, without and with a busy process
   growth   time over network size and number of cameras; --plot draws it
   busy     network and node beside 0, 2 and 4 busy processes on two cores; start, memory and end
-  install  size of what a robot needs, and `make demo` from a fresh clone (needs a package index)
-  targets  busy, install, and how their ratios to another build compare with what is aimed at
+  install  size of a robot's packages, and `make demo` from a fresh clone (needs a package index)
+  targets  busy, install, and their ratios to another build beside the targets
   training samples per second of renderer, loader and stages (`s2r_train bench`)
 
 Examples:
@@ -61,9 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this verb."""
     parser.add_argument(
         'sections', nargs='*', metavar='SECTION', choices=(*SECTIONS, []),
-        help='what to measure (default: network around node)')
+        help='sections to measure (default: network around node)')
     parser.add_argument(
-        '--weights', default='outdoor', help='as for the node (default: %(default)s)')
+        '--weights', default='outdoor', help='name or path of the weights (default: %(default)s)')
     parser.add_argument(
         '--engine', default='auto', choices=ENGINES, help='default: %(default)s')
     parser.add_argument(
@@ -78,18 +78,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='of the camera (default: 640x480)')
     parser.add_argument(
         '--network-size', type=_size_px, metavar='WIDTHxHEIGHT',
-        help="of the network's input (default: what the weights were trained for)")
+        help="of the network's input (default: the size of the training)")
     parser.add_argument(
         '--rate', type=number_in(float, 0.1, 1000), default=10.0, metavar='HZ',
         help='of the camera in the section node (default: %(default)g)')
     parser.add_argument(
         '--seconds', type=number_in(float, 0, 3600), default=5.0, metavar='S',
-        help='of each measurement; at least five runs (default: %(default)g)')
+        help='length of each measurement, at least five runs (default: %(default)g)')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures there')
     parser.add_argument(
         '--against', type=Path, metavar='FILE',
-        help='show the medians of an earlier --json too; or the Python of another build, which '
-        'busy, install and targets measure in turn with this one')
+        help='an earlier --json, to show its medians too; or the Python of another build, for '
+        'busy, install and targets to measure in turn with this one')
     parser.add_argument('--plot', type=Path, metavar='FILE', help='draw the growth (.png, .svg)')
 
 

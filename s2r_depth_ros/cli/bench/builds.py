@@ -1,4 +1,4 @@
-"""Installations of this package that are measured in turn, and processes that are busy beside."""
+"""Installations of this package to measure in turn, and busy processes beside them."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping

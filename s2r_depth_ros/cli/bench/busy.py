@@ -1,4 +1,4 @@
-"""This build and another in turn, alone and beside busy processes: the network, and the node."""
+"""Network and node of this build and another in turn, with and without busy processes beside."""
 from __future__ import annotations
 
 from collections import defaultdict

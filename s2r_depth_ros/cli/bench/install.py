@@ -1,4 +1,4 @@
-"""What an installation takes: the size of what a robot needs, and a first `make demo`."""
+"""Size of the packages that a robot needs, and time and size of a first `make demo`."""
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The targets of the light engine: how this build compares with the one before it."""
+"""The targets of the light engine: this build compared with the one before it."""
 from __future__ import annotations
 
 from collections.abc import Sequence
