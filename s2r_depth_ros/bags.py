@@ -88,9 +88,9 @@ class Bag:
         self, path: str | Path, on_skipped: Callable[[str], None],
         image_topics: Sequence[str] = (),
     ) -> None:
-        self.path = Path(path).expanduser()
         self._on_skipped = on_skipped
-        self._files = BagFiles(self.path)
+        self._files = BagFiles(Path(path).expanduser())
+        self.path = self._files.path
         self._unread: dict[str, str] = {}
         try:
             self.cameras = self._find_cameras(image_topics)

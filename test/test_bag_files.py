@@ -300,6 +300,22 @@ def test_a_journal_beside_a_database_is_replayed_on_a_copy(journal, tmp_path):
     assert {path.name: path.read_bytes() for path in killed.iterdir()} == before
 
 
+def test_a_write_ahead_log_that_was_cut_off_gives_what_comes_before_and_is_said(tmp_path):
+    killed = kill_recorder(tmp_path, recorded(), journal='wal')
+    log = killed / 'a.db3-wal'
+    log.write_bytes(log.read_bytes()[:log.stat().st_size * 2 // 3])
+    got, _, losses, _ = read(killed)
+    assert 4 <= len(got) < 8
+    assert got == expected(recorded()[:len(got)])
+    assert 'a.db3 has a write-ahead log that ends inside a page' in losses
+
+
+def test_the_metadata_of_a_bag_stands_for_the_bag(tmp_path):
+    bag = write_bag(tmp_path / 'bag', recorded())
+    assert is_bag(bag / 'metadata.yaml')
+    assert_whole(bag / 'metadata.yaml', recorded())
+
+
 def test_a_database_that_was_cut_off_gives_what_comes_before(tmp_path):
     bag = write_bag(tmp_path / 'in', recorded())
     file = bag / 'in.db3'
