@@ -97,7 +97,7 @@ class Bag:
             """One for each namespace with images."""
             self._infos = {
                 camera: _Infos(self._files.messages(
-                    self._of(f'{camera.namespace}/camera_info', _INFO_TYPE)))
+                    self._of(f'{camera.namespace}/camera_info', _INFO_TYPE)), on_skipped)
                 for camera in self.cameras}
         except BaseException:
             self.close()
@@ -179,7 +179,7 @@ class Bag:
                 image = deserialize_message(
                     message.data, _IMAGE_TYPES[message.connection.msgtype])
             except Exception as error:  # whatever wrong bytes do to the library
-                self._on_skipped(f'{camera.image_topic}, image {number}: {error}')
+                self._on_skipped(_undecodable(f'{camera.image_topic}, image {number}', error))
                 continue
             info = self._infos[camera].of(image, message.received_ns)
             yield BagImage(camera, number, image, info)
@@ -286,14 +286,18 @@ class Bag:
 class _Infos:
     """The camera_infos of one topic, kept as bytes: there are as many as images."""
 
-    def __init__(self, recorded: Iterator[tuple[Connection, int, bytes]]) -> None:
+    def __init__(
+        self, recorded: Iterator[tuple[Connection, int, bytes]],
+        on_skipped: Callable[[str], None],
+    ) -> None:
         self._received_ns: list[int] = []
         self._data: list[bytes] = []
         self._by_stamp: dict[tuple[int, int], bytes] = {}
-        for _, received_ns, data in recorded:
+        for number, (connection, received_ns, data) in enumerate(recorded):
             try:
                 stamp = deserialize_message(data, CameraInfo).header.stamp
-            except Exception:  # wrong bytes are as good as no message
+            except Exception as error:  # whatever wrong bytes do to the library
+                on_skipped(_undecodable(f'{connection.topic}, message {number}', error))
                 continue
             self._received_ns.append(received_ns)
             self._data.append(data)
@@ -306,3 +310,8 @@ class _Infos:
         before = bisect_right(self._received_ns, received_ns) - 1
         data = self._by_stamp.get((stamp.sec, stamp.nanosec), self._data[max(0, before)])
         return deserialize_message(data, CameraInfo)
+
+
+def _undecodable(what: str, error: Exception) -> str:
+    """Return one sentence, of a library's message only its first line."""
+    return f'{what}: its bytes are damaged, {str(error).partition(chr(10))[0]}'

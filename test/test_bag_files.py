@@ -310,6 +310,17 @@ def test_a_write_ahead_log_that_was_cut_off_gives_what_comes_before_and_is_said(
     assert 'a.db3 has a write-ahead log that ends inside a page' in losses
 
 
+def test_a_camera_info_whose_bytes_are_damaged_is_said(tmp_path):
+    messages = list(recorded())
+    index, time_ns, data = messages[2]
+    messages[2] = index, time_ns, data[:30]
+    skipped = []
+    with Bag(write_bag(tmp_path / 'bag', messages), skipped.append) as bag:
+        assert len(list(bag.images())) == 4
+    fault, = skipped
+    assert '/cam/camera_info, message 1: its bytes are damaged' in fault
+
+
 def test_the_metadata_of_a_bag_stands_for_the_bag(tmp_path):
     bag = write_bag(tmp_path / 'bag', recorded())
     assert is_bag(bag / 'metadata.yaml')
