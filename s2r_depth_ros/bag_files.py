@@ -62,13 +62,13 @@ class BagFiles:
     What ``metadata.yaml``, statistics and tables promise is counted against what can be read.
     Files that are compressed, or have a journal beside them, are worked on as copies.
 
-    :param path: folder of a bag, or one of its files.
+    :param path: folder of a bag, or one of its files; its ``metadata.yaml`` stands for the folder.
     :param scratch: where copies lie; None is the system's folder for that.
     :raises BagError: if nothing in it can be read.
     """
 
     def __init__(self, path: Path, scratch: Path | None = None) -> None:
-        self.path = path
+        self.path = path.parent if path.name == METADATA else path
         self._stack = ExitStack()
         self._scratch = scratch
         self._losses: dict[str, None] = {}

@@ -27,8 +27,10 @@ from .bag_order import in_order, topic_of_file
 from .bag_paths import MCAP_MAGIC
 
 _RECORD = struct.Struct('<BQ')  # opcode and length
-_MESSAGE = struct.Struct('<HIQQ')  # channel, sequence, log time, publish time
-_TIMES = struct.Struct('<QQ')
+# Channel, sequence, log time, publish time. The times of ROS are signed, and rosbag2 writes those
+# before 0 as if they were not.
+_MESSAGE = struct.Struct('<HIqq')
+_TIMES = struct.Struct('<qq')
 _INDEX = struct.Struct('<HI')  # channel and bytes of its entries
 _INDEX_ENTRY_BYTES = 16
 # Of chunks that overlap in time so many stay decompressed; others are decompressed again.
@@ -73,7 +75,7 @@ class McapFile:
         self._schemas: dict[int, Schema] = {}
         self._channels: dict[int, Channel] = {}
         self._chunks: list[_ChunkPlace] = []
-        self._single_ns, self._single_begin = array('Q'), array('Q')
+        self._single_ns, self._single_begin = array('q'), array('Q')
         self._single_end, self._single_channel = array('Q'), array('H')
         self._statistics: Statistics | None = None
         with path.open('rb') as file:

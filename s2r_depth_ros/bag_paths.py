@@ -20,6 +20,8 @@ def is_bag(path: Path) -> bool:
     """Return whether a path is meant as a bag, or a folder of bags, not as images or a film."""
     path = path.expanduser()
     try:
+        if path.name == METADATA:
+            return is_bag_folder(path.parent)
         if path.is_dir():
             return is_bag_folder(path) or not _has_images(path) and any(
                 map(is_bag_folder, filter(Path.is_dir, path.iterdir())))

@@ -17,6 +17,7 @@ from .bag_order import topic_of_file
 # A write-ahead log or a rollback journal: what a recorder that was killed had not yet put into
 # the database, or had only half put there.
 _HEADER_BYTES = 100
+_WAL_HEADER_BYTES, _WAL_FRAME_HEADER_BYTES = 32, 24
 JOURNALS = ('-wal', '-journal')
 _FORMATS = {'ros2msg': MessageDefinitionFormat.MSG, 'ros2idl': MessageDefinitionFormat.IDL}
 
@@ -47,6 +48,9 @@ class SqliteFile:
             with closing(sqlite3.connect(self._source)) as database:
                 database.execute('SELECT count(*) FROM sqlite_master').fetchone()
             self._options = '?mode=ro'
+            if _is_cut_log(path.with_name(path.name + JOURNALS[0])):
+                self._lose('has a write-ahead log that ends inside a page: what was recorded last '
+                           'is missing')
         elif (size := _promised_bytes(path)) > path.stat().st_size:
             # SQLite opens no file that is shorter than its header says; zeros are damaged pages.
             self._source = scratch / 'copy.db3'
@@ -157,6 +161,15 @@ def has_journal(path: Path) -> bool:
     """Return whether there is a journal beside a database that SQLite has to replay."""
     journals = [path.with_name(path.name + suffix) for suffix in JOURNALS]
     return any(journal.is_file() and journal.stat().st_size for journal in journals)
+
+
+def _is_cut_log(log: Path) -> bool:
+    """Return whether a write-ahead log ends inside a frame, which is a page with a header."""
+    if not log.is_file() or log.stat().st_size <= _WAL_HEADER_BYTES:
+        return False
+    with log.open('rb') as file:
+        page_bytes = int.from_bytes(file.read(12)[8:], 'big')
+    return (log.stat().st_size - _WAL_HEADER_BYTES) % (_WAL_FRAME_HEADER_BYTES + page_bytes) != 0
 
 
 def _promised_bytes(path: Path) -> int:

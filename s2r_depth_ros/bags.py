@@ -21,6 +21,8 @@ from .outputs import OUTPUTS
 _IMAGE_TYPES = {'sensor_msgs/msg/Image': Image, 'sensor_msgs/msg/CompressedImage': CompressedImage}
 _INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
 _IMAGES_OF_OTHERS = re.compile('image|video|packet', re.IGNORECASE)
+# Encodings that name a type of numbers may be anything, such as depth or optical flow.
+_NUMBERS = re.compile(r'\d+[USF]C\d+')
 _COMPRESSED = '/compressed'
 _TIMED_IMAGES = 30
 
@@ -86,15 +88,16 @@ class Bag:
         self, path: str | Path, on_skipped: Callable[[str], None],
         image_topics: Sequence[str] = (),
     ) -> None:
-        self.path = Path(path).expanduser()
         self._on_skipped = on_skipped
-        self._files = BagFiles(self.path)
+        self._files = BagFiles(Path(path).expanduser())
+        self.path = self._files.path
+        self._unread: dict[str, str] = {}
         try:
             self.cameras = self._find_cameras(image_topics)
             """One for each namespace with images."""
             self._infos = {
                 camera: _Infos(self._files.messages(
-                    self._of(f'{camera.namespace}/camera_info', _INFO_TYPE)))
+                    self._of(f'{camera.namespace}/camera_info', _INFO_TYPE)), on_skipped)
                 for camera in self.cameras}
         except BaseException:
             self.close()
@@ -127,7 +130,7 @@ class Bag:
 
         Damage is known once it was read, missing messages once all of their topic were read.
         """
-        return self._files.losses
+        return [*self._files.losses, *self._unread.values()]
 
     @property
     def notes(self) -> list[str]:
@@ -176,7 +179,7 @@ class Bag:
                 image = deserialize_message(
                     message.data, _IMAGE_TYPES[message.connection.msgtype])
             except Exception as error:  # whatever wrong bytes do to the library
-                self._on_skipped(f'{camera.image_topic}, image {number}: {error}')
+                self._on_skipped(_undecodable(f'{camera.image_topic}, image {number}', error))
                 continue
             info = self._infos[camera].of(image, message.received_ns)
             yield BagImage(camera, number, image, info)
@@ -221,7 +224,7 @@ class Bag:
             and topic.removesuffix(_COMPRESSED) not in colored - {topic}]
         if not topics:
             damaged = {connection.topic for connection in self.connections
-                       if connection.msgtype in _IMAGE_TYPES and self.losses}
+                       if connection.msgtype in _IMAGE_TYPES and self._files.losses}
             raise BagError(
                 '; '.join([self._without_cameras(sorted(found | damaged)), *self.losses]))
         cameras: dict[str, BagCamera] = {}
@@ -233,6 +236,9 @@ class Bag:
                     f'{cameras[namespace].image_topic} and {topic} of {self.path} belong to one '
                     'camera: say with --image which to take')
             cameras[namespace] = BagCamera(namespace, topic, is_rectified_topic(name))
+        self._unread = {
+            topic: text for topic, text in self._unread.items() if not wanted
+            and topic.removesuffix(_COMPRESSED).rpartition('/')[0] not in cameras}
         return list(cameras.values())
 
     def _without_cameras(self, image_topics: list[str]) -> str:
@@ -246,7 +252,7 @@ class Bag:
         about = ', '.join(
             f'{each.topic} ({each.msgtype}'
             + ('' if each in self.connections else f' in {encoding_of(each) or "no encoding"}')
-            + ')' for each in others or every)
+            + ('' if each.msgcount else ', no messages') + ')' for each in others or every)
         if others:
             return (f'{self.path} has images in forms that cannot be read, on {about}: expected '
                     f'{" or ".join(_IMAGE_TYPES)} in cdr')
@@ -266,7 +272,12 @@ class Bag:
             else:
                 messages.image_to_rgb(message)
         except messages.MessageError as error:
-            return error.cause != 'unknown_encoding'
+            if error.cause != 'unknown_encoding':
+                return True
+            if isinstance(message, Image) and not _NUMBERS.fullmatch(message.encoding):
+                self._unread[topic] = (
+                    f'{self.path} has a camera on {topic} that is left out: {error}')
+            return False
         except Exception:  # broken: that is told of each image
             return True
         return True
@@ -275,14 +286,18 @@ class Bag:
 class _Infos:
     """The camera_infos of one topic, kept as bytes: there are as many as images."""
 
-    def __init__(self, recorded: Iterator[tuple[Connection, int, bytes]]) -> None:
+    def __init__(
+        self, recorded: Iterator[tuple[Connection, int, bytes]],
+        on_skipped: Callable[[str], None],
+    ) -> None:
         self._received_ns: list[int] = []
         self._data: list[bytes] = []
         self._by_stamp: dict[tuple[int, int], bytes] = {}
-        for _, received_ns, data in recorded:
+        for number, (connection, received_ns, data) in enumerate(recorded):
             try:
                 stamp = deserialize_message(data, CameraInfo).header.stamp
-            except Exception:  # wrong bytes are as good as no message
+            except Exception as error:  # whatever wrong bytes do to the library
+                on_skipped(_undecodable(f'{connection.topic}, message {number}', error))
                 continue
             self._received_ns.append(received_ns)
             self._data.append(data)
@@ -295,3 +310,8 @@ class _Infos:
         before = bisect_right(self._received_ns, received_ns) - 1
         data = self._by_stamp.get((stamp.sec, stamp.nanosec), self._data[max(0, before)])
         return deserialize_message(data, CameraInfo)
+
+
+def _undecodable(what: str, error: Exception) -> str:
+    """Return one sentence, of a library's message only its first line."""
+    return f'{what}: its bytes are damaged, {str(error).partition(chr(10))[0]}'

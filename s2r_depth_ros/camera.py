@@ -124,7 +124,7 @@ class CameraModel:
     def is_rectified(self) -> bool:
         """Whether rectification would change nothing: no distortion, no rotation, P equals K."""
         return bool(
-            not self.d.any() and np.array_equal(self.r, np.eye(3))
+            _is_ideal(self.distortion_model, self.d) and np.array_equal(self.r, np.eye(3))
             and np.array_equal(self.p[:, :3], self.k))
 
     @property
@@ -281,13 +281,14 @@ def usable_distortion(name: str, d: np.ndarray) -> tuple[str, np.ndarray]:
     Return a distortion model by the name that ROS has for it, with as many coefficients as it has.
 
     :param name: that of ROS, or another in use: ``radtan``, ``fisheye``, ``kannala_brandt4`` ...
-    :param d: (N,) float64 coefficients; if all are zero there is no distortion under any name.
+    :param d: (N,) float64 coefficients; without any, or if all of a pinhole's are zero, there is
+        no distortion. An equidistant lens with zeros is an ideal fisheye.
     :returns: ``plumb_bob``, ``rational_polynomial`` or ``equidistant``, and its coefficients. More
         than five of ``plumb_bob`` are those of ``rational_polynomial``, as in ``image_geometry``;
         without distortion it is ``plumb_bob``.
     :raises CameraError: if the model is unknown, or has another number of coefficients.
     """
-    if not d.any():
+    if _is_ideal(name, d):
         return _PLUMB_BOB, d
     model = _model_named(name)
     if not model:
@@ -332,6 +333,11 @@ def read_calibration(path: str | Path) -> CameraModel:
         text = Path(path).read_text(encoding='utf-8-sig')
         # OpenCV's first line is no directive of YAML: it has a colon for the space.
         content = _CalibrationLoader(re.sub(r'\A\s*%YAML:.*', '', text)).get_single_data()
+    except yaml.MarkedYAMLError as error:
+        line = f' in line {error.problem_mark.line + 1}' if error.problem_mark else ''
+        raise CameraError(
+            f'cannot read the calibration {path}: it is no YAML, {error.problem}{line}; of '
+            'ost.txt, ost.ini and ost.yaml give the last') from error
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise CameraError(f'cannot read the calibration {path}: {error}') from error
     try:
@@ -406,6 +412,10 @@ def _named_distortion(
         '' if text is None else str(text) for text in (camera_model, distortion_model))
     lens_model = '' if lens.strip().lower() in ('', 'pinhole') else _model_named(lens)
     model = _model_named(name)
+    if _EQUIDISTANT in (model, lens_model) and not d.size:
+        raise CameraError(
+            f'an {_EQUIDISTANT} lens has {_EQUIDISTANT_COEFFICIENTS} distortion coefficients, and '
+            'there are none')
     # A pinhole may be equidistant, in Kalibr's words.
     if lens_model and model and (lens_model == _EQUIDISTANT) != (model == _EQUIDISTANT):
         raise CameraError(
@@ -428,12 +438,26 @@ def _model_named(name: str) -> str:
 
     :raises CameraError: if it is unknown.
     """
-    word = re.sub('[^a-z0-9]+', '_', name.strip().lower())
-    model = _OTHER_NAMES.get(word, word)
+    model = _ros_name(name)
     if model not in (_PLUMB_BOB, _RATIONAL, _EQUIDISTANT, ''):
         raise CameraError(
             f'the distortion model {name!r} is not known; it must be {_KNOWN_MODELS}')
     return model
+
+
+def _ros_name(name: str) -> str:
+    word = re.sub('[^a-z0-9]+', '_', name.strip().lower())
+    return _OTHER_NAMES.get(word, word)
+
+
+def _is_ideal(name: str, d: np.ndarray) -> bool:
+    """
+    Return whether a lens is a pinhole without distortion.
+
+    The image of an equidistant lens is bent with coefficients of 0, too: r = f theta, not
+    f tan(theta).
+    """
+    return not d.any() and (not d.size or _ros_name(name) != _EQUIDISTANT)
 
 
 def _side(content: dict[str, Any], key: str) -> int:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from pathlib import Path
 import sys
 from typing import Any, NamedTuple
 
@@ -35,6 +36,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from . import qos
+from .bag_paths import is_bag
 from .camera import CameraError, CameraModel, read_calibration
 from .frames import Frame, FrameError, FrameSource, Lens
 from .message_types import filled
@@ -105,6 +107,10 @@ class CameraPlayer(Node):
         self._lens = Lens(
             read_calibration(value['calibration_file']) if value['calibration_file'] else None,
             value['focal_px'], value['hfov_deg'])
+        if is_bag(Path(value['path'])):
+            raise FrameError(
+                f"{value['path']} is a bag, which `ros2 bag play` plays: expected images or a "
+                'video')
         self._source = FrameSource(value['path'], self._on_skipped)
         self._skipped: set[str] = set()
         self._said: set[str] = set()

@@ -22,7 +22,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from . import parameters as node_parameters
 from . import qos
-from .camera import CameraError
+from .camera import CameraError, is_rectified_topic
 from .camera_topics import CameraTopics
 from .health import EXPECTED_DROPS, Health, MissingInputs
 from .messages import camera_model_to_info, MessageError
@@ -144,6 +144,11 @@ class DepthNode(LifecycleNode):
             return self._refuse(f'cannot activate: {error}')
         for camera, topics in self._topics.items():
             self.get_logger().info(f'{camera}: {topics.summary()}')
+            if self.parameters.rectify and is_rectified_topic(
+                    topics.image_topic.removesuffix('/compressed')):
+                self.get_logger().warning(
+                    f'{topics.image_topic} is rectified by its name, and would be undistorted '
+                    'twice: set rectify to false, unless the name is wrong')
         self.get_logger().info(f'publishes {self._diagnostics.topic_name}')
         self._health.network_ready()
         self._state = 'active'

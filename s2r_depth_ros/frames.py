@@ -21,6 +21,7 @@ _TIMED_IMAGES = 30
 _SQUARE = 0.01
 _MOST_ANAMORPHIC = 10.0
 _WEBCAM = re.compile(r'webcam(?::(\d+))?')
+_LATEST_S = 1e9  # OpenCV 4.6 gives wild times where a film has none
 # Headers of whole videos promise up to so much more than there is.
 _MISSING_FRACTION = 0.02
 _MISSING_S = 0.2
@@ -34,6 +35,11 @@ _CODECS = {
 _EBML, _SEGMENT = bytes.fromhex('1A45DFA3'), bytes.fromhex('18538067')
 _INFO, _TICK = bytes.fromhex('1549A966'), bytes.fromhex('2AD7B1')
 _CLUSTER, _CLUSTER_TICKS = bytes.fromhex('1F43B675'), bytes.fromhex('E7')
+# Of MPEG: a transport stream's packets each begin with the same byte.
+_PROGRAM_STREAM, _TS_SYNC, _TS_PACKET_BYTES = bytes.fromhex('000001BA'), b'G', 188
+# QuickTime begins with any of its boxes, MP4 with its type.
+_FIRST_BOXES = (b'ftyp', b'moov', b'mdat', b'wide', b'free', b'skip')
+_TAIL_BYTES = 512
 
 
 class FrameError(ValueError):
@@ -62,8 +68,7 @@ class _Film(NamedTuple):
     What is known of a video beside its images.
 
     ``images`` is how many images there should be, 0 if nothing says it; ``end_s`` the time of the
-    end of the last one, as counted from ``begin_s``; ``is_whole`` whether the file is as long as
-    its header says, None if that says nothing.
+    end of the last one, as counted from ``begin_s``; ``is_whole`` is that of :func:`_is_whole`.
     """
 
     images: int
@@ -152,7 +157,7 @@ class FrameSource:
             return _Film(max(0, int(count)), None, 0.0, None, None)
         begin_s, is_whole = 0.0, None
         if not self.is_live:
-            begin_s, is_whole = _matroska_begin(self._path)
+            begin_s, is_whole = _matroska_begin_s(self._path), _is_whole(self._path)
         end_s = max(0.0, count / header_rate_hz)
         if rate_hz is None:
             return _Film(0, None, begin_s, end_s, is_whole)
@@ -178,7 +183,6 @@ class FrameSource:
         pixel_aspect = _pixel_aspect(video)
         codec = _codec(video)
         number, stamp_s, spacing_s = 0, 0.0, 1 / (film.rate_hz or math.inf)
-        has_all_stamps = True
         try:
             while True:
                 is_read, bgr = video.read()
@@ -186,9 +190,9 @@ class FrameSource:
                     break
                 if not self.is_live:
                     read_s = video.get(cv2.CAP_PROP_POS_MSEC) / 1e3
-                    if number and not read_s > stamp_s:  # OpenCV 4.6 does not know the last ones
-                        has_all_stamps = False
-                        read_s = stamp_s + spacing_s
+                    if not 0 <= read_s < _LATEST_S or number and not read_s > stamp_s:
+                        # OpenCV 4.6 does not know the last ones.
+                        read_s = stamp_s + spacing_s if number else 0.0
                     elif number:
                         spacing_s = read_s - stamp_s
                     stamp_s = read_s
@@ -205,8 +209,7 @@ class FrameSource:
                 f'OpenCV cannot decode {codec}, the codec of {self._path}: no image of it could '
                 'be read; convert it, for example: ffmpeg -i IN -c:v libx264 OUT.mp4')
         elif (film.images - number > max(1, film.images * _MISSING_FRACTION)
-              and not (film.is_whole and not has_all_stamps)
-              and not _is_at_end(stamp_s, film)):
+              and not film.is_whole and not _is_at_end(stamp_s, film)):
             self._on_skipped(
                 f'{self._path} is broken: it ends after {number} of the {film.images} images that '
                 'its header promises')
@@ -346,40 +349,84 @@ def _codec(video: cv2.VideoCapture) -> str:
     return _CODECS.get(name.upper(), name)
 
 
-def _matroska_begin(path: Path) -> tuple[float, bool | None]:
+def _is_whole(path: Path) -> bool | None:
     """
-    Return the time of the first cluster of a Matroska file or WebM, and whether the file is whole.
+    Return whether nothing of a film was cut off, whatever number of images its header promises.
+
+    That number is often the duration of the longest track, which may be sound; and it counts the
+    images that an edit list of MP4 hides, as a film has it that was trimmed without encoding.
+
+    :param path: of any video.
+    :returns: None for a format that does not tell.
+    """
+    with path.open('rb') as file:
+        file_bytes = file.seek(0, 2)
+        file.seek(max(0, file_bytes - _TAIL_BYTES))
+        has_end = any(file.read(_TAIL_BYTES))  # else it was reserved and never written
+        file.seek(0)
+        begin = file.read(_TS_PACKET_BYTES + 1)
+        if begin.startswith(_PROGRAM_STREAM) or (
+                begin[:1] == begin[_TS_PACKET_BYTES:] == _TS_SYNC):
+            return has_end  # the duration is that of the last packet
+        file.seek(0)
+        if begin.startswith(_EBML):
+            for identity, content_bytes in _ebml_elements(file):
+                if identity == _SEGMENT:
+                    return None if content_bytes is None else (
+                        has_end and file.tell() + content_bytes <= file_bytes)
+        elif begin[4:8] in _FIRST_BOXES:
+            return _end_of_boxes(file) == file_bytes and has_end
+    return None
+
+
+def _end_of_boxes(file: BinaryIO) -> int:
+    """Return where the boxes of MP4 end that follow each other from here, by their sizes."""
+    end, file_bytes = 0, file.seek(0, 2)
+    while end < file_bytes:
+        file.seek(end)
+        header = file.read(16)
+        box_bytes = int.from_bytes(header[:4], 'big')
+        if box_bytes == 1:
+            box_bytes = int.from_bytes(header[8:], 'big')
+        elif box_bytes == 0:  # to the end of the file
+            return file_bytes
+        end += max(8, box_bytes)
+    return end
+
+
+def _matroska_begin_s(path: Path) -> float:
+    """
+    Return the time of the first cluster of a Matroska file or WebM.
 
     OpenCV counts the time of an image from the first one, and the duration from 0.
 
     :param path: of any video.
-    :returns: seconds, 0 for another format or one that does not say; None if the file does not say
-        how long it is.
+    :returns: seconds, 0 for another format or one that does not say.
     """
-    is_whole, tick_ns = None, 1_000_000
+    tick_ns = 1_000_000
     with path.open('rb') as file:
-        file_bytes = file.seek(0, 2)
-        file.seek(0)
         if file.read(4) != _EBML:
-            return 0.0, None
+            return 0.0
         file.seek(0)
-        while True:
-            identity = _ebml_bytes(file)
-            size = _ebml_bytes(file)
-            if not identity or not size:
-                return 0.0, is_whole
-            # The first set bit of a size says how long that is; all ones say that it is unknown.
-            mask = (1 << 7 * len(size)) - 1
-            content_bytes = int.from_bytes(size, 'big') & mask
-            if identity == _SEGMENT and content_bytes != mask:
-                is_whole = file.tell() + content_bytes <= file_bytes
-            if identity == _TICK:
-                tick_ns = int.from_bytes(file.read(min(8, content_bytes)), 'big')
-            elif identity == _CLUSTER_TICKS:
-                ticks = int.from_bytes(file.read(min(8, content_bytes)), 'big')
-                return ticks * tick_ns * 1e-9, is_whole
-            elif identity not in (_SEGMENT, _INFO, _CLUSTER):
-                file.seek(content_bytes, 1)
+        for identity, content_bytes in _ebml_elements(file):
+            if identity in (_TICK, _CLUSTER_TICKS):
+                value = int.from_bytes(file.read(min(8, content_bytes or 0)), 'big')
+                if identity == _CLUSTER_TICKS:
+                    return value * tick_ns * 1e-9
+                tick_ns = value
+    return 0.0
+
+
+def _ebml_elements(file: BinaryIO) -> Iterator[tuple[bytes, int | None]]:
+    """Visit elements, those of the outer ones too; each with its size, None if that is unknown."""
+    while (identity := _ebml_bytes(file)) and (size := _ebml_bytes(file)):
+        # The first set bit of a size says how long that is; all ones say that it is unknown.
+        mask = (1 << 7 * len(size)) - 1
+        content_bytes = int.from_bytes(size, 'big') & mask
+        begin = file.tell()
+        yield identity, None if content_bytes == mask else content_bytes
+        if identity not in (_SEGMENT, _INFO, _CLUSTER):
+            file.seek(begin + content_bytes)
 
 
 def _ebml_bytes(file: BinaryIO) -> bytes:

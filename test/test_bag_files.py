@@ -212,6 +212,46 @@ def test_another_qos_in_the_metadata_loses_nothing_and_is_copied(storage, tmp_pa
     assert durability == {'TRANSIENT_LOCAL'}
 
 
+@pytest.mark.parametrize('storage', StoragePlugin)
+def test_times_before_0_are_read_and_copied_to_both_storages(storage, tmp_path):
+    # A clock that was never set; MCAP has the signed times of ROS as if they were not signed.
+    messages = [(index, time_ns - START_NS - 150_000_000, data)
+                for index, time_ns, data in recorded()]
+    if storage == StoragePlugin.SQLITE3:
+        bag = write_bag(tmp_path / 'bag', messages)
+    else:
+        bag = write_mcap(tmp_path / 'bag.mcap', TOPICS, [
+            (index, time_ns % 2**64, data) for index, time_ns, data in messages])
+    assert_whole(bag, messages)
+    for name in ('sqlite3', 'mcap'):
+        out = tmp_path / name
+        assert main(['bag', str(bag), str(out), *QUICK, '--storage', name]) == 0
+        with Bag(out, pytest.fail) as copied:
+            assert [(each.connection.topic, each.received_ns, each.data)
+                    for each in copied.messages()
+                    if 'depth' not in each.connection.topic] == expected(messages)
+
+
+def test_a_camera_whose_encoding_cannot_be_read_is_said(tmp_path, capsys):
+    topics = (*TOPICS, Topic('/right/image_raw', IMAGE), Topic('/flow/image', IMAGE))
+    others = []
+    for index, encoding in ((2, 'bayer_rggb16'), (3, '32FC2')):  # optical flow is no camera's
+        image = Image()
+        image.encoding, image.height, image.width = encoding, 64, 96
+        others.append((index, START_NS + 10**9, serialize_message(image)))
+    bag = write_mcap(tmp_path / 'a.mcap', topics, [*recorded(), *others])
+    assert main(['bag', str(bag), str(tmp_path / 'out'), *QUICK]) == 1
+    fault, = (line for line in capsys.readouterr().err.splitlines() if 'left out' in line)
+    assert 'a camera on /right/image_raw that is left out' in fault
+    assert "'bayer_rggb16' cannot be read" in fault
+    # Somebody who names a camera knows that there are others.
+    assert main(['bag', str(bag), str(tmp_path / 'left'), *QUICK, '--image',
+                 '/cam/image_raw']) == 0
+    bag = write_mcap(tmp_path / 'b.mcap', topics, others)
+    assert main(['bag', str(bag), str(tmp_path / 'none'), *QUICK]) == 1
+    assert "'bayer_rggb16' cannot be read" in capsys.readouterr().err
+
+
 def test_what_the_metadata_promises_and_the_files_lack_is_counted(tmp_path, capsys):
     bag = write_bag(tmp_path / 'in', recorded())
     metadata = bag / 'metadata.yaml'
@@ -258,6 +298,33 @@ def test_a_journal_beside_a_database_is_replayed_on_a_copy(journal, tmp_path):
     for path in (killed / 'a.db3', killed):
         assert_whole(path, wanted)
     assert {path.name: path.read_bytes() for path in killed.iterdir()} == before
+
+
+def test_a_write_ahead_log_that_was_cut_off_gives_what_comes_before_and_is_said(tmp_path):
+    killed = kill_recorder(tmp_path, recorded(), journal='wal')
+    log = killed / 'a.db3-wal'
+    log.write_bytes(log.read_bytes()[:log.stat().st_size * 2 // 3])
+    got, _, losses, _ = read(killed)
+    assert 4 <= len(got) < 8
+    assert got == expected(recorded()[:len(got)])
+    assert 'a.db3 has a write-ahead log that ends inside a page' in losses
+
+
+def test_a_camera_info_whose_bytes_are_damaged_is_said(tmp_path):
+    messages = list(recorded())
+    index, time_ns, data = messages[2]
+    messages[2] = index, time_ns, data[:30]
+    skipped = []
+    with Bag(write_bag(tmp_path / 'bag', messages), skipped.append) as bag:
+        assert len(list(bag.images())) == 4
+    fault, = skipped
+    assert '/cam/camera_info, message 1: its bytes are damaged' in fault
+
+
+def test_the_metadata_of_a_bag_stands_for_the_bag(tmp_path):
+    bag = write_bag(tmp_path / 'bag', recorded())
+    assert is_bag(bag / 'metadata.yaml')
+    assert_whole(bag / 'metadata.yaml', recorded())
 
 
 def test_a_database_that_was_cut_off_gives_what_comes_before(tmp_path):

@@ -169,6 +169,20 @@ def test_a_fifth_coefficient_of_zero_changes_nothing_of_a_fisheye():
         for coefficients in (d, (*d, 0.0))))
 
 
+def test_a_fisheye_with_zeros_is_an_ideal_fisheye_not_a_pinhole():
+    model = calibrated(d=(0.0,) * 4, p=P, name='equidistant')
+    assert not model.is_rectified
+    image = np.zeros((60, 100), np.uint8)
+    angle = 0.3
+    image[30, round(50 + K[0, 0] * angle)] = 255  # r = f theta
+    row, column = np.unravel_index(Rectifier(model).rectify(image).argmax(), image.shape)
+    assert row == round(P[1, 2])
+    assert column == round(P[0, 2] + P[0, 0] * np.tan(angle))
+    # Without a coefficient nothing is said of a lens; of another one zeros say that it is ideal.
+    for name, d in (('equidistant', ()), ('plumb_bob', (0.0,) * 5)):
+        assert calibrated(d=d, p=np.zeros(12), name=name).is_rectified
+
+
 def test_rotation_moves_the_picture_by_focal_length_times_angle():
     angle = 0.1
     r, _ = cv2.Rodrigues(np.array([0.0, angle, 0.0]))
@@ -268,6 +282,8 @@ RATIONAL = (*PLUMB_BOB, 0.1, -0.05, 0.01)
     (('distortion_model: rational_polynomial',), (*RATIONAL, *[0.01] * 6),
      'rational_polynomial', (*RATIONAL, *[0.01] * 6)),
     (('distortion_model: none',), (0.0,) * 5, 'plumb_bob', (0.0,) * 5),
+    (('camera_model: fisheye',), (0.0,) * 4, 'equidistant', (0.0,) * 4),
+    (('distortion_model: equidistant',), (0.0,) * 5, 'equidistant', (0.0,) * 4),
 ])
 def test_a_calibration_names_its_lens_in_any_words(tmp_path, lines, d, name, coefficients):
     model = read_calibration(calibration_file(tmp_path, *lines, d=d))
@@ -280,6 +296,7 @@ def test_a_calibration_names_its_lens_in_any_words(tmp_path, lines, d, name, coe
     (('camera_model: fisheye', 'distortion_model: plumb_bob'), PLUMB_BOB, 'contradict'),
     (('camera_model: plumb_bob', 'distortion_model: equidistant'), FISHEYE, 'contradict'),
     (('camera_model: omni', 'distortion_model: radtan'), FISHEYE, "'omni' is not known"),
+    (('camera_model: fisheye',), (), 'has 4 distortion coefficients, and there are none'),
     (('camera_model: fisheye',), PLUMB_BOB, "'fisheye' has 4 coefficients, not 5"),
     (('distortion_model: equidistant',), (*FISHEYE, 0.1), 'only zeros may follow'),
     (('distortion_model: equidistant',), FISHEYE[:3], '4 coefficients, not 3'),
@@ -291,6 +308,14 @@ def test_a_calibration_names_its_lens_in_any_words(tmp_path, lines, d, name, coe
 def test_a_lens_that_would_have_to_be_guessed_is_refused(tmp_path, lines, d, reason):
     with pytest.raises(CameraError, match=f'camera.yaml is wrong: .*{reason}'):
         read_calibration(calibration_file(tmp_path, *lines, d=d))
+
+
+def test_a_calibration_that_is_no_yaml_is_one_sentence(tmp_path):
+    file = tmp_path / 'ost.txt'
+    file.write_text('# oST version 5.0 parameters\n\n[image]\n\nwidth\n640\n')
+    with pytest.raises(CameraError, match='no YAML.* in line 5; .*give the last') as error:
+        read_calibration(file)
+    assert len(str(error.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize(('flag', 'd', 'name'), [

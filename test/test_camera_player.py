@@ -216,6 +216,14 @@ def test_wrong_parameters_end_with_1_and_one_sentence(graph, parameters, reason)
     assert len(player.output.splitlines()) == 1
 
 
+def test_a_bag_ends_it_with_1_and_says_what_plays_bags(graph, tmp_path):
+    (tmp_path / 'a.mcap').write_bytes(b'\x89MCAP0\r\n')
+    for path in (tmp_path, tmp_path / 'a.mcap'):
+        player = graph.start(PLAYER, *ros_arguments(path=path))
+        assert player.wait() == 1
+        assert f'{path} is a bag, which `ros2 bag play` plays' in player.output
+
+
 def test_a_folder_without_one_readable_image_ends_with_1(graph, tmp_path):
     (tmp_path / 'a.png').write_bytes(b'no image')
     player = graph.start(PLAYER, *ros_arguments(path=tmp_path))

@@ -397,7 +397,7 @@ def test_bags_that_cannot_be_used_are_one_sentence(tmp_path, capsys):
     with Writer(tmp_path / 'empty', version=9) as writer:
         writer.add_connection('/clock', 'rosgraph_msgs/msg/Clock',
                               typestore=get_typestore(Stores.ROS2_JAZZY))
-    assert 'has no images of a camera; its topics are /clock (rosgraph_msgs/msg/Clock)' in (
+    assert 'has no images of a camera; its topics are /clock (rosgraph_msgs/msg/Clock, no ' in (
         refused(tmp_path / 'empty', out))
     assert main(['bag', str(bag), str(out), '--outputs', 'image']) == 0
     capsys.readouterr()

@@ -502,6 +502,16 @@ def test_activation_names_every_topic_as_remapped(graph, tiny):
     assert '/left/depth/image' in lines[0].partition('publishes')[2]
 
 
+def test_a_topic_that_is_rectified_by_its_name_and_rectify_are_warned_of(graph, tiny):
+    process = graph.start(
+        NODE, *ros_arguments(weights=tiny, cameras='[left, right]', rectify=True),
+        '-r', 'left/image:=/front/image_rect', '-r', 'right/image:=/front/image_corrected')
+    graph.wait(lambda: ' publishes /diagnostics\n' in process.output, 'the end of activation')
+    warning, = (line for line in process.output.splitlines() if 'twice' in line)
+    assert '/front/image_rect is rectified by its name' in warning
+    assert 'set rectify to false' in warning
+
+
 def test_a_topic_without_publishers_is_warned_of_once_and_named_in_the_diagnostics(graph, tiny):
     diagnostics = Diagnostics(graph)
     process = graph.start(

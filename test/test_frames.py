@@ -81,6 +81,7 @@ def write_video(file, values):
 
 def write_matroska(
     file, times_ms, images, width_px, height_px, codec=b'V_MJPEG', shown_width_px=None,
+    duration_ms=None,
 ):
     """Write JPEGs with their times, which OpenCV's writer cannot say."""
     def element(identity, content):
@@ -91,7 +92,7 @@ def write_matroska(
 
     header = element('1A45DFA3', element('4282', b'matroska') + number('4287', 4))
     info = element('1549A966', number('2AD7B1', 1_000_000) + element(
-        '4489', struct.pack('>d', times_ms[-1] + 33)))
+        '4489', struct.pack('>d', duration_ms or times_ms[-1] + 33)))
     shown = b'' if shown_width_px is None else (
         number('54B0', shown_width_px) + number('54BA', height_px))
     size = element('E0', number('B0', width_px) + number('BA', height_px) + shown)
@@ -152,6 +153,40 @@ def test_a_film_whose_first_image_comes_late_is_not_called_broken(tmp_path):
     assert 'late.mkv is broken' in skipped[0]
 
 
+def test_sound_that_is_longer_than_the_images_does_not_make_a_film_broken(tmp_path):
+    file = tmp_path / 'sound.mkv'
+    write_matroska(file, range(0, 3000, 100), jpegs(30), 64, 48, duration_ms=6000)
+    assert len(names(FrameSource(file, no_skips))) == 30
+    whole = file.read_bytes()
+    # What was reserved and never written is as lost as what was cut off.
+    for damaged in (whole[:len(whole) // 2],
+                    whole[:len(whole) // 2] + bytes(len(whole) - len(whole) // 2)):
+        file.write_bytes(damaged)
+        skipped = []
+        assert len(names(FrameSource(file, skipped.append))) < 20
+        assert 'sound.mkv is broken' in skipped[0]
+
+
+def write_mp4(file, images):
+    writer = cv2.VideoWriter(str(file), cv2.VideoWriter.fourcc(*'mp4v'), 10, (64, 48))
+    for number in range(images):
+        writer.write(np.full((48, 64, 3), 4 * number % 256, np.uint8))
+    writer.release()
+    return file
+
+
+def test_a_film_that_was_trimmed_without_encoding_is_not_called_broken(tmp_path):
+    # Its edit list hides the images before the time of the cut; the header counts them, too.
+    file = write_mp4(tmp_path / 'trimmed.mp4', 60)
+    data = bytearray(file.read_bytes())
+    place = data.index(b'elst') + 12
+    duration, media_time = struct.unpack_from('>Ii', data, place)
+    ticks, = struct.unpack_from('>I', data, data.index(b'mdhd') + 16)
+    struct.pack_into('>Ii', data, place, duration // 2, media_time + ticks * 3)
+    file.write_bytes(data)
+    assert len(names(FrameSource(file, no_skips))) == 30
+
+
 class OldCapture:
     """
     A mock of OpenCV 4.6, which cannot be installed here.
@@ -196,6 +231,18 @@ def test_a_rate_of_1000_hz_is_that_of_a_clock(tmp_path, monkeypatch):
     assert len(source) < 250
     assert stamps_s[:-3] == pytest.approx([each / 1000 for each in times_ms[:-3]], abs=0.002)
     assert (np.diff(stamps_s) > 0).all()
+
+
+def test_wild_times_are_those_of_the_rate(tmp_path, monkeypatch):
+    class WildCapture(OldCapture):
+        # Of OpenCV 4.6, where a stream has no times.
+        def get(self, which):
+            value = self._video.get(which)
+            return -7.7e18 + value if which == cv2.CAP_PROP_POS_MSEC else value
+
+    monkeypatch.setattr(cv2, 'VideoCapture', WildCapture)
+    source = FrameSource(write_video(tmp_path / 'film.avi', (0, 100, 200)), no_skips)
+    assert [frame.stamp_s for frame in source] == pytest.approx([0, 0.1, 0.2])
 
 
 @pytest.mark.parametrize('name', ['a:b.avi', 'file:x.avi', 'concat:a|b.avi', 'film%03d.avi'])

@@ -140,7 +140,7 @@ def test_the_field_of_view_of_an_input_can_be_given(tmp_path):
     assert np.abs(points['x'] / points['z']).max() == pytest.approx(1, abs=0.05)  # tan 45 degrees
 
 
-@pytest.mark.parametrize('sec', [-1, 2**31 - 1])
+@pytest.mark.parametrize('sec', [-2**31, -1, 2**31 - 1])
 def test_a_stamp_before_0_or_at_the_end_of_time_is_shown(tmp_path, sec):
     grey = np.full((30, 40, 3), 90, np.uint8)
     header = Header(frame_id='eye')

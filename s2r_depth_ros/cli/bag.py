@@ -286,7 +286,9 @@ def _write(
             for camera, output in topics}
 
         def write(connection: Connection, received_ns: int, data: bytes) -> None:
-            writer.write(connection, received_ns, data)
+            # MCAP has no times before 0: as rosbag2 writes them.
+            writer.write(
+                connection, received_ns % 2**64 if storage == 'mcap' else received_ns, data)
             written[connection.topic] += 1
 
         for message in bag.messages():
