@@ -289,7 +289,7 @@ def usable_distortion(name: str, d: np.ndarray) -> tuple[str, np.ndarray]:
     :raises CameraError: if the model is unknown, or has another number of coefficients.
     """
     if _is_ideal(name, d):
-        return _PLUMB_BOB, d
+        return _PLUMB_BOB, d if d.size in _PINHOLE_COEFFICIENTS else d[:0]
     model = _model_named(name)
     if not model:
         raise CameraError(

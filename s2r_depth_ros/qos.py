@@ -20,6 +20,8 @@ from rclpy.qos import (
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 
+from .message_types import filled
+
 _PREFIX = 'qos_overrides.'
 _NAME = re.compile(re.escape(_PREFIX) + r'([^.]+)\.(publisher|subscription)\.([^.]+)')
 _POLICIES = tuple(
@@ -184,7 +186,7 @@ def _overridable(profile: QoSProfile) -> dict[str, Any]:
 def _check_profile(profile: QoSProfile) -> SetParametersResult:
     if (profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
             and profile.reliability == ReliabilityPolicy.BEST_EFFORT):
-        return SetParametersResult(
-            successful=False, reason='durability transient_local does nothing with reliability '
+        return filled(
+            SetParametersResult, successful=False, reason='durability transient_local does nothing with reliability '
             'best_effort: expected reliability reliable')
-    return SetParametersResult(successful=True)
+    return filled(SetParametersResult, successful=True)

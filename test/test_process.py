@@ -137,7 +137,7 @@ def test_a_running_node_ends_in_order_without_unloading_torch(graph, number, mon
         monkeypatch.delenv(name)  # measuring the coverage takes CPU, too
     monkeypatch.setenv('RCUTILS_LOGGING_USE_STDOUT', '1')
     monkeypatch.setenv('ROS_LOG_DIR', str(graph.folder / 'ros'))
-    process = graph.start(PROGRAM, 'depth_node')
+    process = graph.start(PROGRAM, 'depth_node', *ros_arguments(engine='torch', device='cpu'))
     graph.wait(lambda: graph.node.count_publishers('/camera/depth/image'), 'the node')
     graph.wait(lambda: 'subscribes /camera/image' in process.output, 'its last word')
     assert 'libtorch' in maps(process)
