@@ -8,8 +8,6 @@ import json
 import os
 from pathlib import Path
 
-import safetensors
-
 FORMAT = 's2r_depth_ros/1'
 RANDOM = 'random'
 BUNDLED = {'outdoor': 'compact-outdoor', 'indoor': 'compact-indoor'}  # files without suffix
@@ -94,6 +92,8 @@ def content_hash(weights: str | os.PathLike | None) -> str:
     :returns: 64 hexadecimal digits.
     :raises WeightsError: if there is no such file, or it is damaged.
     """
+    import safetensors  # which the node does without where its weights are an ONNX model
+
     source = source_of(weights)
     try:
         with safetensors.safe_open(source, framework='numpy') as file:
