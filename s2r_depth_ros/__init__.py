@@ -1,4 +1,5 @@
 """S2R-DepthNet for ROS 2: metric depth from any camera."""
+import os
 from typing import Any, TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -6,6 +7,10 @@ if TYPE_CHECKING:
     from .predictor import DepthPredictor
 
 __all__ = ['DepthPredictor', 'S2RDepthNet']
+
+# ONNX Runtime 1.32 reports to its makers as soon as it is imported, and leaves an identifier in
+# the user's cache. A robot does not, unless its user says so.
+os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
 
 
 def __getattr__(name: str) -> Any:

@@ -187,6 +187,6 @@ def _check_profile(profile: QoSProfile) -> SetParametersResult:
     if (profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
             and profile.reliability == ReliabilityPolicy.BEST_EFFORT):
         return filled(
-            SetParametersResult, successful=False, reason='durability transient_local does nothing with reliability '
-            'best_effort: expected reliability reliable')
+            SetParametersResult, successful=False, reason='durability transient_local does '
+            'nothing with reliability best_effort: expected reliability reliable')
     return filled(SetParametersResult, successful=True)

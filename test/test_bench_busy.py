@@ -57,6 +57,7 @@ def test_the_node_is_that_of_the_build_whatever_folder_this_is(tmp_path, monkeyp
     parameters = {'weights': 'random', 'network_height': 96, 'network_width': 96}
     with live_node(parameters, (96, 96), 20.0, 1, (DEPTH,), builds.Build.of()) as node:
         assert 0 < node.configured_s < node.first_depth_s
+        assert 0 < node.discovered_s <= node.first_depth_s
         assert node.stop() > 0
 
 

@@ -139,18 +139,96 @@ def test_an_operation_that_is_not_written_is_named():
 
 # Without torch
 
-def without_torch(code, *arguments, **options):
-    blocked = 'import sys\nsys.modules["torch"] = None\n' + code
+HIDDEN = 'import sys\nsys.modules["torch"] = None\n'
+REFUSED = """
+import sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0] == 'torch':
+            raise ImportError(f'{name} is not for this robot')
+sys.meta_path.insert(0, Finder())
+"""
+BROKEN = """
+import os, sys, tempfile
+folder = tempfile.mkdtemp()
+os.mkdir(f'{folder}/torch')
+with open(f'{folder}/torch/__init__.py', 'w') as module:
+    module.write('raise OSError("libcudart.so.12: cannot open shared object file")')
+sys.path.insert(0, folder)
+"""
+ONE_IMAGE = """
+import numpy as np
+from s2r_depth_ros import DepthPredictor
+try:
+    predictor = DepthPredictor(sys.argv[2] or None, sys.argv[3], engine=sys.argv[1])
+    predictor.predict([np.zeros((96, 112, 3), np.uint8)])
+    print(predictor.engine.name)
+except ValueError as error:
+    print(error)
+"""
+TOOL = 'from s2r_depth_ros.cli import main\nsys.exit(main())'
+
+
+def without_torch(code, *arguments, blocked=HIDDEN, returncode=0, **options):
     done = subprocess.run(
-        [sys.executable, '-c', blocked, *map(str, arguments)], capture_output=True, text=True,
-        timeout=PATIENCE_S, **options)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+        [sys.executable, '-c', blocked + code, *map(str, arguments)], capture_output=True,
+        text=True, timeout=PATIENCE_S, **options)
+    assert done.returncode == returncode, done.stderr
+    return done.stdout if returncode == 0 else done.stderr
+
+
+@pytest.mark.parametrize(('blocked', 'engine', 'weights', 'device', 'said'), [
+    (HIDDEN, 'auto', '', 'auto', 'onnxruntime'),
+    (REFUSED, 'auto', '', 'auto', 'onnxruntime'),
+    (BROKEN, 'auto', '', 'auto', 'onnxruntime'),
+    (REFUSED, 'onnxruntime', '', 'cpu', 'onnxruntime'),
+    (REFUSED, 'torch', '', 'cpu', 'engine torch is not installed'),
+    (BROKEN, 'torch', '', 'cpu', 'engine torch is installed and cannot be loaded: libcudart'),
+    (REFUSED, 'auto', 'random', 'cpu', 'random has to be converted once'),
+    (BROKEN, 'onnxruntime', 'random', 'cpu', 'random has to be converted once'),
+    (BROKEN, 'auto', 'random', 'cpu', 'engine torch is installed and cannot be loaded')])
+def test_torch_that_is_missing_refused_or_broken_is_done_without_or_said(
+        blocked, engine, weights, device, said):
+    lines = without_torch(
+        ONE_IMAGE, engine, weights, device, blocked=blocked).splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith(said)
+
+
+def test_a_broken_onnxruntime_leaves_the_network_to_torch_and_is_said(monkeypatch, tiny_file):
+    monkeypatch.delitem(sys.modules, 's2r_depth_ros.engine.onnx_engine')
+    monkeypatch.setitem(sys.modules, 'onnxruntime', None)
+    monkeypatch.setattr(engine, 'is_installed', lambda module: True)
+    said = []
+    predictor = DepthPredictor(tiny_file, 'cpu', log=said.append)
+    assert predictor.engine.name == 'torch'
+    assert 'engine onnxruntime is installed and cannot be loaded' in said[0]
+    with pytest.raises(ValueError, match='engine onnxruntime is installed and cannot be loaded'):
+        DepthPredictor(tiny_file, 'cpu', engine='onnxruntime')
+
+
+def test_the_benchmark_says_which_sections_need_torch():
+    said = without_torch(TOOL, 'bench', 'around', blocked=REFUSED, returncode=1)
+    assert said.startswith('s2r bench: torch is not installed, which around measures')
+    assert said.count('\n') == 1
+
+
+def test_onnxruntime_reports_to_nobody_and_leaves_no_identifier(tmp_path):
+    environment = {
+        name: value for name, value in os.environ.items() if name != 'ORT_DISABLE_TELEMETRY'}
+    home = tmp_path / 'home'
+    home.mkdir()
+    done = subprocess.run(
+        [sys.executable, '-c', 'import sys\n' + ONE_IMAGE, 'onnxruntime', '', 'cpu'],
+        capture_output=True, text=True, timeout=PATIENCE_S, check=True,
+        env={**environment, 'HOME': str(home), 'XDG_CACHE_HOME': str(home)})
+    assert (done.stdout, done.stderr) == ('onnxruntime\n', '')
+    assert not [*home.iterdir()]
 
 
 def test_the_tools_write_depth_where_torch_is_not_installed(tmp_path):
     without_torch(
-        'from s2r_depth_ros.cli import main\nsys.exit(main())', 'depth',
+        TOOL, 'depth',
         PACKAGE / 'demo_frames' / 'street_0.jpg', '--save', 'npy', 'color', 'ply', 'sheet',
         '--hfov-deg', '80', '--out', 'out', cwd=tmp_path)
     depth_m = np.load(tmp_path / 'out' / 'depth_m' / 'street_0.npy')
@@ -288,7 +366,7 @@ def test_the_range_of_published_weights_is_part_of_what_is_kept(tmp_path):
 # Which engine
 
 def choice(monkeypatch, installed, providers=('CPUExecutionProvider',), **settings):
-    monkeypatch.setattr(engine, '_is_installed', lambda module: module in installed)
+    monkeypatch.setattr(engine, 'is_installed', lambda module: module in installed)
     monkeypatch.setattr(onnxruntime, 'get_available_providers', lambda: list(providers))
     return choose_engine('auto', Settings(**settings))
 
@@ -337,7 +415,7 @@ def test_what_is_not_there_is_said_in_one_sentence(monkeypatch, arguments, sente
 
 
 def test_an_engine_that_is_not_installed_is_said(monkeypatch):
-    monkeypatch.setattr(engine, '_is_installed', lambda module: False)
+    monkeypatch.setattr(engine, 'is_installed', lambda module: False)
     for name, sentence in (('onnxruntime', 'pip install onnxruntime'), ('auto', 'nothing')):
         with pytest.raises(ValueError, match=sentence):
             choose_engine(name, Settings())

@@ -165,7 +165,7 @@ class OfflineDepth:
         self._cameras: dict[str, CameraDepth] = {}
         try:
             self._predictor = DepthPredictor(
-                parameters.weights, parameters.device, parameters.precision,
+                parameters.weights or None, parameters.device, parameters.precision,
                 parameters.network_size_px,
                 replace(PUBLISHED, max_depth_m=parameters.published_max_depth),
                 parameters.threads, engine=parameters.engine)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+import importlib
 import importlib.util
 import logging
 import os
 from pathlib import Path
 import sys
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -22,10 +23,15 @@ from ..weights_info import PUBLISHED, WeightsInfo
 
 OUTPUTS = ('depth', 'structure', 'attention')  # of a model, in this order
 ENGINES = ('auto', 'torch', 'onnxruntime')
+_MODULES = {'torch': 'torch_engine', 'onnxruntime': 'onnx_engine'}
 PRECISIONS = ('float32', 'float16', 'bfloat16')
 # What a kernel with a driver for GPUs has: NVIDIA's of desktops, of Jetsons, of WSL, and AMD's.
 _GPU_FILES = ('/dev/nvidia0', '/dev/nvidiactl', '/dev/nvhost-gpu', '/dev/nvgpu', '/dev/dxg',
               '/dev/kfd')
+
+
+class EngineError(ValueError):
+    """An engine is not installed, or its library cannot be loaded; the message says which."""
 
 
 class Task(NamedTuple):
@@ -174,20 +180,18 @@ def load_engine(
     :raises s2r_depth_ros.weights_info.WeightsError: if the weights cannot be used.
     :raises ValueError: if engine, device or precision cannot be used.
     """
-    name = choose_engine(engine, settings, is_onnx=Path(weights or '').suffix == '.onnx')
+    is_onnx = Path(weights or '').suffix == '.onnx'
+    name = choose_engine(engine, settings, is_onnx)
     if name == 'onnxruntime':
         from .conversion import ConversionError
-        from .onnx_engine import OnnxEngine
 
         try:
-            return OnnxEngine.load(weights, settings, published)
-        except ConversionError as error:
-            if engine != 'auto' or not _is_installed('torch'):
+            return _module(name).OnnxEngine.load(weights, settings, published)
+        except (ConversionError, EngineError) as error:
+            if engine != 'auto' or is_onnx or not is_installed('torch'):
                 raise
             settings.log(f'the network runs with torch: {error}')
-    from .torch_engine import TorchEngine
-
-    return TorchEngine.load(weights, settings, published)
+    return _module('torch').TorchEngine.load(weights, settings, published)
 
 
 def choose_engine(engine: str, settings: Settings, is_onnx: bool = False) -> str:
@@ -198,18 +202,19 @@ def choose_engine(engine: str, settings: Settings, is_onnx: bool = False) -> str
         where it offers TensorRT, else torch.
     :param settings: device and precision.
     :param is_onnx: whether the weights are a file that torch does not read.
-    :raises ValueError: if the engine is not installed, or there is none.
+    :raises EngineError: if the engine is not installed, or there is none.
+    :raises ValueError: if there is no engine of this name.
     """
     if engine not in ENGINES:
         raise ValueError(f'engine must be one of {", ".join(ENGINES)}, got {engine!r}')
     if engine != 'auto':
-        if not _is_installed(engine):
-            raise ValueError(
+        if not is_installed(engine):
+            raise EngineError(
                 f'engine {engine} is not installed: pip install {engine}, or use engine auto')
         return engine
-    installed = [name for name in ('torch', 'onnxruntime') if _is_installed(name)]
+    installed = [name for name in ('torch', 'onnxruntime') if is_installed(name)]
     if not installed:
-        raise ValueError(
+        raise EngineError(
             'nothing is installed that runs the network: pip install onnxruntime (or torch)')
     if is_onnx and 'onnxruntime' in installed:
         return 'onnxruntime'
@@ -217,17 +222,42 @@ def choose_engine(engine: str, settings: Settings, is_onnx: bool = False) -> str
         return installed[0]
     if settings.is_on_cpu:
         return 'onnxruntime' if settings.precision == 'float32' else 'torch'
-    import onnxruntime
-
-    if (settings.precision != 'bfloat16'
-            and 'TensorrtExecutionProvider' in onnxruntime.get_available_providers()):
+    try:
+        offered = _module('onnxruntime').onnxruntime.get_available_providers()
+    except EngineError as error:
+        settings.log(f'the network runs with torch: {error}')
+        return 'torch'
+    if settings.precision != 'bfloat16' and 'TensorrtExecutionProvider' in offered:
         return 'onnxruntime'
-    from .torch_engine import sees_gpu
-
-    if settings.device == 'auto' and settings.precision == 'float32' and not sees_gpu():
+    if settings.precision == 'bfloat16':
+        return 'torch'
+    try:
+        sees_gpu = _module('torch').sees_gpu()
+    except EngineError as error:
+        settings.log(f'the network runs with onnxruntime: {error}')
+        return 'onnxruntime'
+    if settings.device == 'auto' and settings.precision == 'float32' and not sees_gpu:
         return 'onnxruntime'
     return 'torch'
 
 
-def _is_installed(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
+def is_installed(module: str) -> bool:
+    """Return whether a library is there, which is not to say that it can be loaded."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # something on the path refuses or hides it
+        return False
+
+
+def _module(name: str) -> Any:
+    """
+    Return the module of an engine, which loads its library.
+
+    :raises EngineError: if that fails, as with the wheel of another CUDA.
+    """
+    try:
+        return importlib.import_module(f'.{_MODULES[name]}', __package__)
+    except (ImportError, OSError) as error:
+        raise EngineError(
+            f'engine {name} is installed and cannot be loaded: '
+            f'{" ".join(str(error).split())[:300]}') from error

@@ -138,7 +138,7 @@ def _converted(
     try:
         from .. import weights as weight_files
         from . import onnx_model
-    except ImportError as error:
+    except (ImportError, OSError) as error:  # of a library, not of the weights
         raise ConversionError(
             f'{name} has to be converted once for ONNX Runtime, which needs torch and onnx '
             f'({error}): install them, or convert it elsewhere with s2r_train export-onnx'

@@ -36,7 +36,7 @@ import subprocess
 import sys
 from typing import Any
 
-from ...engine import cores, ENGINES, PRECISIONS, Settings
+from ...engine import cores, ENGINES, is_installed, PRECISIONS, Settings
 from ...predictor import DepthPredictor
 from ...session import keep_freed_memory
 from .. import number_in, ToolError, whole_number
@@ -47,6 +47,7 @@ SECTIONS = (
     'network', 'around', 'node', 'fresh', 'forms', 'threads', 'growth', 'busy', 'install',
     'targets', 'training')
 IN_TURN = {'busy', 'install', 'targets'}
+WITHOUT_TORCH = (*sorted(IN_TURN), 'training')  # here; another process has it, or says so
 DEFAULT_SECTIONS = ('network', 'around', 'node')
 FORM_SIZES_PX = {'compact': (304, 400), 'paper': (192, 640)}
 AROUND_SIZES_PX = ((480, 640), (1080, 1920))
@@ -102,6 +103,11 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.plot.suffix not in ('.png', '.svg') or not arguments.plot.parent.is_dir()):
         raise ToolError(f'--plot takes a .png or .svg in a folder that is there, '
                         f'not {arguments.plot}')
+    with_torch = [section for section in sections if section not in WITHOUT_TORCH]
+    if with_torch and not is_installed('torch'):
+        raise ToolError(
+            f'torch is not installed, which {", ".join(with_torch)} measures or compares with: '
+            f'pip install torch, or name {", ".join(WITHOUT_TORCH)}')
     builds, before = [], {}
     if not IN_TURN.isdisjoint(sections):
         builds.append(Build.of())

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -103,6 +103,12 @@ class LiveNode:
         self._seen = seen
         self.first_depth_s = float('nan')
         """Seconds from the start of the process until its first depth image came."""
+        self.discovered_s = float('nan')
+        """
+        Seconds until camera and subscriber had found the node's topics.
+
+        Fast DDS may need up to 3 s from the start of any process, and repeats what got lost then.
+        """
 
     @property
     def configured_s(self) -> float:
@@ -116,10 +122,18 @@ class LiveNode:
             raise ToolError(f'the node does not say when it is ready:\n{self._process.tail()}')
         return float(line[1]) - self._begun_s
 
-    def wait_for_first_depth(self) -> None:
-        """:raises ToolError: if the node ends, or nothing comes for long."""
-        self._wait_for(1, 'no depth came')
+    def wait_for_first_depth(self, is_discovered: Callable[[], bool]) -> None:
+        """
+        Wait until the node is found, and then for its depth.
+
+        :param is_discovered: whether camera and subscriber have found the node's topics.
+        :raises ToolError: if the node ends, or nothing comes for long.
+        """
+        self._wait_until(is_discovered, 'the node was not discovered')
+        discovered_s = time.time() - self._begun_s
+        self._wait_until(lambda: bool(self._seen.arrivals_s), 'no depth came')
         self.first_depth_s = self._seen.arrivals_s[0] - self._begun_s
+        self.discovered_s = min(discovered_s, self.first_depth_s)
 
     def measure(self, seconds: float) -> Seen:
         """
@@ -133,7 +147,8 @@ class LiveNode:
         seen.arrivals_s.clear()
         cpu_s = _cpu_s(self._process.pid)
         _spin(self._executor, seconds)
-        self._wait_for(_LEAST_IMAGES, 'hardly any depth came')
+        self._wait_until(
+            lambda: len(self._seen.arrivals_s) >= _LEAST_IMAGES, 'hardly any depth came')
         memory_mb, peak_memory_mb = _memory_mb(self._process.pid)
         return Seen(
             {output: [*ages_ms] for output, ages_ms in seen.ages_ms.items()}, [*seen.arrivals_s],
@@ -149,13 +164,13 @@ class LiveNode:
         self._process.stop()
         return time.monotonic() - begun_s
 
-    def _wait_for(self, images: int, fault: str) -> None:
+    def _wait_until(self, is_done: Callable[[], bool], fault: str) -> None:
         end_s = time.monotonic() + _START_PATIENCE_S
-        while len(self._seen.arrivals_s) < images:
+        while not is_done():
             self._process.check()
             if time.monotonic() > end_s:
                 raise ToolError(f'{fault} after {_START_PATIENCE_S:g} s:\n{self._process.tail()}')
-            self._executor.spin_once(timeout_sec=0.1)
+            self._executor.spin_once(timeout_sec=0.02)
 
 
 @contextmanager
@@ -195,7 +210,9 @@ def live_node(
             folder,  # in a checkout -m would take the package from there, whatever the build
         ) as process:
             live = LiveNode(process, begun_s, executor, seen)
-            live.wait_for_first_depth()
+            live.wait_for_first_depth(lambda: all(
+                node.count_subscribers(f'{name}/image') and node.count_publishers(
+                    f'{name}/{DEPTH}') for name in names))
             yield live
 
 
