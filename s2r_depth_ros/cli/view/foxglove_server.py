@@ -24,7 +24,7 @@ from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from ...messages import MessageError
 from ...outputs import POINTS
 from .. import ToolError
-from .live import IMAGE, to_jpeg
+from .live import IMAGE, PICTURES, to_jpeg
 
 FIXED_FRAME = 'view'  # x forward, y left, z up, at the camera
 
@@ -51,7 +51,11 @@ class FoxgloveServer:
 
     def __init__(self, host: str, port: int) -> None:
         self._context = foxglove.Context()
-        self._images: dict[str, CompressedImageChannel] = {}
+        # All before the server starts: one that comes while a viewer connects may stay silent.
+        self._images = {
+            name: CompressedImageChannel(
+                f'/{"camera/" if name == IMAGE else ""}{name}', context=self._context)
+            for name in PICTURES}
         self._cloud = PointCloudChannel(f'/{POINTS}', context=self._context)
         self._transform = FrameTransformChannel('/tf', context=self._context)
         try:
@@ -75,9 +79,6 @@ class FoxgloveServer:
         if isinstance(message, PointCloud2):
             self._send_cloud(message)
             return
-        if name not in self._images:
-            topic = f'/{"camera/" if name == IMAGE else ""}{name}'
-            self._images[name] = CompressedImageChannel(topic, context=self._context)
         if not self._images[name].has_sinks():
             return
         with contextlib.suppress(MessageError):  # the node counts it, and says so

@@ -21,6 +21,7 @@ from ...outputs import ATTENTION, COLOR, POINTS, STRUCTURE
 IMAGE = 'image'
 
 _COMPUTED = (COLOR, STRUCTURE, ATTENTION)
+PICTURES = (IMAGE, *_COMPUTED)
 _COMPRESSED = '/compressed'
 _WAITING_STAMPS = 24  # images of the camera since the one that the node works on
 _MEASURED_FRAMES = 30
