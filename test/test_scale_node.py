@@ -73,12 +73,13 @@ class Robot:
         self._info.publish(camera_model_to_info(model, header))
         self._image.publish(pixels_to_image(self.rgb, 'rgb8', header))
 
-    def shoot(self, header, expected=None):
+    def shoot(self, header, expected=None, send_reference=lambda: None):
         """
         Send the street until its depth has the expected scale, any without one.
 
-        :param header: of a reference that was sent before, which can arrive after the first image.
+        :param header: of the street, and of the reference.
         :param expected: factor between the network's depth and the one published.
+        :param send_reference: sends what the scale comes from; a best-effort message can be lost.
         :returns: depth in metres, the scale and the confidence.
         """
         self.depths.clear()
@@ -93,7 +94,8 @@ class Robot:
                     if is_right(np.median((depth_m / self._predicted_m)[np.isfinite(depth_m)]))]
 
         depth_m = self.graph.wait(
-            depths_m, f'depth with scale {expected}', repeat=lambda: self._send(header))[-1]
+            depths_m, f'depth with scale {expected}',
+            repeat=lambda: (send_reference(), self._send(header)))[-1]
         scale = self.graph.wait(
             lambda: [each for each in self.scales if is_right(each.data[0])], 'its scale')[-1]
         return depth_m, *scale.data
@@ -182,9 +184,10 @@ def test_reference_takes_its_scale_from_depth_images_and_ranges_of_the_time(tmp_
 
         header = robot.next_header()
         known = np.random.default_rng(0).random(predicted_m.shape) < 0.01
-        sparse_m.publish(depth_to_image(
-            np.where(known, 1.7 * predicted_m, np.nan).astype(np.float32), header, '16UC1'))
-        depth_m, factor, confidence = robot.shoot(header, 1.7)
+        reference = depth_to_image(
+            np.where(known, 1.7 * predicted_m, np.nan).astype(np.float32), header, '16UC1')
+        depth_m, factor, confidence = robot.shoot(
+            header, 1.7, lambda: sparse_m.publish(reference))
         assert factor == pytest.approx(1.7, rel=1e-2)
         assert confidence > 0.95
         assert same_but_for(depth_m, street, factor)
@@ -194,16 +197,17 @@ def test_reference_takes_its_scale_from_depth_images_and_ranges_of_the_time(tmp_
 
         header = robot.next_header()
         ahead_m = predicted_m[round(intrinsics[1, 2]), round(intrinsics[0, 2])]
-        ranges.publish(Range(
+        distance = Range(
             header=header, field_of_view=0.0, min_range=0.1, max_range=200.0,
-            range=float(0.5 * ahead_m)))
-        assert robot.shoot(header, 0.5)[1] == pytest.approx(0.5, rel=0.1)
+            range=float(0.5 * ahead_m))
+        _, factor, _ = robot.shoot(header, 0.5, lambda: ranges.publish(distance))
+        assert factor == pytest.approx(0.5, rel=0.1)
 
         # An image that is no depth changes nothing, and is named.
         header = robot.next_header()
-        sparse_m.publish(Image(
+        wrong = Image(
             header=header, height=2, width=2, encoding='rgb8', step=6,
-            data=array.array('B', bytes(12))))
+            data=array.array('B', bytes(12)))
         robot.status(lambda s: "not 'rgb8'" in s.message, 'the fault',
-                     repeat=lambda: robot._send(header))
+                     repeat=lambda: (sparse_m.publish(wrong), robot._send(header)))
         assert robot.shoot(robot.next_header())[1] == pytest.approx(0.5, rel=0.1)
