@@ -90,8 +90,7 @@ $(KILTED)/.installed: test/kilted.txt | $(INSTALLED)
 
 test-kilted: $(KILTED)/.installed  ## the tests of the nodes with the wheels of ROS 2 Kilted
 	AMENT_PREFIX_PATH=$(KILTED) $(KILTED)/bin/python -m pytest --numprocesses=2 --dist=loadfile \
-		$(addprefix test/test_,depth_node.py camera_player.py launch.py security.py parameters.py \
-		freshness.py)
+		$(addprefix test/test_,depth_node.py camera_player.py parameters.py freshness.py)
 
 wheels: $(INSTALLED)  ## whether every pinned version has a wheel for CPython 3.10 to 3.14
 	python test/wheels.py 3.10 3.11 3.12 3.13 3.14
