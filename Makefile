@@ -17,7 +17,7 @@ export PATH := $(BIN):$(PATH)
 unexport PYTHONPATH VIRTUAL_ENV
 
 .PHONY: help demo docs train-demo test check lint types pytest test-opencv5 test-kilted wheels \
-	bench fuzz soak format clean
+	bench fuzz soak generate format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -35,7 +35,7 @@ $(TRAIN_INSTALLED): requirements/train.txt $(RUN_INSTALLED)
 	@touch $@
 
 $(INSTALLED): requirements/dev.txt $(TRAIN_INSTALLED)
-	@echo 'Installing the tools of the tests, too: 0.3 GB more'
+	@echo 'Installing the tools of the tests, too: 0.6 GB more'
 	@$(PIP) -r requirements/dev.txt
 	@touch $@
 
@@ -58,15 +58,22 @@ test: check  ## the same as check
 
 check: lint types pytest  ## style, import rules, types, tests with a colcon build; CI runs this
 
-lint: $(INSTALLED)  ## ament's style by ruff, and the import rules
+lint: $(INSTALLED)  ## ament's style by ruff, the import rules, the form and spelling of the pages
 	ruff check .
+	ruff format --check .
 	lint-imports --no-cache
+	mdformat --check $(MARKDOWN)
+	codespell
 
 types: $(INSTALLED)  ## mypy
 	mypy
 
 pytest: $(INSTALLED)  ## the tests, two files at a time; they run 90 % of the lines of node and core
 	python -m pytest test --numprocesses=2 --dist=loadfile --cov=$(CURDIR)/s2r_depth_ros
+
+# The pages, whose form .mdformat.toml has.
+MARKDOWN = $(shell find $(wildcard *.md .github benchmarks docs findings s2r_depth_ros test \
+	training) -name '*.md')
 
 # Other versions of some packages, before those of .venv on the path.
 OPENCV5 := $(VENV)/opencv5
@@ -103,12 +110,17 @@ soak: $(INSTALLED)  ## 100,000 frames, 200 lifecycle rounds, 30 killed trainings
 	LONG=1 python -m pytest test/test_lifecycle_rounds.py test/training/test_crash_safety.py -s \
 		--timeout=0
 
-bench: $(TRAIN_INSTALLED)  ## the tables of docs/performance.md, for this machine; six minutes
-	s2r bench network node fresh --network-size 400x304
-	s2r bench around forms threads growth --plot growth.svg
+bench: $(TRAIN_INSTALLED)  ## the tables of docs/reference/performance.md, for this machine; six minutes
+	python -m benchmarks network node fresh --network-size 400x304
+	python -m benchmarks around forms threads growth --plot growth.svg
 
-format: $(INSTALLED)  ## sort imports and mend what ruff can
+generate: $(INSTALLED)  ## write config/*.yaml, the table and the launch arguments of the parameters
+	python docs/scripts/parameters.py
+
+format: $(INSTALLED)  ## sort imports, mend what ruff can, one style for code and pages
 	ruff check --fix .
+	ruff format .
+	mdformat $(MARKDOWN)
 
 clean:  ## remove what the targets made, but not the environment
 	rm -rf build install log demo site train-demo growth.svg .pytest_cache .mypy_cache .ruff_cache .hypothesis \

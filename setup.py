@@ -1,4 +1,5 @@
 """Installs the node, the tools, and the training package (colcon and pip)."""
+
 from glob import glob
 from pathlib import Path
 import re
@@ -14,11 +15,23 @@ setup(
     version=re.search(r'<version>(.+?)</version>', MANIFEST).group(1),
     packages=(
         find_packages(include=[NAME, f'{NAME}.*'])
-        + find_packages('training', include=['s2r_depth_training', 's2r_depth_training.*'])),
-    package_dir={'s2r_depth_training': 'training/s2r_depth_training'},
-    package_data={NAME: [
-        '*.xml', 'cli/view/*.html', 'cli/view/*.json', 'demo_frames/*', 'models/*.onnx',
-        'models/*.safetensors', 'models/*.md']},
+        + find_packages('training', include=['s2r_depth_training*', 's2r_scenes*'])
+    ),
+    package_dir={
+        's2r_depth_training': 'training/s2r_depth_training',
+        's2r_scenes': 'training/s2r_scenes',
+    },
+    package_data={
+        NAME: [
+            '*.xml',
+            'cli/view/*.html',
+            'cli/view/*.json',
+            'demo_frames/*',
+            'weights/models/*.onnx',
+            'weights/models/*.safetensors',
+            'weights/models/*.md',
+        ]
+    },
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (f'share/{NAME}', ['package.xml']),
@@ -30,20 +43,47 @@ setup(
     ],
     python_requires='>=3.10',
     install_requires=[
-        'numpy>=1.26', 'onnxruntime', 'opencv-python-headless>=4.6', 'pillow', 'pyyaml',
-        'safetensors', 'setuptools',
+        'numpy>=1.26',
+        'onnxruntime',
+        'opencv-python-headless>=4.6',
+        'pillow',
+        'pyyaml',
+        'safetensors',
+        'setuptools',
     ],
     extras_require={
         'torch': ['onnx', 'torch>=2.4'],  # the other engine, and weights of others
         'train': [
-            'embreex; platform_machine == "x86_64"', 'h5py', 'jinja2',
-            'jsonargparse[signatures]>=4.53', 'lightning-fabric', 'matplotlib', 'moderngl',
-            'onnx', 'scipy', 'shtab', 'tensorboard', 'torch>=2.4', 'tqdm',
+            'embreex; platform_machine == "x86_64"',
+            'fast-simplification',
+            'h5py',
+            'jinja2',
+            'jsonargparse[signatures]>=4.53',
+            'lightning-fabric',
+            'lxml',
+            'matplotlib',
+            'moderngl',
+            'onnx',
+            'pycollada',
+            'scipy',
+            'shtab',
+            'tensorboard',
+            'torch>=2.4',
+            'tqdm',
+            'trimesh',
         ],
         'tools': [
-            'foxglove-sdk', 'matplotlib', 'mcap', 'plyfile', 'rosbags', 'rosbags-image', 'shtab',
+            'foxglove-sdk',
+            'jsonargparse>=4.53',
+            'matplotlib',
+            'mcap',
+            'plyfile',
+            'rosbags',
+            'rosbags-image',
+            'shtab',
             'tqdm',
         ],
+        'cluster': ['fsspec', 'ray>=2.40'],
         'test': ['hypothesis', 'pytest'],
         'docs': ['furo', 'myst-parser', 'sphinx'],
     },
@@ -60,6 +100,6 @@ setup(
             'camera_player = s2r_depth_ros.program:camera_player',
             's2r = s2r_depth_ros.cli:main',
             's2r_train = s2r_depth_training.cli:main',
-        ],
+        ]
     },
 )

@@ -1,30 +1,35 @@
 """The site of `make docs`: the README is its front page, the pages lie as they are in the tree."""
+
 from pathlib import Path
 import re
 
 ROOT = Path(__file__).parents[1]
 project = 's2r_depth_ros'
 version = release = re.search(
-    r'<version>(.+?)</version>', (ROOT / 'package.xml').read_text(encoding='utf-8'))[1]
+    r'<version>(.+?)</version>', (ROOT / 'package.xml').read_text(encoding='utf-8')
+)[1]
 copyright = 's2r_depth_ros maintainers, Apache-2.0'
 
 extensions = ['myst_parser']
 myst_heading_anchors = 3
 root_doc = 'README'
 include_patterns = [
-    '*.md', 'CHANGELOG.rst', 'docs/*.md',
-    's2r_depth_ros/models/README.md']
+    '*.md',
+    'CHANGELOG.rst',
+    'docs/*.md',
+    'docs/*/*.md',
+    's2r_depth_ros/weights/models/README.md',
+]
 html_theme = 'furo'
 html_title = f'{project} {version}'
 html_copy_source = False
 
-PAGES = {
-    'Use it': ['docs/first_steps', 'docs/robot', 'docs/node', 'docs/camera', 'docs/files',
-               'docs/view', 'docs/scale', 'docs/steadiness', 'docs/nav2', 'docs/weights',
-               'docs/trouble'],
-    'Understand it': ['docs/method', 'docs/results', 'docs/design', 'docs/performance',
-                      'docs/reliability', 'docs/encodings', 'docs/compatibility'],
-    'Train it': ['docs/training', 'docs/rendering', 'docs/datasets', 'docs/evaluation'],
+FOLDERS = {
+    'Tutorials': 'docs/tutorials/',
+    'How-to guides': 'docs/how-to/',
+    'Reference': 'docs/reference/',
+    'Explanation': 'docs/explanation/',
+    'Development': 'docs/dev/',
 }
 
 
@@ -37,12 +42,17 @@ def setup(app):
 def _add_contents(app, page, source):
     if page != root_doc:
         return
-    found = set(app.env.found_docs) - {root_doc}
-    listed = {part: [page for page in pages if page in found] for part, pages in PAGES.items()}
-    listed['More'] = sorted(found - {page for pages in listed.values() for page in pages})
+    pages = sorted(app.env.found_docs - {root_doc})
+    listed = {
+        part: [page for page in pages if page.startswith(folder)]
+        for part, folder in FOLDERS.items()
+    }
+    listed['More'] = [page for page in pages if not page.startswith((*FOLDERS.values(),))]
     source[0] += ''.join(
         f'\n```{{toctree}}\n:hidden:\n:caption: {part}\n\n' + '\n'.join(pages) + '\n```\n'
-        for part, pages in listed.items())
+        for part, pages in listed.items()
+        if pages
+    )
 
 
 def _call_front_page_index(app, error):

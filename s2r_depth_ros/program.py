@@ -1,23 +1,26 @@
 """The nodes as programs, for `ros2 run` and `python -m s2r_depth_ros.program NAME`."""
+
 import sys
 from typing import NoReturn
 
-from .process import end_at_once_on_signals, run
+from .ros.process import end_at_once_on_signals, run
 
-# Each import below takes a second: it waits until signals do no harm.
+# Each import below takes a second. It comes after the signal handlers are set.
 
 
 def depth_node() -> NoReturn:
     """Run the depth node as the program of this process."""
     end_at_once_on_signals()
-    from .depth_node import main
+    from .node.depth_node import main
+
     run(main)
 
 
 def camera_player() -> NoReturn:
     """Run the playback camera as the program of this process."""
     end_at_once_on_signals()
-    from .camera_player import main
+    from .sources.camera_player import main
+
     run(main)
 
 

@@ -5,6 +5,7 @@ It stands for ``ros2 bag play``, of which there is no wheel: the recorded bytes 
 their types, with the QoS that the bag says, in the order and at the pace of the recording. It
 begins when every topic has a subscriber, and ends when all has arrived there.
 """
+
 from __future__ import annotations
 
 from importlib import import_module
@@ -26,8 +27,10 @@ def main(bag: str, *topics: str) -> int:
         played = [each for each in reader.connections if each.topic in topics]
         publishers = {
             each.id: node.create_publisher(
-                message_class(each.msgtype), each.topic,
-                qos_profile(each.ext.offered_qos_profiles)) for each in played}
+                message_class(each.msgtype), each.topic, qos_profile(each.ext.offered_qos_profiles)
+            )
+            for each in played
+        }
         end_s = time.monotonic() + PATIENCE_S
         while not all(each.get_subscription_count() for each in publishers.values()):
             rclpy.spin_once(node, timeout_sec=0.05)
@@ -38,8 +41,9 @@ def main(bag: str, *topics: str) -> int:
             left_s = begun_s + (received_ns - first_ns) * 1e-9 - time.monotonic()
             time.sleep(max(0.0, left_s))
             publishers[connection.id].publish(bytes(data))
-    arrived = [each.wait_for_all_acked(Duration(seconds=PATIENCE_S))
-               for each in publishers.values()]
+    arrived = [
+        each.wait_for_all_acked(Duration(seconds=PATIENCE_S)) for each in publishers.values()
+    ]
     node.destroy_node()
     rclpy.shutdown()
     return 0 if all(arrived) else 1
@@ -57,9 +61,11 @@ def qos_profile(recorded) -> QoSProfile:
         return QoSProfile(depth=10)
     first = recorded[0]
     return QoSProfile(
-        history=HistoryPolicy(first.history.value), depth=first.depth,
+        history=HistoryPolicy(first.history.value),
+        depth=first.depth,
         reliability=ReliabilityPolicy(first.reliability.value),
-        durability=DurabilityPolicy(first.durability.value))
+        durability=DurabilityPolicy(first.durability.value),
+    )
 
 
 if __name__ == '__main__':

@@ -1,4 +1,5 @@
 """How long and how hard the fuzz tests look: short in `make test`, longer by `make fuzz`."""
+
 from contextlib import contextmanager
 import os
 import resource
@@ -16,8 +17,11 @@ def budget(examples: int) -> settings:
     """
     factor = int(os.environ.get('FUZZ_FACTOR', '0'))
     return settings(
-        max_examples=examples * max(1, factor), derandomize=not factor, deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+        max_examples=examples * max(1, factor),
+        derandomize=not factor,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
 
 
 @contextmanager

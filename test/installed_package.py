@@ -1,4 +1,5 @@
 """Run by ``colcon test``: the package as colcon installed it, not the checkout."""
+
 from pathlib import Path
 import subprocess
 
@@ -32,13 +33,16 @@ def test_the_configuration_is_found_through_the_index():
 @pytest.mark.parametrize('name', ['depth_node', 'camera_player', 's2r', 's2r_train'])
 def test_the_executables_run(name):
     done = subprocess.run(
-        [PREFIX / 'lib' / 's2r_depth_ros' / name, '--help'], capture_output=True, text=True,
-        check=False)
+        [PREFIX / 'lib' / 's2r_depth_ros' / name, '--help'],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout
 
 
 def test_the_models_folder_is_installed():
-    folder = Path(s2r_depth_ros.__file__).parent / 'models'
+    folder = Path(s2r_depth_ros.__file__).parent / 'weights' / 'models'
     assert (folder / 'README.md').is_file()
     assert weights.load('random')

@@ -7,6 +7,7 @@ of the actions, what raises and when, how the command line and the parameter fil
 made, and which processes end when one has ended. Where the real packages can be imported,
 test_launch.py reads the files with them as well.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -72,8 +73,10 @@ class Process(NamedTuple):
     def remappings(self) -> dict[str, str]:
         """The topics that it is given, by the name that they have in its code."""
         return dict(
-            rule.partition(':')[2].split(':=') for rule in self.values_after('-r')
-            if not rule.startswith('__'))
+            rule.partition(':')[2].split(':=')
+            for rule in self.values_after('-r')
+            if not rule.startswith('__')
+        )
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -86,6 +89,7 @@ class Process(NamedTuple):
 
 
 # Substitutions
+
 
 class SubstitutionFailure(RuntimeError):  # noqa: N818 (launch's name)
     """A substitution that cannot be performed."""
@@ -101,7 +105,7 @@ class LaunchConfiguration(Recorded):
     NAMES = frozenset({'default'})
 
     def perform(self, context: LaunchContext) -> str:
-        name, = self.positional
+        (name,) = self.positional
         if name not in context.launch_configurations:
             raise SubstitutionFailure(f"launch configuration '{name}' does not exist")
         return context.launch_configurations[name]
@@ -151,6 +155,7 @@ def text(value: Any, context: LaunchContext) -> str:
 
 # Actions
 
+
 class LaunchDescription(Recorded):
     """The list of actions."""
 
@@ -165,7 +170,7 @@ class DeclareLaunchArgument(Recorded):
     NAMES = frozenset({'default_value', 'description', 'choices', 'condition'})
 
     def visit(self, context: LaunchContext) -> None:
-        name, = self.positional
+        (name,) = self.positional
         if name not in context.launch_configurations:
             if self.named.get('default_value') is None:
                 raise RuntimeError(f'Required launch argument "{name}" was not provided.')
@@ -221,17 +226,42 @@ class EmitEvent(Recorded):
 class Node(Recorded):
     """A process; the names are those of launch_ros.actions.Node and launch's ExecuteProcess."""
 
-    NAMES = frozenset({
-        'package', 'executable', 'name', 'namespace', 'exec_name', 'parameters', 'remappings',
-        'ros_arguments', 'arguments', 'prefix', 'output', 'output_format', 'emulate_tty',
-        'respawn', 'respawn_delay', 'sigterm_timeout', 'sigkill_timeout', 'additional_env', 'env',
-        'cwd', 'shell', 'on_exit', 'condition'})
+    NAMES = frozenset(
+        {
+            'package',
+            'executable',
+            'name',
+            'namespace',
+            'exec_name',
+            'parameters',
+            'remappings',
+            'ros_arguments',
+            'arguments',
+            'prefix',
+            'output',
+            'output_format',
+            'emulate_tty',
+            'respawn',
+            'respawn_delay',
+            'sigterm_timeout',
+            'sigkill_timeout',
+            'additional_env',
+            'env',
+            'cwd',
+            'shell',
+            'on_exit',
+            'condition',
+        }
+    )
 
     def visit(self, context: LaunchContext) -> None:
         """Start the process, with the command line that launch_ros makes."""
         named = self.named
-        command = [ExecutableInPackage(
-            package=named['package'], executable=named['executable']).perform(context)]
+        command = [
+            ExecutableInPackage(package=named['package'], executable=named['executable']).perform(
+                context
+            )
+        ]
         command += [text(word, context) for word in named.get('arguments', [])]
         command += ['--ros-args', *(text(word, context) for word in named['ros_arguments'])]
         command += ['-r', f'__node:={named["name"]}']
@@ -241,8 +271,9 @@ class Node(Recorded):
             command += ['-r', f'__ns:={namespace}']
         for part in named.get('parameters', []):
             if isinstance(part, Mapping):
-                section = '/**' if namespace is None else (
-                    f'{namespace.rstrip("/")}/{named["name"]}')
+                section = (
+                    '/**' if namespace is None else (f'{namespace.rstrip("/")}/{named["name"]}')
+                )
                 command += ['--params-file', _parameter_file(part, section, context)]
             elif Path(text(part, context)).is_file():  # launch_ros warns of others and goes on
                 command += ['--params-file', text(part, context)]
@@ -268,6 +299,7 @@ def _parameter_file(parameters: Mapping[str, Any], section: str, context: Launch
 
 
 # Events
+
 
 class OnProcessExit(Recorded):
     """What is done when a process has ended."""
@@ -306,8 +338,13 @@ def load_python_launch_file_as_module(path: str) -> ModuleType:
 _MODULES: dict[str, list] = {
     'launch': [LaunchContext, LaunchDescription],
     'launch.actions': [
-        DeclareLaunchArgument, EmitEvent, LogInfo, OpaqueFunction, RegisterEventHandler,
-        SetEnvironmentVariable],
+        DeclareLaunchArgument,
+        EmitEvent,
+        LogInfo,
+        OpaqueFunction,
+        RegisterEventHandler,
+        SetEnvironmentVariable,
+    ],
     'launch.event_handlers': [OnProcessExit],
     'launch.events': [matches_action],
     'launch.events.process': [ShutdownProcess],
@@ -340,7 +377,10 @@ class Launch:
     """
 
     def __init__(
-        self, actions: list[Recorded], folder: Path, installed: tuple[str, ...] = (),
+        self,
+        actions: list[Recorded],
+        folder: Path,
+        installed: tuple[str, ...] = (),
         **arguments: str,
     ) -> None:
         self._actions = actions
@@ -358,7 +398,7 @@ class Launch:
 
     def process(self, name: str) -> Process:
         """Return the process with the node of that name."""
-        process, = (each for each in self.processes if each.action.named['name'] == name)
+        (process,) = (each for each in self.processes if each.action.named['name'] == name)
         return process
 
     def ended_with(self, name: str, returncode: int) -> set[str]:
@@ -370,8 +410,11 @@ class Launch:
                 on_exit = handler.named['on_exit']
                 for action in on_exit(event, self.context) if callable(on_exit) else on_exit:
                     matcher = action.named['event'].named['process_matcher']
-                    ended |= {each.action.named['name'] for each in self.processes
-                              if matcher(each.action)}
+                    ended |= {
+                        each.action.named['name']
+                        for each in self.processes
+                        if matcher(each.action)
+                    }
         return ended
 
     def _visit(self, actions: list[Recorded]) -> None:

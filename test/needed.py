@@ -1,4 +1,5 @@
 """Tools that some tests need and some machines lack; conftest.py lists the skipped tests."""
+
 import os
 from typing import NoReturn
 

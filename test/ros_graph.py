@@ -1,4 +1,5 @@
 """A live ROS 2 graph for tests: a node of the test's own and real processes beside it."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -27,7 +28,8 @@ _worker = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))
 _workers = int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', '1'))
 _run = int(os.environ.get('PYTEST_XDIST_TESTRUNUID', f'{os.getpid():x}'), base=16)
 _domain_ids = itertools.cycle(
-    1 + (_run * 41 + place) % 60 for place in range(_worker, 60, _workers))
+    1 + (_run * 41 + place) % 60 for place in range(_worker, 60, _workers)
+)
 
 
 class Process:
@@ -44,9 +46,12 @@ class Process:
         self._log = log
         with log.open('wb') as output:
             self._popen = subprocess.Popen(
-                [sys.executable, '-m', module, *arguments], stdout=output,
-                stderr=subprocess.STDOUT, preexec_fn=_restore_sigint,
-                env={**os.environ, 'ROS_DOMAIN_ID': str(domain_id)})
+                [sys.executable, '-m', module, *arguments],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_restore_sigint,
+                env={**os.environ, 'ROS_DOMAIN_ID': str(domain_id)},
+            )
 
     @property
     def output(self) -> str:
@@ -147,7 +152,9 @@ class Graph:
         return found
 
     def wait(
-        self, condition: Callable[[], object], what: str,
+        self,
+        condition: Callable[[], object],
+        what: str,
         repeat: Callable[[], object] | None = None,
     ) -> object:
         """
@@ -189,8 +196,10 @@ class Graph:
             # changes nothing, whichever service it is.
             trials: list = []
             self.wait(
-                lambda: any(each.done() for each in trials), f'first answer of {service}',
-                repeat=lambda: trials.append(client.call_async(kind.Request())))
+                lambda: any(each.done() for each in trials),
+                f'first answer of {service}',
+                repeat=lambda: trials.append(client.call_async(kind.Request())),
+            )
         future = self._clients[service].call_async(request)
         self.wait(future.done, f'answer of {service}')
         return future.result()
@@ -209,4 +218,5 @@ def _restore_sigint() -> None:
 def ros_arguments(**parameters: object) -> list[str]:
     """Return ``--ros-args -p name:=value ...`` for a process."""
     return ['--ros-args'] + [
-        part for name, value in parameters.items() for part in ('-p', f'{name}:={value}')]
+        part for name, value in parameters.items() for part in ('-p', f'{name}:={value}')
+    ]

@@ -3,6 +3,7 @@ Add the packages of the running environment to another environment, after its ow
 
 ``python share_packages.py ENVIRONMENT [FOLDER ...]``; each folder adds its packages.
 """
+
 from pathlib import Path
 import sys
 import sysconfig

@@ -7,6 +7,7 @@ bad; subscribers come and go as well. ``make soak`` runs it; ``python test/soak.
 Reliable transport of the images, by ``qos_overrides``, makes the count exact from end to end:
 what was sent was received, and what was received was published or dropped under a cause.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -28,10 +29,9 @@ from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from ros_graph import Graph, PATIENCE_S, Process, ros_arguments
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
-import torch
+from tiny_network import write_tiny_weights
 
 from s2r_depth_ros import weights
-from s2r_depth_ros.network import Architecture, S2RDepthNet
 
 CAMERAS = ('a', 'b', 'c')
 ENCODINGS = {'rgb8': 3, 'bgra8': 4, 'mono8': 1, 'mono16': 2, 'yuv422': 2, 'bayer_rggb8': 1}
@@ -87,17 +87,26 @@ class Report:
 
     def __str__(self) -> str:
         drops: Counter = sum(self.dropped.values(), Counter())
-        return '\n'.join(f'{name:28}{value}' for name, value in (
-            ('frames sent', f'{self.sent.total()}, {self.bad} of them bad'),
-            ('frames received', self.received.total()),
-            ('depth images published', self.published.total()),
-            ('dropped', ', '.join(f'{n} {cause}' for cause, n in sorted(drops.items()))),
-            ('duration', f'{self.seconds:.0f} s'),
-            ('resident memory', f'{self.memory_first / 2**20:.1f} MiB, then '
-             f'{self.memory_last / 2**20:.1f} MiB ({self.growth:+.2%})'),
-            ('open files, threads', f'{self.files[0]}, {self.threads[0]}, then '
-             f'{self.files[1]}, {self.threads[1]}'),
-            ('faults', '; '.join(self.faults()) or 'none')))
+        return '\n'.join(
+            f'{name:28}{value}'
+            for name, value in (
+                ('frames sent', f'{self.sent.total()}, {self.bad} of them bad'),
+                ('frames received', self.received.total()),
+                ('depth images published', self.published.total()),
+                ('dropped', ', '.join(f'{n} {cause}' for cause, n in sorted(drops.items()))),
+                ('duration', f'{self.seconds:.0f} s'),
+                (
+                    'resident memory',
+                    f'{self.memory_first / 2**20:.1f} MiB, then '
+                    f'{self.memory_last / 2**20:.1f} MiB ({self.growth:+.2%})',
+                ),
+                (
+                    'open files, threads',
+                    f'{self.files[0]}, {self.threads[0]}, then {self.files[1]}, {self.threads[1]}',
+                ),
+                ('faults', '; '.join(self.faults()) or 'none'),
+            )
+        )
 
 
 class Soak:
@@ -118,16 +127,26 @@ class Soak:
         """Let some cameras appear, publish so many frames in all, and let them vanish."""
         node, choose = self.graph.node, self._random.choice
         cameras = self._random.sample(CAMERAS, self._random.randint(1, len(CAMERAS)))
-        kinds = {'image': Image, 'points': PointCloud2, 'camera_info': CameraInfo,
-                 'image_color': Image, 'structure': Image}
+        kinds = {
+            'image': Image,
+            'points': PointCloud2,
+            'camera_info': CameraInfo,
+            'image_color': Image,
+            'structure': Image,
+        }
         listeners = [
             node.create_subscription(kinds[output], f'{camera}/depth/{output}', _ignore, 1)
             for camera in cameras
-            for output in self._random.sample(sorted(kinds), self._random.randint(0, 3))]
-        images = {camera: node.create_publisher(Image, f'{camera}/image', QoSProfile(depth=QUEUE))
-                  for camera in cameras}
-        infos = {camera: node.create_publisher(CameraInfo, f'{camera}/camera_info', 10)
-                 for camera in cameras}
+            for output in self._random.sample(sorted(kinds), self._random.randint(0, 3))
+        ]
+        images = {
+            camera: node.create_publisher(Image, f'{camera}/image', QoSProfile(depth=QUEUE))
+            for camera in cameras
+        }
+        infos = {
+            camera: node.create_publisher(CameraInfo, f'{camera}/camera_info', 10)
+            for camera in cameras
+        }
         for publisher in (*images.values(), *infos.values()):
             self.graph.wait(publisher.get_subscription_count, 'the node')
         looks = {camera: (choose(sorted(ENCODINGS)), choose(SIZES_PX)) for camera in cameras}
@@ -161,11 +180,18 @@ class Soak:
 
         :param waiting: so many of each camera may still wait.
         """
+
         def is_counted() -> bool:
             return all(
-                sum(int(value) for key, value in self._counts.get(camera, {}).items()
-                    if key == 'published' or key.startswith('dropped '))
-                >= self.report.sent[camera] - waiting for camera in CAMERAS)
+                sum(
+                    int(value)
+                    for key, value in self._counts.get(camera, {}).items()
+                    if key == 'published' or key.startswith('dropped ')
+                )
+                >= self.report.sent[camera] - waiting
+                for camera in CAMERAS
+            )
+
         self.graph.wait(is_counted, 'count of all frames')
 
     def sample_memory(self) -> None:
@@ -192,9 +218,13 @@ class Soak:
             counts = self._counts[camera]
             report.received[camera] = int(counts['received'])
             report.published[camera] = int(counts['published'])
-            report.dropped[camera] = Counter({
-                key.removeprefix('dropped '): int(value)
-                for key, value in counts.items() if key.startswith('dropped ')})
+            report.dropped[camera] = Counter(
+                {
+                    key.removeprefix('dropped '): int(value)
+                    for key, value in counts.items()
+                    if key.startswith('dropped ')
+                }
+            )
         return report
 
     def _frame(self, encoding: str, size_px: tuple[int, int]) -> tuple[CameraInfo, Image]:
@@ -204,15 +234,24 @@ class Soak:
         image = Image(width=width, height=height, encoding=encoding, step=step)
         image.data = array('B', self._random.randbytes(step * height))
         info = CameraInfo(
-            width=width, height=height, distortion_model='plumb_bob',
-            k=[90.0, 0.0, width / 2, 0.0, 90.0, height / 2, 0.0, 0.0, 1.0])
+            width=width,
+            height=height,
+            distortion_model='plumb_bob',
+            k=[90.0, 0.0, width / 2, 0.0, 90.0, height / 2, 0.0, 0.0, 1.0],
+        )
         for message in (image, info):
             message.header.stamp.sec, message.header.stamp.nanosec = divmod(self._stamp_ns, 10**9)
         if self._random.random() < BAD_SHARE:
             self.report.bad += 1
-            change, value = self._random.choice([
-                ('step', 1), ('encoding', 'none'), ('width', 0), ('height', 2**32 - 1),
-                ('data', array('B', bytes(7)))])
+            change, value = self._random.choice(
+                [
+                    ('step', 1),
+                    ('encoding', 'none'),
+                    ('width', 0),
+                    ('height', 2**32 - 1),
+                    ('data', array('B', bytes(7))),
+                ]
+            )
             setattr(image, change, value)
         return info, image
 
@@ -226,7 +265,10 @@ def _ignore(message: object) -> None:
 
 
 def soak(
-    frames: int, rate_hz: float, folder: Path, seed: int = 1,
+    frames: int,
+    rate_hz: float,
+    folder: Path,
+    seed: int = 1,
     frames_of_a_scene: int = FRAMES_OF_A_SCENE,
 ) -> Report:
     """
@@ -238,19 +280,28 @@ def soak(
     :param seed: of everything that is random.
     :param frames_of_a_scene: after which cameras and viewers change.
     """
-    torch.manual_seed(seed)
-    network = S2RDepthNet(Architecture(width=1 / 32, channel_multiple=2, light_decoders=True))
-    weights.save(folder / 'tiny.safetensors', network, weights.WeightsInfo(80.0, 90.0, 96, 96))
+    write_tiny_weights(folder, seed, weights.WeightsInfo(80.0, 90.0, 96, 96))
     reliable = [
-        part for camera in CAMERAS for policy, value in (('reliability', 'reliable'),
-                                                         ('depth', QUEUE))
-        for part in ('-p', f'qos_overrides./{camera}/image.subscription.{policy}:={value}')]
+        part
+        for camera in CAMERAS
+        for policy, value in (('reliability', 'reliable'), ('depth', QUEUE))
+        for part in ('-p', f'qos_overrides./{camera}/image.subscription.{policy}:={value}')
+    ]
     with Graph(folder) as graph:
-        process = graph.start('s2r_depth_ros.depth_node', *ros_arguments(
-            weights=folder / 'tiny.safetensors', device='cpu', threads=1,
-            # PyTorch keeps prepared kernels for each size of the network's input: let it be one.
-            network_height=96, network_width=96,
-            cameras=f'[{", ".join(CAMERAS)}]', stale_after=3600.0), *reliable)
+        process = graph.start(
+            's2r_depth_ros.node.depth_node',
+            *ros_arguments(
+                weights=folder / 'tiny.safetensors',
+                device='cpu',
+                threads=1,
+                # PyTorch keeps prepared kernels for each size of the network's input: it is one.
+                network_height=96,
+                network_width=96,
+                cameras=f'[{", ".join(CAMERAS)}]',
+                stale_after=3600.0,
+            ),
+            *reliable,
+        )
         run = Soak(graph, process, seed)
         begun_s = time.monotonic()
         after_warm_up = None
@@ -273,12 +324,16 @@ def main() -> int:
     parser.add_argument('--rate', type=float, default=400.0, help='frames a second')
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument(
-        '--scene', type=int, default=FRAMES_OF_A_SCENE,
-        help='frames after which cameras and viewers change')
+        '--scene',
+        type=int,
+        default=FRAMES_OF_A_SCENE,
+        help='frames after which cameras and viewers change',
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         report = soak(
-            arguments.frames, arguments.rate, Path(folder), arguments.seed, arguments.scene)
+            arguments.frames, arguments.rate, Path(folder), arguments.seed, arguments.scene
+        )
     print(report)
     return bool(report.faults())
 

@@ -1,4 +1,5 @@
 """Bags as recorders, converters and people leave them: all is read, or the loss is reported."""
+
 from array import array
 from collections import Counter
 from functools import cache
@@ -12,10 +13,10 @@ import pytest
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
 import zstandard
 
-from s2r_depth_ros.bag_paths import is_bag
-from s2r_depth_ros.bags import Bag, BagError
 from s2r_depth_ros.cli import main
-from s2r_depth_ros.message_types import CameraInfo, Image, serialize_message
+from s2r_depth_ros.ros.message_types import CameraInfo, Image, serialize_message
+from s2r_depth_ros.sources.bags.bag import Bag, BagError
+from s2r_depth_ros.sources.bags.paths import is_bag
 
 IMAGE, INFO, TEXT = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CameraInfo', 'std_msgs/msg/String'
 TOPICS = (Topic('/cam/camera_info', INFO), Topic('/cam/image_raw', IMAGE))
@@ -41,8 +42,10 @@ def recorded(count=4):
         info.k = np.array([60.0, 0, 47.5, 0, 60, 31.5, 0, 0, 1])
         info.r = np.eye(3).reshape(-1)
         info.p = np.array([60.0, 0, 47.5, 0, 0, 60, 31.5, 0, 0, 0, 1, 0])
-        messages += [(0, time_ns, serialize_message(info)),
-                     (1, time_ns + 1000, serialize_message(image))]
+        messages += [
+            (0, time_ns, serialize_message(info)),
+            (1, time_ns + 1000, serialize_message(image)),
+        ]
     return tuple(messages)
 
 
@@ -51,8 +54,9 @@ def write_bag(path, messages, storage=StoragePlugin.SQLITE3, mode=CompressionMod
     writer = Writer(path, version=9, storage_plugin=storage)
     writer.set_compression(mode, CompressionFormat.ZSTD)
     with writer:
-        connections = [writer.add_connection(each.name, each.schema, typestore=STORE)
-                       for each in TOPICS]
+        connections = [
+            writer.add_connection(each.name, each.schema, typestore=STORE) for each in TOPICS
+        ]
         for index, time_ns, data in messages:
             writer.write(connections[index], time_ns, data)
     return path
@@ -63,8 +67,9 @@ def read(path):
     skipped = []
     with Bag(path, skipped.append) as bag:
         images = list(bag.images())
-        messages = [(each.connection.topic, each.received_ns, each.data)
-                    for each in bag.messages()]
+        messages = [
+            (each.connection.topic, each.received_ns, each.data) for each in bag.messages()
+        ]
         assert not skipped
         assert all(image.info is not None for image in images)
         return messages, len(images), ' / '.join(bag.losses), ' / '.join(bag.notes)
@@ -80,12 +85,22 @@ def assert_whole(path, messages):
     assert (images, losses) == (len(messages) // 2, '')
 
 
-@pytest.mark.parametrize('form', [
-    {}, {'has_message_index': False}, {'has_statistics': False}, {'repeats_channels': False},
-    {'has_message_index': False, 'has_statistics': False, 'repeats_channels': False},
-    {'in_chunks_of': 0}, {'in_chunks_of': 0, 'has_statistics': False, 'repeats_channels': False},
-    {'compression': 'lz4'}, {'compression': 'zstd', 'repeats_channels': False},
-    {'in_chunks_of': 1, 'has_message_index': False}], ids=str)
+@pytest.mark.parametrize(
+    'form',
+    [
+        {},
+        {'has_message_index': False},
+        {'has_statistics': False},
+        {'repeats_channels': False},
+        {'has_message_index': False, 'has_statistics': False, 'repeats_channels': False},
+        {'in_chunks_of': 0},
+        {'in_chunks_of': 0, 'has_statistics': False, 'repeats_channels': False},
+        {'compression': 'lz4'},
+        {'compression': 'zstd', 'repeats_channels': False},
+        {'in_chunks_of': 1, 'has_message_index': False},
+    ],
+    ids=str,
+)
 def test_an_mcap_file_is_read_whatever_its_index_and_summary_leave_out(form, tmp_path):
     assert_whole(write_mcap(tmp_path / 'a.mcap', TOPICS, recorded(), **form), recorded())
 
@@ -95,16 +110,17 @@ def test_messages_out_of_order_come_by_their_time_and_ties_as_they_lie(in_chunks
     messages = recorded()
     mixed = [messages[index] for index in (5, 0, 7, 2, 1, 6, 3, 4)]
     assert_whole(
-        write_mcap(tmp_path / 'a.mcap', TOPICS, mixed, in_chunks_of=in_chunks_of), messages)
+        write_mcap(tmp_path / 'a.mcap', TOPICS, mixed, in_chunks_of=in_chunks_of), messages
+    )
     tied = [(index, START_NS, data) for index, _, data in messages]
-    assert_whole(
-        write_mcap(tmp_path / 't.mcap', TOPICS, tied, in_chunks_of=in_chunks_of), tied)
+    assert_whole(write_mcap(tmp_path / 't.mcap', TOPICS, tied, in_chunks_of=in_chunks_of), tied)
 
 
 @pytest.mark.parametrize('in_chunks_of', [0, 2])
 def test_an_mcap_file_that_was_not_closed_is_read_and_said(in_chunks_of, tmp_path):
     path = write_mcap(
-        tmp_path / 'a.mcap', TOPICS, recorded(), in_chunks_of=in_chunks_of, is_closed=False)
+        tmp_path / 'a.mcap', TOPICS, recorded(), in_chunks_of=in_chunks_of, is_closed=False
+    )
     messages, images, losses, _ = read(path)
     assert messages == expected(recorded())
     assert images == 4
@@ -114,10 +130,11 @@ def test_an_mcap_file_that_was_not_closed_is_read_and_said(in_chunks_of, tmp_pat
 @pytest.mark.parametrize('compression', ['', 'zstd', 'lz4'])
 @pytest.mark.parametrize('tail', [b'', bytes(10_000)])
 def test_an_mcap_file_cut_off_inside_a_chunk_gives_what_comes_before(compression, tail, tmp_path):
-    path = write_mcap(tmp_path / 'a.mcap', TOPICS, recorded(), compression=compression,
-                      is_closed=False)
+    path = write_mcap(
+        tmp_path / 'a.mcap', TOPICS, recorded(), compression=compression, is_closed=False
+    )
     data = path.read_bytes()
-    path.write_bytes(data[:int(len(data) * 0.7)] + tail)
+    path.write_bytes(data[: int(len(data) * 0.7)] + tail)
     messages, images, losses, _ = read(path)
     assert messages[:4] == expected(recorded())[:4]
     assert images >= 2
@@ -130,11 +147,12 @@ def test_a_damaged_chunk_is_left_out_and_the_rest_is_read(tmp_path):
     path = write_mcap(tmp_path / 'a.mcap', TOPICS, recorded(6), in_chunks_of=2)
     data = bytearray(path.read_bytes())
     third = data.index(recorded(6)[5][2]) + 500
-    data[third:third + 100] = bytes(100)
+    data[third : third + 100] = bytes(100)
     path.write_bytes(data)
     messages, images, losses, _ = read(path)
-    assert messages == [each for index, each in enumerate(expected(recorded(6)))
-                        if index // 2 != 2]
+    assert messages == [
+        each for index, each in enumerate(expected(recorded(6))) if index // 2 != 2
+    ]
     assert images == 5
     assert 'has a damaged chunk at byte' in losses
     assert 'its checksum is wrong' in losses
@@ -142,14 +160,21 @@ def test_a_damaged_chunk_is_left_out_and_the_rest_is_read(tmp_path):
 
 
 def test_two_channels_of_one_topic_are_one(tmp_path):
-    messages = [(index + 2 * (number > 3), time_ns, data)
-                for number, (index, time_ns, data) in enumerate(recorded())]
-    for again in (TOPICS, tuple(
-            Topic(each.name, each.schema.replace('/msg/', '/')) for each in TOPICS)):
+    messages = [
+        (index + 2 * (number > 3), time_ns, data)
+        for number, (index, time_ns, data) in enumerate(recorded())
+    ]
+    for again in (
+        TOPICS,
+        tuple(Topic(each.name, each.schema.replace('/msg/', '/')) for each in TOPICS),
+    ):
         for each in again:
-            each.definition = STORE.generate_msgdef(
-                each.schema.replace('/msg/', '/').replace('/', '/msg/'), ros_version=2
-            )[0].encode() + b'\n# a comment\n'
+            each.definition = (
+                STORE.generate_msgdef(
+                    each.schema.replace('/msg/', '/').replace('/', '/msg/'), ros_version=2
+                )[0].encode()
+                + b'\n# a comment\n'
+            )
         path = write_mcap(tmp_path / 'a.mcap', (*TOPICS, *again), messages)
         assert read(path)[:3] == (expected(recorded()), 4, '')
         with Bag(path, print) as bag:
@@ -159,29 +184,41 @@ def test_two_channels_of_one_topic_are_one(tmp_path):
 def test_two_types_and_two_definitions_of_one_topic_are_said(tmp_path):
     text = STORE.types[TEXT](data='hello')
     message = (2, START_NS + 5, bytes(STORE.serialize_cdr(text, TEXT)))
-    path = write_mcap(tmp_path / 'a.mcap', (*TOPICS, Topic('/cam/image_raw', TEXT)),
-                      [*recorded(), message])
+    path = write_mcap(
+        tmp_path / 'a.mcap', (*TOPICS, Topic('/cam/image_raw', TEXT)), [*recorded(), message]
+    )
     messages, images, losses, notes = read(path)
     assert (len(messages), images, losses) == (9, 4, '')
     assert f'has several types, {IMAGE}, {TEXT}' in notes
-    path = write_mcap(tmp_path / 'b.mcap', (
-        *TOPICS, Topic('/cam/image_raw', IMAGE, definition=b'uint8 kind')), recorded())
+    path = write_mcap(
+        tmp_path / 'b.mcap',
+        (*TOPICS, Topic('/cam/image_raw', IMAGE, definition=b'uint8 kind')),
+        recorded(),
+    )
     assert '/cam/image_raw has sensor_msgs/msg/Image with different definitions' in read(path)[2]
 
 
-@pytest.mark.parametrize(('encoding', 'schema_encoding'), [
-    ('json', 'jsonschema'), ('protobuf', 'protobuf'), ('ros1', 'ros1msg'), ('', '')])
+@pytest.mark.parametrize(
+    ('encoding', 'schema_encoding'),
+    [('json', 'jsonschema'), ('protobuf', 'protobuf'), ('ros1', 'ros1msg'), ('', '')],
+)
 def test_a_topic_that_is_not_of_ros_2_is_said_and_the_camera_is_read(
-        encoding, schema_encoding, tmp_path, capsys):
+    encoding, schema_encoding, tmp_path, capsys
+):
     other = Topic('/log', 'foxglove.RawImage', schema_encoding, b'\xff\0', encoding)
     message = (2, START_NS + 5, b'{}')
     path = write_mcap(tmp_path / 'a.mcap', (*TOPICS, other), [*recorded(), message])
     assert_whole(path, recorded())
     assert main(['bag', str(path), str(tmp_path / 'out'), *QUICK]) == 1
-    assert (f'/log (foxglove.RawImage, 1 messages) is in {encoding or "no encoding"}, and a ROS 2 '
-            'bag holds cdr: not copied') in capsys.readouterr().err
+    assert (
+        f'/log (foxglove.RawImage, 1 messages) is in {encoding or "no encoding"}, and a ROS 2 '
+        'bag holds cdr: not copied'
+    ) in capsys.readouterr().err
     assert count(tmp_path / 'out') == {
-        '/cam/image_raw': 4, '/cam/camera_info': 4, '/cam/depth/image': 4}
+        '/cam/image_raw': 4,
+        '/cam/camera_info': 4,
+        '/cam/depth/image': 4,
+    }
     path = write_mcap(tmp_path / 'only.mcap', (other,), [(0, *message[1:])])
     with pytest.raises(BagError, match='images in forms that cannot be read, on /log'):
         Bag(path, print)
@@ -196,40 +233,55 @@ def count(path):
 def test_another_qos_in_the_metadata_loses_nothing_and_is_copied(storage, tmp_path):
     bag = write_bag(tmp_path / 'in', recorded(), storage)
     metadata = bag / 'metadata.yaml'
-    profile = ('[{history: keep_last, depth: 1, reliability: reliable, durability: '
-               'transient_local, deadline: {sec: 2147483647, nsec: 4294967295}, lifespan: {sec: '
-               '9223372036, nsec: 854775807}, liveliness: automatic, liveliness_lease_duration: '
-               '{sec: 0, nsec: 0}, avoid_ros_namespace_conventions: false}]')
-    metadata.write_text(metadata.read_text().replace(
-        'offered_qos_profiles: []', f'offered_qos_profiles: {profile}', 1))
+    profile = (
+        '[{history: keep_last, depth: 1, reliability: reliable, durability: '
+        'transient_local, deadline: {sec: 2147483647, nsec: 4294967295}, lifespan: {sec: '
+        '9223372036, nsec: 854775807}, liveliness: automatic, liveliness_lease_duration: '
+        '{sec: 0, nsec: 0}, avoid_ros_namespace_conventions: false}]'
+    )
+    metadata.write_text(
+        metadata.read_text().replace(
+            'offered_qos_profiles: []', f'offered_qos_profiles: {profile}', 1
+        )
+    )
     assert 'transient_local' in metadata.read_text()
     assert_whole(bag, recorded())
     assert main(['bag', str(bag), str(tmp_path / 'out'), *QUICK]) == 0
     assert count(tmp_path / 'out')['/cam/camera_info'] == 4
     with Reader(tmp_path / 'out') as reader:
-        durability = {profile.durability.name for each in reader.connections
-                      for profile in each.ext.offered_qos_profiles if 'depth' not in each.topic}
+        durability = {
+            profile.durability.name
+            for each in reader.connections
+            for profile in each.ext.offered_qos_profiles
+            if 'depth' not in each.topic
+        }
     assert durability == {'TRANSIENT_LOCAL'}
 
 
 @pytest.mark.parametrize('storage', StoragePlugin)
 def test_times_before_0_are_read_and_copied_to_both_storages(storage, tmp_path):
     # A clock that was never set; MCAP has the signed times of ROS as if they were not signed.
-    messages = [(index, time_ns - START_NS - 150_000_000, data)
-                for index, time_ns, data in recorded()]
+    messages = [
+        (index, time_ns - START_NS - 150_000_000, data) for index, time_ns, data in recorded()
+    ]
     if storage == StoragePlugin.SQLITE3:
         bag = write_bag(tmp_path / 'bag', messages)
     else:
-        bag = write_mcap(tmp_path / 'bag.mcap', TOPICS, [
-            (index, time_ns % 2**64, data) for index, time_ns, data in messages])
+        bag = write_mcap(
+            tmp_path / 'bag.mcap',
+            TOPICS,
+            [(index, time_ns % 2**64, data) for index, time_ns, data in messages],
+        )
     assert_whole(bag, messages)
     for name in ('sqlite3', 'mcap'):
         out = tmp_path / name
         assert main(['bag', str(bag), str(out), *QUICK, '--storage', name]) == 0
         with Bag(out, pytest.fail) as copied:
-            assert [(each.connection.topic, each.received_ns, each.data)
-                    for each in copied.messages()
-                    if 'depth' not in each.connection.topic] == expected(messages)
+            assert [
+                (each.connection.topic, each.received_ns, each.data)
+                for each in copied.messages()
+                if 'depth' not in each.connection.topic
+            ] == expected(messages)
 
 
 def test_a_camera_whose_encoding_cannot_be_read_is_said(tmp_path, capsys):
@@ -241,12 +293,13 @@ def test_a_camera_whose_encoding_cannot_be_read_is_said(tmp_path, capsys):
         others.append((index, START_NS + 10**9, serialize_message(image)))
     bag = write_mcap(tmp_path / 'a.mcap', topics, [*recorded(), *others])
     assert main(['bag', str(bag), str(tmp_path / 'out'), *QUICK]) == 1
-    fault, = (line for line in capsys.readouterr().err.splitlines() if 'left out' in line)
+    (fault,) = (line for line in capsys.readouterr().err.splitlines() if 'left out' in line)
     assert 'a camera on /right/image_raw that is left out' in fault
     assert "'bayer_rggb16' cannot be read" in fault
     # Somebody who names a camera knows that there are others.
-    assert main(['bag', str(bag), str(tmp_path / 'left'), *QUICK, '--image',
-                 '/cam/image_raw']) == 0
+    assert (
+        main(['bag', str(bag), str(tmp_path / 'left'), *QUICK, '--image', '/cam/image_raw']) == 0
+    )
     bag = write_mcap(tmp_path / 'b.mcap', topics, others)
     assert main(['bag', str(bag), str(tmp_path / 'none'), *QUICK]) == 1
     assert "'bayer_rggb16' cannot be read" in capsys.readouterr().err
@@ -257,8 +310,11 @@ def test_what_the_metadata_promises_and_the_files_lack_is_counted(tmp_path, caps
     metadata = bag / 'metadata.yaml'
     metadata.write_text(metadata.read_text().replace('message_count: 4', 'message_count: 9'))
     for verb in ('bag', 'depth'):
-        words = [str(tmp_path / verb), *QUICK] if verb == 'bag' else [
-            '--out', str(tmp_path / verb), *QUICK[:4]]
+        words = (
+            [str(tmp_path / verb), *QUICK]
+            if verb == 'bag'
+            else ['--out', str(tmp_path / verb), *QUICK[:4]]
+        )
         assert main([verb, str(bag), *words]) == 1
         said = capsys.readouterr().err
         assert '5 of 9 messages on /cam/image_raw' in said
@@ -277,7 +333,8 @@ def kill_recorder(folder, messages, *, journal):
         database.execute('PRAGMA wal_autocheckpoint = 0')
         database.executemany(
             'INSERT INTO messages (topic_id, timestamp, data) VALUES (?, ?, ?)',
-            [(index + 1, *rest) for index, *rest in messages[4:]])
+            [(index + 1, *rest) for index, *rest in messages[4:]],
+        )
     else:  # a transaction that was half written must not count
         database.execute('PRAGMA cache_size = 2')
         database.execute('BEGIN')
@@ -303,10 +360,10 @@ def test_a_journal_beside_a_database_is_replayed_on_a_copy(journal, tmp_path):
 def test_a_write_ahead_log_that_was_cut_off_gives_what_comes_before_and_is_said(tmp_path):
     killed = kill_recorder(tmp_path, recorded(), journal='wal')
     log = killed / 'a.db3-wal'
-    log.write_bytes(log.read_bytes()[:log.stat().st_size * 2 // 3])
+    log.write_bytes(log.read_bytes()[: log.stat().st_size * 2 // 3])
     got, _, losses, _ = read(killed)
     assert 4 <= len(got) < 8
-    assert got == expected(recorded()[:len(got)])
+    assert got == expected(recorded()[: len(got)])
     assert 'a.db3 has a write-ahead log that ends inside a page' in losses
 
 
@@ -317,7 +374,7 @@ def test_a_camera_info_whose_bytes_are_damaged_is_said(tmp_path):
     skipped = []
     with Bag(write_bag(tmp_path / 'bag', messages), skipped.append) as bag:
         assert len(list(bag.images())) == 4
-    fault, = skipped
+    (fault,) = skipped
     assert '/cam/camera_info, message 1: its bytes are damaged' in fault
 
 
@@ -351,7 +408,11 @@ def test_any_character_in_the_path_of_a_bag(name, tmp_path, capsys):
         assert main(['bag', str(bag), str(out), *QUICK]) == 1
         assert 'give another OUT, or --storage mcap' in capsys.readouterr().err
         assert {path.name for path in tmp_path.rglob('*')} == {
-            name, 'in', 'in.db3', 'metadata.yaml'}
+            name,
+            'in',
+            'in.db3',
+            'metadata.yaml',
+        }
     assert main(['bag', str(bag), str(out), '--storage', 'mcap', *QUICK]) == 0
     assert count(out)['/cam/depth/image'] == 4
 
@@ -360,7 +421,7 @@ def test_any_character_in_the_path_of_a_bag(name, tmp_path, capsys):
 @pytest.mark.parametrize('mode', [CompressionMode.FILE, CompressionMode.MESSAGE])
 def test_a_compressed_bag_is_read_from_its_folder_and_from_its_file(storage, mode, tmp_path):
     bag = write_bag(tmp_path / 'in', recorded(), storage, mode)
-    file, = (path for path in bag.iterdir() if path.suffix != '.yaml')
+    (file,) = (path for path in bag.iterdir() if path.suffix != '.yaml')
     renamed = shutil.copy(file, tmp_path / f'{file.stem}.zst')
     for path in (bag, file, renamed):
         assert is_bag(path)
@@ -405,8 +466,7 @@ def test_a_part_of_a_split_bag_that_is_missing_is_said(tmp_path):
     write_bag(tmp_path / 'whole', recorded(), StoragePlugin.MCAP)
     metadata = (tmp_path / 'whole/metadata.yaml').read_text()
     for listed in ('[a_0.mcap, a_1.mcap]', '[in/a_0.mcap, in/a_1.mcap]'):
-        (bag / 'metadata.yaml').write_text(metadata.replace(
-            '\n  - whole.mcap', f' {listed}', 1))
+        (bag / 'metadata.yaml').write_text(metadata.replace('\n  - whole.mcap', f' {listed}', 1))
         assert_whole(bag, recorded())
     (bag / 'a_1.mcap').unlink()
     messages, images, losses, _ = read(bag)
@@ -458,8 +518,9 @@ def test_a_topic_without_messages_is_copied(tmp_path):
 @pytest.mark.parametrize('in_chunks_of', [0, 1, 10])
 def test_memory_holds_a_few_chunks_not_the_file(in_chunks_of, tmp_path):
     shuffled = [(1, START_NS + index * 7919 % 1000, bytes(50_000)) for index in range(1000)]
-    path = write_mcap(tmp_path / 'a.mcap', TOPICS, shuffled, in_chunks_of=in_chunks_of,
-                      is_closed=False)
+    path = write_mcap(
+        tmp_path / 'a.mcap', TOPICS, shuffled, in_chunks_of=in_chunks_of, is_closed=False
+    )
     del shuffled
     tracemalloc.start()
     with Bag(path, print, ['/cam/image_raw']) as bag:

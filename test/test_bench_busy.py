@@ -1,4 +1,5 @@
-"""`s2r bench busy` and `targets`: two builds in turn, and busy processes that always end."""
+"""The benchmarks `busy` and `targets`: two builds in turn, and busy processes that always end."""
+
 import json
 from pathlib import Path
 import subprocess
@@ -9,16 +10,18 @@ import pytest
 from test_bench import bench, SMALL
 from test_node_process import is_running
 
+from benchmarks import builds, busy, install, targets
+from benchmarks.live import live_node
+from benchmarks.timing import Measurement
 from s2r_depth_ros.cli import ToolError
-from s2r_depth_ros.cli.bench import builds, busy, install, targets
-from s2r_depth_ros.cli.bench.live import live_node
-from s2r_depth_ros.cli.bench.timing import Row
-from s2r_depth_ros.outputs import DEPTH
+from s2r_depth_ros.ros.outputs import DEPTH
 
+CHECKOUT = Path(__file__).parents[1]
 PATIENCE_S = 60
 HOLD_BUSY = """
-import os, time
-from s2r_depth_ros.cli.bench.builds import busy_processes
+import os, sys, time
+sys.path.append(sys.argv[1])
+from benchmarks.builds import busy_processes
 with busy_processes(2):
     with open(f'/proc/self/task/{os.getpid()}/children') as children:
         print(children.read(), flush=True)
@@ -31,17 +34,28 @@ def test_two_builds_are_measured_in_turn_beside_busy_processes(tmp_path, monkeyp
     monkeypatch.setattr(busy, 'LOADS', (0, 1))
     monkeypatch.setattr(busy, 'NETWORK_SIZES_PX', ((96, 96), (96, 160)))
     out = tmp_path / 'busy.json'
-    assert bench('busy', *SMALL, '--rate', '20', '--json', str(out), '--against',
-                 sys.executable) == 0, capfd.readouterr().err
+    assert (
+        bench('busy', *SMALL, '--rate', '20', '--json', str(out), '--against', sys.executable) == 0
+    ), capfd.readouterr().err
     rows = {(row['section'], row['name']): row for row in json.loads(out.read_text())['rows']}
     expected = {
-        (busy.PROCESS, 'start to first depth'), (busy.PROCESS, 'memory after the first depth'),
-        *((busy.network_section(load), size) for load in (0, 1) for size in (
-            '96 x 96', '160 x 96')),
-        *((busy.node_section(load), busy.age_name(f'depth/{output}')) for load in (0, 1)
-          for output in ('image', 'points')),
-        *((busy.NODE, name) for name in (
-            busy.CONFIGURED, busy.FIRST_DEPTH, busy.MEMORY, busy.END))}
+        (busy.PROCESS, 'start to first depth'),
+        (busy.PROCESS, 'memory after the first depth'),
+        *(
+            (busy.network_section(load), size)
+            for load in (0, 1)
+            for size in ('96 x 96', '160 x 96')
+        ),
+        *(
+            (busy.node_section(load), busy.age_name(f'depth/{output}'))
+            for load in (0, 1)
+            for output in ('image', 'points')
+        ),
+        *(
+            (busy.NODE, name)
+            for name in (busy.CONFIGURED, busy.FIRST_DEPTH, busy.MEMORY, busy.END)
+        ),
+    }
     assert set(rows) == expected
     assert all(row['values']['ratio'] > 0 for row in rows.values())
     assert rows[busy.NODE, busy.MEMORY]['values']['MB'] > 20
@@ -63,7 +77,8 @@ def test_the_node_is_that_of_the_build_whatever_folder_this_is(tmp_path, monkeyp
 
 def test_busy_processes_end_with_a_benchmark_that_was_killed():
     benchmark = subprocess.Popen(
-        [sys.executable, '-c', HOLD_BUSY], stdout=subprocess.PIPE, text=True)
+        [sys.executable, '-c', HOLD_BUSY, str(CHECKOUT)], stdout=subprocess.PIPE, text=True
+    )
     pids = [int(pid) for pid in benchmark.stdout.readline().split()]
     assert len(pids) == 2
     assert all(is_running(pid) for pid in pids)
@@ -80,12 +95,19 @@ def test_another_build_gets_its_own_libraries(monkeypatch):
     this = builds.Build.of()
     assert (this.prefix, this.package.name) == (Path(sys.prefix), 's2r_depth_ros')
     other = builds.Build('other/.venv/bin/python', Path('other/.venv'), Path('other/package'))
-    ours = {'_ROS_WHEELS_BOOTSTRAP_COMPLETE': '1', 'LD_LIBRARY_PATH': 'ours', 'HOME': 'home',
-            'AMENT_PREFIX_PATH': 'ours', 'OMP_WAIT_POLICY': 'PASSIVE'}
+    ours = {
+        '_ROS_WHEELS_BOOTSTRAP_COMPLETE': '1',
+        'LD_LIBRARY_PATH': 'ours',
+        'HOME': 'home',
+        'AMENT_PREFIX_PATH': 'ours',
+        'OMP_WAIT_POLICY': 'PASSIVE',
+    }
     assert other.environment(ours) == {'HOME': 'home', 'AMENT_PREFIX_PATH': 'other/.venv'}
     # A sourced ROS says where its libraries are, for every Python.
     assert this.environment({'LD_LIBRARY_PATH': 'ros', 'AMENT_PREFIX_PATH': 'ros'}) == {
-        'LD_LIBRARY_PATH': 'ros', 'AMENT_PREFIX_PATH': 'ros'}
+        'LD_LIBRARY_PATH': 'ros',
+        'AMENT_PREFIX_PATH': 'ros',
+    }
 
 
 def test_a_python_without_the_package_is_told_in_one_sentence(tmp_path):
@@ -102,11 +124,15 @@ def test_targets_need_another_build(capsys):
 
 
 def test_a_target_is_met_at_its_ratio_and_missed_above():
-    rows = [Row(target.section, target.name, values={'ratio': target.at_most})
-            for target in targets.TARGETS]
+    rows = [
+        Measurement(target.section, target.name, values={'ratio': target.at_most})
+        for target in targets.TARGETS
+    ]
     assert {row.values['is'] for row in targets.target_rows(rows)} == {'met'}
-    rows = [Row(row.section, row.name, values={'ratio': row.values['ratio'] * 1.01})
-            for row in rows]
+    rows = [
+        Measurement(row.section, row.name, values={'ratio': row.values['ratio'] * 1.01})
+        for row in rows
+    ]
     assert {row.values['is'] for row in targets.target_rows(rows)} == {'missed'}
 
 

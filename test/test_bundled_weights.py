@@ -1,4 +1,5 @@
 """The bundled weights on the frames of the demo: what they give must stay depth of a street."""
+
 import json
 import re
 
@@ -29,8 +30,9 @@ def test_the_road_recedes(depths_m, index):
     fy, cy = FRAMES[index]['K'][1], FRAMES[index]['K'][3]
     height = len(depth_m)
     near_m, far_m = (
-        np.median(depth_m[int(height * top):int(height * bottom)])
-        for top, bottom in ((0.95, 1.0), (0.65, 0.7)))
+        np.median(depth_m[int(height * top) : int(height * bottom)])
+        for top, bottom in ((0.95, 1.0), (0.65, 0.7))
+    )
     assert near_m < far_m
     # A camera 1.1 to 2.4 m above a road sees it at height * focal length / rows below the horizon.
     rows = 0.975 * height - cy

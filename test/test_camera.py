@@ -1,9 +1,10 @@
 """Intrinsics and rectification, against hand-worked numbers and OpenCV."""
+
 import cv2
 import numpy as np
 import pytest
 
-from s2r_depth_ros.camera import (
+from s2r_depth_ros.depth.camera_model import (
     CameraError,
     CameraModel,
     is_rectified_topic,
@@ -47,8 +48,7 @@ def test_resize_keeps_the_edges_of_the_image():
     model = calibrated().resized(200, 30)
     # the left edge is u = -0.5 before and after; so is the right one at width - 0.5
     np.testing.assert_allclose(model.k, [[200, 0, 100.5], [0, 40, 14.75], [0, 0, 1]])
-    np.testing.assert_allclose(
-        model.p, [[180, 0, 96.5, -18], [0, 45, 13.75, 0], [0, 0, 1, 0]])
+    np.testing.assert_allclose(model.p, [[180, 0, 96.5, -18], [0, 45, 13.75, 0], [0, 0, 1, 0]])
 
 
 def test_resize_and_back_is_the_same_camera():
@@ -64,8 +64,7 @@ def test_resized_camera_agrees_with_a_resized_image():
     model = calibrated().resized(50, 30)
     rays = (ramp[0] - K[0, 2]) / K[0, 0]
     rays_of_halved = (np.arange(50) - model.k[0, 2]) / model.k[0, 0]
-    np.testing.assert_allclose(
-        rays_of_halved, np.interp(halved[0], ramp[0], rays), atol=1e-6)
+    np.testing.assert_allclose(rays_of_halved, np.interp(halved[0], ramp[0], rays), atol=1e-6)
 
 
 def test_crop_subtracts_the_offset():
@@ -101,7 +100,8 @@ def test_pinhole_camera_from_its_matrix():
 
 def test_k_of_zero_means_uncalibrated_whatever_else_is_there():
     model = CameraModel.from_calibration(
-        0, 0, np.zeros(9), (), np.zeros(9), np.full(12, np.nan), '')
+        0, 0, np.zeros(9), (), np.zeros(9), np.full(12, np.nan), ''
+    )
     assert not model.is_calibrated
     with pytest.raises(CameraError, match='uncalibrated'):
         Rectifier(model)
@@ -113,35 +113,41 @@ def changed(matrix, index, value):
     return matrix
 
 
-@pytest.mark.parametrize(('arguments', 'reason'), [
-    ({'k': changed(K, (0, 0), np.nan)}, 'K .*not finite'),
-    ({'k': changed(K, (0, 2), np.inf)}, 'K .*not finite'),
-    ({'k': changed(K, (0, 0), -100)}, 'focal .*-100'),
-    ({'k': changed(K, (1, 1), 0)}, 'focal .*fy 0'),
-    ({'k': changed(K, (2, 2), 0)}, 'last row of K'),
-    ({'p': changed(P, (0, 3), np.nan)}, 'P .*not finite'),
-    ({'p': changed(P, (1, 1), -1)}, 'P .*fy -1'),
-    ({'p': changed(P, (0, 0), 0)}, 'P .*fx 0'),
-    ({'d': (np.nan,) * 5}, 'D .*not finite'),
-    ({'r': np.full(9, np.inf)}, 'R .*not finite'),
-    ({'k': np.ones(8)}, '9 values, not 8'),
-    ({'width_px': 0}, '0 x 60'),
-    ({'height_px': 2**31 - 1}, '2147483647'),
-    ({'roi': (90, 0, 20, 10)}, 'not inside'),
-    ({'roi': (5, 5, 0, 10)}, 'not inside'),
-    ({'roi': (0, 0, 2**32 - 1, 2**32 - 1)}, 'not inside'),
-    ({'binning': (101, 1)}, 'leaves nothing'),
-])
+@pytest.mark.parametrize(
+    ('arguments', 'reason'),
+    [
+        ({'k': changed(K, (0, 0), np.nan)}, 'K .*not finite'),
+        ({'k': changed(K, (0, 2), np.inf)}, 'K .*not finite'),
+        ({'k': changed(K, (0, 0), -100)}, 'focal .*-100'),
+        ({'k': changed(K, (1, 1), 0)}, 'focal .*fy 0'),
+        ({'k': changed(K, (2, 2), 0)}, 'last row of K'),
+        ({'p': changed(P, (0, 3), np.nan)}, 'P .*not finite'),
+        ({'p': changed(P, (1, 1), -1)}, 'P .*fy -1'),
+        ({'p': changed(P, (0, 0), 0)}, 'P .*fx 0'),
+        ({'d': (np.nan,) * 5}, 'D .*not finite'),
+        ({'r': np.full(9, np.inf)}, 'R .*not finite'),
+        ({'k': np.ones(8)}, '9 values, not 8'),
+        ({'width_px': 0}, '0 x 60'),
+        ({'height_px': 2**31 - 1}, '2147483647'),
+        ({'roi': (90, 0, 20, 10)}, 'not inside'),
+        ({'roi': (5, 5, 0, 10)}, 'not inside'),
+        ({'roi': (0, 0, 2**32 - 1, 2**32 - 1)}, 'not inside'),
+        ({'binning': (101, 1)}, 'leaves nothing'),
+    ],
+)
 def test_impossible_calibrations_are_refused_with_the_reason(arguments, reason):
     with pytest.raises(CameraError, match=reason):
         calibrated(**arguments)
 
 
-@pytest.mark.parametrize(('name', 'd'), [
-    ('plumb_bob', PLUMB_BOB),
-    ('plumb_bob', PLUMB_BOB[:4]),
-    ('rational_polynomial', (*PLUMB_BOB, 0.1, -0.05, 0.01)),
-])
+@pytest.mark.parametrize(
+    ('name', 'd'),
+    [
+        ('plumb_bob', PLUMB_BOB),
+        ('plumb_bob', PLUMB_BOB[:4]),
+        ('rational_polynomial', (*PLUMB_BOB, 0.1, -0.05, 0.01)),
+    ],
+)
 def test_rectification_agrees_with_cv2_undistort(name, d):
     image = picture(100, 60)
     model = calibrated(d=d, p=np.hstack((K, np.zeros((3, 1)))), name=name)
@@ -164,9 +170,12 @@ def test_fisheye_rectification_agrees_with_opencv():
 
 def test_a_fifth_coefficient_of_zero_changes_nothing_of_a_fisheye():
     image, d = picture(100, 60), (0.1, -0.02, 0.003, 0.001)
-    np.testing.assert_array_equal(*(
-        Rectifier(calibrated(d=coefficients, name='equidistant')).rectify(image)
-        for coefficients in (d, (*d, 0.0))))
+    np.testing.assert_array_equal(
+        *(
+            Rectifier(calibrated(d=coefficients, name='equidistant')).rectify(image)
+            for coefficients in (d, (*d, 0.0))
+        )
+    )
 
 
 def test_a_fisheye_with_zeros_is_an_ideal_fisheye_not_a_pinhole():
@@ -206,9 +215,11 @@ def test_rectification_of_a_binned_region_is_that_part_of_the_whole():
 def test_where_the_camera_saw_nothing_is_known():
     barrel = Rectifier(calibrated(p=P * [[0.5], [0.5], [1]]))  # half the focal length: wider view
     bright = barrel.rectify(np.full((60, 100), 200, np.uint8))
-    assert 0 < barrel.seen.sum() < barrel.seen.size
-    assert (bright[barrel.seen] == 200).all()
-    assert (bright[cv2.dilate(barrel.seen.astype(np.uint8), np.ones((5, 5))) == 0] == 0).all()
+    assert 0 < barrel.valid_mask.sum() < barrel.valid_mask.size
+    assert (bright[barrel.valid_mask] == 200).all()
+    assert (
+        bright[cv2.dilate(barrel.valid_mask.astype(np.uint8), np.ones((5, 5))) == 0] == 0
+    ).all()
 
 
 def test_no_coefficients_is_no_distortion_whatever_the_model():
@@ -233,8 +244,10 @@ def test_image_of_another_size_is_refused():
         Rectifier(calibrated(d=PLUMB_BOB)).rectify(picture(50, 60))
 
 
-@pytest.mark.parametrize(('change', 'fault'), [
-    ({'d': [1e300] * 5}, 'leaves nothing'), ({'r': [1.0] + [0.0] * 8}, 'leaves nothing')])
+@pytest.mark.parametrize(
+    ('change', 'fault'),
+    [({'d': [1e300] * 5}, 'leaves nothing'), ({'r': [1.0] + [0.0] * 8}, 'leaves nothing')],
+)
 def test_a_calibration_that_rectifies_to_nothing_is_refused(change, fault):
     k = [100.0, 0.0, 80.0, 0.0, 100.0, 60.0, 0.0, 0.0, 1.0]
     values = {'d': [0.1, 0.0, 0.0, 0.0, 0.0], 'r': np.eye(3), 'p': [0.0] * 12, **change}
@@ -246,19 +259,28 @@ def test_a_calibration_that_rectifies_to_nothing_is_refused(change, fault):
 @pytest.mark.parametrize(('fx', 'cx'), [(1e-300, 80.0), (1e300, 80.0), (100.0, 1e300)])
 def test_absurd_but_finite_intrinsics_are_refused(fx, cx):
     with pytest.raises(CameraError, match='calibration'):
-        CameraModel.from_intrinsics(
-            160, 120, np.array([[fx, 0, cx], [0, 100.0, 60.0], [0, 0, 1]]))
+        CameraModel.from_intrinsics(160, 120, np.array([[fx, 0, cx], [0, 100.0, 60.0], [0, 0, 1]]))
 
 
 def calibration_file(folder, *lines, d=None):
     """Write a calibration as ROS does, with these lines and coefficients."""
     file = folder / 'camera.yaml'
-    coefficients = () if d is None else (
-        f'distortion_coefficients: {{rows: 1, cols: {len(d)}, data: {list(d)}}}',)
-    file.write_text('\n'.join((
-        'image_width: 100', 'image_height: 60',
-        f'camera_matrix: {{rows: 3, cols: 3, data: {K.ravel().tolist()}}}', *lines,
-        *coefficients)))
+    coefficients = (
+        ()
+        if d is None
+        else (f'distortion_coefficients: {{rows: 1, cols: {len(d)}, data: {list(d)}}}',)
+    )
+    file.write_text(
+        '\n'.join(
+            (
+                'image_width: 100',
+                'image_height: 60',
+                f'camera_matrix: {{rows: 3, cols: 3, data: {K.ravel().tolist()}}}',
+                *lines,
+                *coefficients,
+            )
+        )
+    )
     return file
 
 
@@ -266,45 +288,63 @@ FISHEYE = (0.1, -0.02, 0.003, 0.001)
 RATIONAL = (*PLUMB_BOB, 0.1, -0.05, 0.01)
 
 
-@pytest.mark.parametrize(('lines', 'd', 'name', 'coefficients'), [
-    (('camera_model: fisheye',), FISHEYE, 'equidistant', FISHEYE),
-    (('camera_model: fisheye',), (*FISHEYE, 0.0), 'equidistant', FISHEYE),
-    (('distortion_model: fisheye',), FISHEYE, 'equidistant', FISHEYE),
-    (('distortion_model: kannala-brandt',), FISHEYE, 'equidistant', FISHEYE),
-    (('distortion_model: KannalaBrandt8',), FISHEYE, 'equidistant', FISHEYE),
-    (('distortion_model: equidistant',), (*FISHEYE, 0.0), 'equidistant', FISHEYE),
-    (('camera_model: pinhole', 'distortion_model: equidistant'), FISHEYE, 'equidistant', FISHEYE),
-    (('camera_model: pinhole',), FISHEYE, 'plumb_bob', FISHEYE),
-    (('camera_model: plumb_bob',), PLUMB_BOB, 'plumb_bob', PLUMB_BOB),
-    (('distortion_model: radtan',), FISHEYE, 'plumb_bob', FISHEYE),
-    ((), PLUMB_BOB, 'plumb_bob', PLUMB_BOB),
-    (('distortion_model: plumb_bob',), RATIONAL, 'rational_polynomial', RATIONAL),
-    (('distortion_model: rational_polynomial',), (*RATIONAL, *[0.01] * 6),
-     'rational_polynomial', (*RATIONAL, *[0.01] * 6)),
-    (('distortion_model: none',), (0.0,) * 5, 'plumb_bob', (0.0,) * 5),
-    (('camera_model: fisheye',), (0.0,) * 4, 'equidistant', (0.0,) * 4),
-    (('distortion_model: equidistant',), (0.0,) * 5, 'equidistant', (0.0,) * 4),
-])
+@pytest.mark.parametrize(
+    ('lines', 'd', 'name', 'coefficients'),
+    [
+        (('camera_model: fisheye',), FISHEYE, 'equidistant', FISHEYE),
+        (('camera_model: fisheye',), (*FISHEYE, 0.0), 'equidistant', FISHEYE),
+        (('distortion_model: fisheye',), FISHEYE, 'equidistant', FISHEYE),
+        (('distortion_model: kannala-brandt',), FISHEYE, 'equidistant', FISHEYE),
+        (('distortion_model: KannalaBrandt8',), FISHEYE, 'equidistant', FISHEYE),
+        (('distortion_model: equidistant',), (*FISHEYE, 0.0), 'equidistant', FISHEYE),
+        (
+            ('camera_model: pinhole', 'distortion_model: equidistant'),
+            FISHEYE,
+            'equidistant',
+            FISHEYE,
+        ),
+        (('camera_model: pinhole',), FISHEYE, 'plumb_bob', FISHEYE),
+        (('camera_model: plumb_bob',), PLUMB_BOB, 'plumb_bob', PLUMB_BOB),
+        (('distortion_model: radtan',), FISHEYE, 'plumb_bob', FISHEYE),
+        ((), PLUMB_BOB, 'plumb_bob', PLUMB_BOB),
+        (('distortion_model: plumb_bob',), RATIONAL, 'rational_polynomial', RATIONAL),
+        (
+            ('distortion_model: rational_polynomial',),
+            (*RATIONAL, *[0.01] * 6),
+            'rational_polynomial',
+            (*RATIONAL, *[0.01] * 6),
+        ),
+        (('distortion_model: none',), (0.0,) * 5, 'plumb_bob', (0.0,) * 5),
+        (('camera_model: fisheye',), (0.0,) * 4, 'equidistant', (0.0,) * 4),
+        (('distortion_model: equidistant',), (0.0,) * 5, 'equidistant', (0.0,) * 4),
+    ],
+)
 def test_a_calibration_names_its_lens_in_any_words(tmp_path, lines, d, name, coefficients):
     model = read_calibration(calibration_file(tmp_path, *lines, d=d))
     assert (model.distortion_model, tuple(model.d)) == (name, coefficients)
     Rectifier(model)
 
 
-@pytest.mark.parametrize(('lines', 'd', 'reason'), [
-    ((), FISHEYE, 'may be those of plumb_bob or of equidistant'),
-    (('camera_model: fisheye', 'distortion_model: plumb_bob'), PLUMB_BOB, 'contradict'),
-    (('camera_model: plumb_bob', 'distortion_model: equidistant'), FISHEYE, 'contradict'),
-    (('camera_model: omni', 'distortion_model: radtan'), FISHEYE, "'omni' is not known"),
-    (('camera_model: fisheye',), (), 'has 4 distortion coefficients, and there are none'),
-    (('camera_model: fisheye',), PLUMB_BOB, "'fisheye' has 4 coefficients, not 5"),
-    (('distortion_model: equidistant',), (*FISHEYE, 0.1), 'only zeros may follow'),
-    (('distortion_model: equidistant',), FISHEYE[:3], '4 coefficients, not 3'),
-    (('distortion_model: none',), PLUMB_BOB, "not zero, and the distortion model is 'none'"),
-    (('distortion_model: double_sphere',), (0.0,) * 4,
-     "'double_sphere' is not known.*plumb_bob.*rational_polynomial.*equidistant"),
-    (('distortion_model: thin_prism',), (0.1,) * 12, "'thin_prism' is not known.*plumb_bob"),
-])
+@pytest.mark.parametrize(
+    ('lines', 'd', 'reason'),
+    [
+        ((), FISHEYE, 'may be those of plumb_bob or of equidistant'),
+        (('camera_model: fisheye', 'distortion_model: plumb_bob'), PLUMB_BOB, 'contradict'),
+        (('camera_model: plumb_bob', 'distortion_model: equidistant'), FISHEYE, 'contradict'),
+        (('camera_model: omni', 'distortion_model: radtan'), FISHEYE, "'omni' is not known"),
+        (('camera_model: fisheye',), (), 'has 4 distortion coefficients, and there are none'),
+        (('camera_model: fisheye',), PLUMB_BOB, "'fisheye' has 4 coefficients, not 5"),
+        (('distortion_model: equidistant',), (*FISHEYE, 0.1), 'only zeros may follow'),
+        (('distortion_model: equidistant',), FISHEYE[:3], '4 coefficients, not 3'),
+        (('distortion_model: none',), PLUMB_BOB, "not zero, and the distortion model is 'none'"),
+        (
+            ('distortion_model: double_sphere',),
+            (0.0,) * 4,
+            "'double_sphere' is not known.*plumb_bob.*rational_polynomial.*equidistant",
+        ),
+        (('distortion_model: thin_prism',), (0.1,) * 12, "'thin_prism' is not known.*plumb_bob"),
+    ],
+)
 def test_a_lens_that_would_have_to_be_guessed_is_refused(tmp_path, lines, d, reason):
     with pytest.raises(CameraError, match=f'camera.yaml is wrong: .*{reason}'):
         read_calibration(calibration_file(tmp_path, *lines, d=d))
@@ -318,9 +358,14 @@ def test_a_calibration_that_is_no_yaml_is_one_sentence(tmp_path):
     assert len(str(error.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize(('flag', 'd', 'name'), [
-    ('fisheye_model: 1', FISHEYE, 'equidistant'), ('fisheye_model: 0', FISHEYE, 'plumb_bob'),
-    ('flags: 0', PLUMB_BOB, 'plumb_bob')])
+@pytest.mark.parametrize(
+    ('flag', 'd', 'name'),
+    [
+        ('fisheye_model: 1', FISHEYE, 'equidistant'),
+        ('fisheye_model: 0', FISHEYE, 'plumb_bob'),
+        ('flags: 0', PLUMB_BOB, 'plumb_bob'),
+    ],
+)
 def test_a_calibration_of_opencv_is_read(tmp_path, flag, d, name):
     file = tmp_path / 'camera.yml'
     storage = cv2.FileStorage(str(file), cv2.FILE_STORAGE_WRITE)
@@ -347,8 +392,9 @@ KALIBR = """{camera}:
 """
 
 
-@pytest.mark.parametrize(('name', 'ros_name'), [
-    ('equidistant', 'equidistant'), ('radtan', 'plumb_bob')])
+@pytest.mark.parametrize(
+    ('name', 'ros_name'), [('equidistant', 'equidistant'), ('radtan', 'plumb_bob')]
+)
 def test_a_calibration_of_kalibr_is_read(tmp_path, name, ros_name):
     file = tmp_path / 'camchain.yaml'
     file.write_text(KALIBR.format(camera='cam1', lens='pinhole', name=name))
@@ -359,16 +405,29 @@ def test_a_calibration_of_kalibr_is_read(tmp_path, name, ros_name):
     file.write_text(KALIBR.format(camera='cam0', lens='omni', name=name))
     with pytest.raises(CameraError, match="must be pinhole, not 'omni'"):
         read_calibration(file)
-    file.write_text(''.join(KALIBR.format(camera=camera, lens='pinhole', name=name)
-                            for camera in ('cam0', 'cam1')))
+    file.write_text(
+        ''.join(
+            KALIBR.format(camera=camera, lens='pinhole', name=name) for camera in ('cam0', 'cam1')
+        )
+    )
     with pytest.raises(CameraError, match='has cam0, cam1; copy'):
         read_calibration(file)
 
 
-@pytest.mark.parametrize(('last', 'is_rectified'), [
-    ('image_rect', True), ('image_rect_color', True), ('image_rect_raw', True),
-    ('image_rectified', True), ('image_raw', False), ('image_corrected', False),
-    ('rectangle', False), ('direct', False), ('image_unrectified', False)])
+@pytest.mark.parametrize(
+    ('last', 'is_rectified'),
+    [
+        ('image_rect', True),
+        ('image_rect_color', True),
+        ('image_rect_raw', True),
+        ('image_rectified', True),
+        ('image_raw', False),
+        ('image_corrected', False),
+        ('rectangle', False),
+        ('direct', False),
+        ('image_unrectified', False),
+    ],
+)
 def test_a_topic_is_rectified_by_a_word_of_its_last_part(last, is_rectified):
     assert is_rectified_topic(f'/rect/{last}') is is_rectified
 
@@ -377,14 +436,14 @@ def test_rectification_is_the_same_in_opencv_4_and_5():
     # OpenCV 4 rounds the coordinates of float maps to 1/32 pixel and OpenCV 5 does not. Ours are
     # fixed-point maps of 1/32 pixel, which both take as they are.
     k = np.array([[60.0, 0, 31.5], [0, 60.0, 23.5], [0, 0, 1]])
-    model = CameraModel.from_calibration(
-        64, 48, k, (-0.3, 0.1, 0, 0), np.eye(3), np.zeros((3, 4)))
+    model = CameraModel.from_calibration(64, 48, k, (-0.3, 0.1, 0, 0), np.eye(3), np.zeros((3, 4)))
     rectifier = Rectifier(model)
     u, v = np.meshgrid(np.arange(64, dtype=np.float32), np.arange(48, dtype=np.float32))
     map_u, map_v = cv2.initUndistortRectifyMap(
-        k, model.d, None, model.p[:, :3], (64, 48), cv2.CV_32FC1)
+        k, model.d, None, model.p[:, :3], (64, 48), cv2.CV_32FC1
+    )
     for ramp, coordinates in ((u, map_u), (v, map_v)):
         rectified = rectifier.rectify(ramp)
-        inside = rectifier.seen
+        inside = rectifier.valid_mask
         np.testing.assert_allclose((rectified * 32)[inside] % 1, 0, atol=1e-3)
         assert np.abs(rectified - coordinates)[inside].max() <= 1 / 64 + 1e-4

@@ -1,4 +1,5 @@
 """camera_player as a real process over DDS, seen by what it publishes and how it ends."""
+
 import json
 from pathlib import Path
 import signal
@@ -11,11 +12,11 @@ from ros_graph import Graph, ros_arguments
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 import yaml
 
-from s2r_depth_ros.camera import CameraError, read_calibration
-from s2r_depth_ros.camera_player import PARAMETERS
-from s2r_depth_ros.messages import camera_info_to_model, compressed_to_rgb, image_to_rgb
+from s2r_depth_ros.depth.camera_model import CameraError, read_calibration
+from s2r_depth_ros.ros.messages import camera_info_to_model, compressed_to_rgb, image_to_rgb
+from s2r_depth_ros.sources.camera_player import PARAMETERS
 
-PLAYER = 's2r_depth_ros.camera_player'
+PLAYER = 's2r_depth_ros.sources.camera_player'
 EXAMPLE = Path(__file__).parents[1] / 'config' / 'camera_info.example.yaml'
 KEEP_ALL = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
 
@@ -46,11 +47,23 @@ def play(graph, path, **parameters):
     """Start the player, and return it with the lists of what it publishes."""
     is_jpeg = parameters.get('encoding') == 'jpeg'
     images = (
-        graph.collect(CompressedImage, 'image_raw/compressed', KEEP_ALL) if is_jpeg
-        else graph.collect(Image, 'image_raw', KEEP_ALL))
+        graph.collect(CompressedImage, 'image_raw/compressed', KEEP_ALL)
+        if is_jpeg
+        else graph.collect(Image, 'image_raw', KEEP_ALL)
+    )
     infos = graph.collect(CameraInfo, 'camera_info', KEEP_ALL)
-    player = graph.start(PLAYER, *ros_arguments(**{
-        'path': path, 'rate_hz': 50.0, 'loop': 'false', 'wait_for_subscribers': 1, **parameters}))
+    player = graph.start(
+        PLAYER,
+        *ros_arguments(
+            **{
+                'path': path,
+                'rate_hz': 50.0,
+                'loop': 'false',
+                'wait_for_subscribers': 1,
+                **parameters,
+            }
+        ),
+    )
     return player, images, infos
 
 
@@ -67,7 +80,10 @@ def test_every_image_comes_once_in_order_with_its_camera_info(graph, pictures):
     assert player.wait() == 0, player.output
     graph.wait(lambda: len(images) == len(infos) == 3, 'the last image with its camera_info')
     assert [image_to_rgb(image)[0, 0].tolist() for image in images] == [
-        [200, 100, 10], [200, 100, 20], [200, 100, 30]]
+        [200, 100, 10],
+        [200, 100, 20],
+        [200, 100, 30],
+    ]
     assert [image.encoding for image in images] == ['bgr8'] * 3
     assert [image.header for image in images] == [info.header for info in infos]
     assert {image.header.frame_id for image in images} == {'front_optical'}
@@ -82,7 +98,8 @@ def test_other_encodings(graph, pictures, encoding):
     if encoding == 'jpeg':
         assert images[0].format == 'jpeg'
         np.testing.assert_allclose(
-            compressed_to_rgb(images[0]).mean(axis=(0, 1)), [200, 100, 10], atol=4)
+            compressed_to_rgb(images[0]).mean(axis=(0, 1)), [200, 100, 10], atol=4
+        )
     elif encoding == 'rgb8':
         assert images[0].encoding == 'rgb8'
         assert bytes(images[0].data[:3]) == bytes((200, 100, 10))
@@ -94,13 +111,20 @@ def test_other_encodings(graph, pictures, encoding):
 
 def test_intrinsics_of_a_manifest_are_those_of_each_image(graph, pictures):
     write_image(pictures / '10_depth.png', 99)
-    (pictures / 'manifest.json').write_text(json.dumps([
-        {'rgb': '20.png', 'depth': '10_depth.png', 'K': [50, 51, 31, 23]},
-        {'rgb': '10.png', 'K': [60, 61, 32, 24]}]))
+    (pictures / 'manifest.json').write_text(
+        json.dumps(
+            [
+                {'rgb': '20.png', 'depth': '10_depth.png', 'K': [50, 51, 31, 23]},
+                {'rgb': '10.png', 'K': [60, 61, 32, 24]},
+            ]
+        )
+    )
     images, infos, _ = see(graph, pictures, 3, loop='true')
     assert [image.data[0] for image in images[:3]] == [20, 10, 20]  # and never the depth
     assert [info.k.tolist() for info in infos[:2]] == [
-        [50, 0, 31, 0, 51, 23, 0, 0, 1], [60, 0, 32, 0, 61, 24, 0, 0, 1]]
+        [50, 0, 31, 0, 51, 23, 0, 0, 1],
+        [60, 0, 32, 0, 61, 24, 0, 0, 1],
+    ]
     assert infos[0].p.tolist() == [50, 0, 31, 0, 0, 51, 23, 0, 0, 0, 1, 0]
 
 
@@ -164,13 +188,21 @@ def test_a_loop_starts_again_and_ends_with_0_on_a_signal(graph, pictures, stop):
 def test_the_parameter_file_gives_the_defaults(graph, pictures):
     images = graph.collect(Image, '/camera/image_raw', KEEP_ALL)
     graph.start(
-        PLAYER, '--ros-args', '--params-file', str(EXAMPLE.parent / 'camera_player.yaml'),
-        '-r', '__ns:=/camera', '-p', f'path:={pictures}')
+        PLAYER,
+        '--ros-args',
+        '--params-file',
+        str(EXAMPLE.parent / 'camera_player.yaml'),
+        '-r',
+        '__ns:=/camera',
+        '-p',
+        f'path:={pictures}',
+    )
     graph.wait(lambda: images, 'an image')
     assert images[0].header.frame_id == 'camera_optical_frame'
     stated = yaml.safe_load((EXAMPLE.parent / 'camera_player.yaml').read_text())
     assert stated['/**']['ros__parameters'] == {
-        name: item.default for name, item in PARAMETERS.items()}
+        name: item.default for name, item in PARAMETERS.items()
+    }
 
 
 def test_the_profile_for_large_images_is_understood(graph, pictures, monkeypatch):
@@ -183,32 +215,45 @@ def test_the_profile_for_large_images_is_understood(graph, pictures, monkeypatch
 
 
 def test_qos_can_be_overridden(graph, pictures):
-    arguments = ros_arguments(path=pictures, **{
-        'qos_overrides./image_raw.publisher.reliability': 'best_effort'})
+    arguments = ros_arguments(
+        path=pictures, **{'qos_overrides./image_raw.publisher.reliability': 'best_effort'}
+    )
     graph.start(PLAYER, *arguments)
     graph.wait(lambda: graph.node.get_publishers_info_by_topic('/image_raw'), 'the publisher')
-    endpoint, = graph.node.get_publishers_info_by_topic('/image_raw')
+    (endpoint,) = graph.node.get_publishers_info_by_topic('/image_raw')
     assert endpoint.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
 
 
 def test_an_override_of_a_topic_that_there_is_not_ends_it_with_1_and_one_sentence(graph, pictures):
-    player = graph.start(PLAYER, *ros_arguments(path=pictures, **{
-        'qos_overrides./image.publisher.reliability': 'best_effort'}))
+    player = graph.start(
+        PLAYER,
+        *ros_arguments(
+            path=pictures, **{'qos_overrides./image.publisher.reliability': 'best_effort'}
+        ),
+    )
     assert player.wait() == 1
     assert 'qos_overrides./image.publisher.reliability: does nothing' in player.output
     assert '/image_raw.publisher' in player.output
     assert len(player.output.splitlines()) == 1
 
 
-@pytest.mark.parametrize(('parameters', 'reason'), [
-    ({}, "'path'"),
-    ({'path': 'nowhere'}, 'nowhere is neither'),
-    ({'path': '.', 'rate_hz': -1.0}, 'rate_hz'),
-    ({'path': '.', 'encoding': 'hsv8'}, "'hsv8'"),
-    ({'path': EXAMPLE.parent}, 'has no images'),
-    ({'path': EXAMPLE.parents[1] / 'docs', 'calibration_file': EXAMPLE.parent / 'none.yaml'},
-     'none.yaml'),
-])
+@pytest.mark.parametrize(
+    ('parameters', 'reason'),
+    [
+        ({}, "'path'"),
+        ({'path': 'nowhere'}, 'nowhere is neither'),
+        ({'path': '.', 'rate_hz': -1.0}, 'rate_hz'),
+        ({'path': '.', 'encoding': 'hsv8'}, "'hsv8'"),
+        ({'path': EXAMPLE.parent}, 'has no images'),
+        (
+            {
+                'path': EXAMPLE.parents[1] / 'docs',
+                'calibration_file': EXAMPLE.parent / 'none.yaml',
+            },
+            'none.yaml',
+        ),
+    ],
+)
 def test_wrong_parameters_end_with_1_and_one_sentence(graph, parameters, reason):
     player = graph.start(PLAYER, *(ros_arguments(**parameters) if parameters else ()))
     assert player.wait() == 1
@@ -239,13 +284,18 @@ def test_help_names_parameters_and_topics(graph):
 
 
 CALIBRATION = {
-    'camera_name': 'test', 'image_width': 128, 'image_height': 96,
+    'camera_name': 'test',
+    'image_width': 128,
+    'image_height': 96,
     'camera_matrix': {'rows': 3, 'cols': 3, 'data': [100, 0, 63.5, 0, 90, 47.5, 0, 0, 1]},
     'distortion_model': 'plumb_bob',
     'distortion_coefficients': {'rows': 1, 'cols': 5, 'data': [-0.1, 0.02, 0, 0, 0]},
     'rectification_matrix': {'rows': 3, 'cols': 3, 'data': [1, 0, 0, 0, 1, 0, 0, 0, 1]},
     'projection_matrix': {
-        'rows': 3, 'cols': 4, 'data': [95, 0, 63.5, 0, 0, 85, 47.5, 0, 0, 0, 1, 0]},
+        'rows': 3,
+        'cols': 4,
+        'data': [95, 0, 63.5, 0, 0, 85, 47.5, 0, 0, 0, 1, 0],
+    },
 }
 
 
@@ -258,22 +308,28 @@ def test_the_example_calibration_is_read():
 
 def test_a_calibration_without_the_optional_parts_is_a_pinhole(tmp_path):
     file = tmp_path / 'camera.yaml'
-    file.write_text(yaml.safe_dump({name: CALIBRATION[name] for name in (
-        'image_width', 'image_height', 'camera_matrix')}))
+    file.write_text(
+        yaml.safe_dump(
+            {name: CALIBRATION[name] for name in ('image_width', 'image_height', 'camera_matrix')}
+        )
+    )
     assert read_calibration(file).is_rectified
 
 
-@pytest.mark.parametrize(('changes', 'reason'), [
-    ({'image_width': None}, 'image_width .*None'),
-    ({'image_height': '96'}, "image_height .*'96'"),
-    ({'image_height': -96}, '-96'),
-    ({'camera_matrix': None}, 'camera_matrix .*None'),
-    ({'camera_matrix': [1, 2, 3]}, 'camera_matrix must have rows'),
-    ({'camera_matrix': {'rows': 3, 'cols': 3, 'data': [1, 2]}}, '9 values, its data has 2'),
-    ({'camera_matrix': {'rows': 3, 'cols': 3, 'data': ['a'] * 9}}, 'list of numbers'),
-    ({'camera_matrix': {'rows': 1, 'cols': 2, 'data': [1, 2]}}, 'K .*9 values, not 2'),
-    ({'projection_matrix': {'rows': 3, 'cols': 4, 'data': [-1] * 12}}, 'P .*fx -1'),
-])
+@pytest.mark.parametrize(
+    ('changes', 'reason'),
+    [
+        ({'image_width': None}, 'image_width .*None'),
+        ({'image_height': '96'}, "image_height .*'96'"),
+        ({'image_height': -96}, '-96'),
+        ({'camera_matrix': None}, 'camera_matrix .*None'),
+        ({'camera_matrix': [1, 2, 3]}, 'camera_matrix must have rows'),
+        ({'camera_matrix': {'rows': 3, 'cols': 3, 'data': [1, 2]}}, '9 values, its data has 2'),
+        ({'camera_matrix': {'rows': 3, 'cols': 3, 'data': ['a'] * 9}}, 'list of numbers'),
+        ({'camera_matrix': {'rows': 1, 'cols': 2, 'data': [1, 2]}}, 'K .*9 values, not 2'),
+        ({'projection_matrix': {'rows': 3, 'cols': 4, 'data': [-1] * 12}}, 'P .*fx -1'),
+    ],
+)
 def test_wrong_calibrations_are_refused_with_file_and_reason(tmp_path, changes, reason):
     file = tmp_path / 'camera.yaml'
     file.write_text(yaml.safe_dump({**CALIBRATION, **changes}))

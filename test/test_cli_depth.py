@@ -1,4 +1,5 @@
 """`s2r depth`: what it reads, what it writes, what it refuses; also where ROS is not installed."""
+
 from io import BytesIO
 from pathlib import Path
 import re
@@ -20,13 +21,12 @@ import s2r_depth_ros
 from s2r_depth_ros.cli import main, VERBS
 from s2r_depth_ros.cli.contact_sheet import contact_sheet
 from s2r_depth_ros.cli.depth_files import DepthFiles
-from s2r_depth_ros.cli.offline import OfflineDepth
-from s2r_depth_ros.colors import color_depth
-from s2r_depth_ros.frames import FrameSource
-from s2r_depth_ros.message_types import Header, serialize_message
-from s2r_depth_ros.messages import pixels_to_image
-from s2r_depth_ros.pipeline import View
-from s2r_depth_ros.predictor import DepthPredictor
+from s2r_depth_ros.depth.colors import color_depth
+from s2r_depth_ros.depth.pipeline import CameraImage, DepthPipeline, DepthResult
+from s2r_depth_ros.depth.predictor import DepthPredictor
+from s2r_depth_ros.ros.message_types import Header, serialize_message
+from s2r_depth_ros.ros.messages import pixels_to_image
+from s2r_depth_ros.sources.frames import FrameSource
 
 FRAMES = Path(s2r_depth_ros.__file__).parent / 'demo_frames'
 STREET = FRAMES / 'street_0.jpg'
@@ -48,15 +48,19 @@ class NoRos(importlib.abc.MetaPathFinder):
 
 sys.meta_path.insert(0, NoRos())
 from s2r_depth_ros.cli import main
-from s2r_depth_ros.cli.offline import OfflineDepth
+import s2r_depth_ros.cli.offline
 sys.exit(main(sys.argv[1:]))
 """
 
 
 def run_without_ros(*arguments, **options):
     return subprocess.run(
-        [sys.executable, '-c', WITHOUT_ROS, *map(str, arguments)], capture_output=True, text=True,
-        check=False, **options)
+        [sys.executable, '-c', WITHOUT_ROS, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
+    )
 
 
 @pytest.fixture
@@ -65,7 +69,8 @@ def film(tmp_path):
     file = tmp_path / 'film.avi'
     bgr = cv2.imread(str(STREET))
     writer = cv2.VideoWriter(
-        str(file), cv2.VideoWriter.fourcc(*'MJPG'), 5, (bgr.shape[1], bgr.shape[0]))
+        str(file), cv2.VideoWriter.fourcc(*'MJPG'), 5, (bgr.shape[1], bgr.shape[0])
+    )
     for _ in range(8):
         writer.write(bgr)
     writer.release()
@@ -74,13 +79,29 @@ def film(tmp_path):
 
 def test_every_kind_of_file_holds_the_predicted_depth_without_ros(tmp_path):
     done = run_without_ros(
-        'depth', FRAMES, '--frames', 2, '--save', 'png', 'npy', 'color', 'mp4', 'ply', 'sheet',
-        '--max-depth', 40, '--point-stride', 2, '--out', tmp_path / 'out')
+        'depth',
+        FRAMES,
+        '--frames',
+        2,
+        '--save',
+        'png',
+        'npy',
+        'color',
+        'mp4',
+        'ply',
+        'sheet',
+        '--max-depth',
+        40,
+        '--point-stride',
+        2,
+        '--out',
+        tmp_path / 'out',
+    )
     assert done.returncode == 0, done.stderr
     assert '2 images in' in done.stdout
     assert '2/2' in done.stderr  # the progress bar
     frame = next(iter(FrameSource(FRAMES, pytest.fail)))
-    expected_m, = DepthPredictor().predict([frame.rgb], [frame.intrinsics])
+    (expected_m,) = DepthPredictor().predict([frame.rgb], [frame.intrinsics])
     expected_m[expected_m > 40] = np.inf
 
     out = tmp_path / 'out'
@@ -95,8 +116,7 @@ def test_every_kind_of_file_holds_the_predicted_depth_without_ros(tmp_path):
 
     vertices = PlyData.read(str(out / 'cloud/street_0.ply'))['vertex']
     assert len(vertices) == is_known[::2, ::2].sum()
-    np.testing.assert_allclose(
-        vertices['z'], depth_m[::2, ::2][is_known[::2, ::2]], rtol=1e-5)
+    np.testing.assert_allclose(vertices['z'], depth_m[::2, ::2][is_known[::2, ::2]], rtol=1e-5)
     rows, columns = np.nonzero(is_known[::2, ::2])
     u = vertices['x'] / vertices['z'] * frame.intrinsics[0, 0] + frame.intrinsics[0, 2]
     np.testing.assert_allclose(u, 2 * columns, atol=0.01)
@@ -113,7 +133,10 @@ def test_every_kind_of_file_holds_the_predicted_depth_without_ros(tmp_path):
 def test_a_film_becomes_a_film_of_the_same_rate(tmp_path, film, capsys):
     assert main(['depth', str(film), '--hfov-deg', '70', '--out', str(tmp_path / 'out')]) == 0
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == [
-        'color.mp4', 'contact_sheet.png', 'depth_mm']
+        'color.mp4',
+        'contact_sheet.png',
+        'depth_mm',
+    ]
     source = FrameSource(tmp_path / 'out/color.mp4', pytest.fail)
     assert (len(source), source.rate_hz) == (8, 5)
 
@@ -122,17 +145,47 @@ def test_several_inputs_of_one_name_are_all_kept(tmp_path):
     (tmp_path / 'a').mkdir()
     (tmp_path / 'a/street_0.jpg').write_bytes(STREET.read_bytes())
     out = tmp_path / 'out'
-    assert main(['depth', str(STREET), str(tmp_path / 'a'), '--focal-px', '500', '--save', 'png',
-                 '--out', str(out)]) == 0
+    assert (
+        main(
+            [
+                'depth',
+                str(STREET),
+                str(tmp_path / 'a'),
+                '--focal-px',
+                '500',
+                '--save',
+                'png',
+                '--out',
+                str(out),
+            ]
+        )
+        == 0
+    )
     assert sorted(path.name for path in (out / 'depth_mm').iterdir()) == [
-        'street_0-2.png', 'street_0.png']
+        'street_0-2.png',
+        'street_0.png',
+    ]
 
 
 def test_the_focal_length_scales_the_depth_and_is_asked_for_where_it_is_needed(tmp_path, capsys):
     def depth_m(*options):
         out = tmp_path / '_'.join(('out', *options))
-        assert main(['depth', str(STREET), '--save', 'npy', '--max-depth', '10000', '--out',
-                     str(out), *options]) == 0
+        assert (
+            main(
+                [
+                    'depth',
+                    str(STREET),
+                    '--save',
+                    'npy',
+                    '--max-depth',
+                    '10000',
+                    '--out',
+                    str(out),
+                    *options,
+                ]
+            )
+            == 0
+        )
         return np.load(out / 'depth_m/street_0.npy')
 
     near, far = depth_m('--focal-px', '300'), depth_m('--focal-px', '600')
@@ -156,8 +209,25 @@ def test_a_run_that_wrote_nothing_leaves_no_folder_of_its_own(tmp_path, capsys):
 def test_the_sheet_has_the_colours_of_the_images(tmp_path):
     # All that is nearer than the range has the reddest colour.
     reddest = color_depth(np.ones((1, 1), np.float32), 200, 300)[0, 0].astype(int)
-    assert main(['depth', str(STREET), '--hfov-deg', '80', '--save', 'color', 'sheet',
-                 '--color-range', '200', '300', '--out', str(tmp_path / 'out')]) == 0
+    assert (
+        main(
+            [
+                'depth',
+                str(STREET),
+                '--hfov-deg',
+                '80',
+                '--save',
+                'color',
+                'sheet',
+                '--color-range',
+                '200',
+                '300',
+                '--out',
+                str(tmp_path / 'out'),
+            ]
+        )
+        == 0
+    )
     for file, share in (('color/street_0.png', 0.5), ('contact_sheet.png', 0.05)):
         bgr = cv2.imread(str(tmp_path / 'out' / file)).astype(int)
         assert (np.abs(bgr - reddest).max(axis=-1) < 4).mean() > share, file
@@ -171,24 +241,43 @@ def test_a_calibration_undistorts_unless_the_images_are_rectified(tmp_path, caps
 
     k = [200.0, 0.0, width_px / 2, 0.0, 200.0, height_px / 2, 0.0, 0.0, 1.0]
     content = {
-        'image_width': width_px, 'image_height': height_px, 'camera_matrix': matrix(3, 3, k),
+        'image_width': width_px,
+        'image_height': height_px,
+        'camera_matrix': matrix(3, 3, k),
         'distortion_model': 'plumb_bob',
-        'distortion_coefficients': matrix(1, 5, [0.3, 0.0, 0.0, 0.0, 0.0])}
+        'distortion_coefficients': matrix(1, 5, [0.3, 0.0, 0.0, 0.0, 0.0]),
+    }
     file = tmp_path / 'camera.yaml'
     file.write_text(yaml.safe_dump(content))
     seen = {}
     for options in ((), ('--rectified',)):
         out = tmp_path / f'out{len(options)}'
-        assert main(['depth', str(STREET), '--calibration', str(file), '--save', 'npy', '--out',
-                     str(out), *options]) == 0
+        assert (
+            main(
+                [
+                    'depth',
+                    str(STREET),
+                    '--calibration',
+                    str(file),
+                    '--save',
+                    'npy',
+                    '--out',
+                    str(out),
+                    *options,
+                ]
+            )
+            == 0
+        )
         seen[options] = ~np.isnan(np.load(out / 'depth_m/street_0.npy'))
     assert not seen[()].all()
     assert seen['--rectified',].all()
 
     content['image_width'] //= 2
     file.write_text(yaml.safe_dump(content))
-    assert main(['depth', str(STREET), '--calibration', str(file), '--out',
-                 str(tmp_path / 'wrong')]) == 1
+    assert (
+        main(['depth', str(STREET), '--calibration', str(file), '--out', str(tmp_path / 'wrong')])
+        == 1
+    )
     assert 'have another shape' in capsys.readouterr().err
 
 
@@ -197,16 +286,35 @@ def test_the_opencv_of_ubuntu_24_04_has_another_switch_for_its_messages(tmp_path
     monkeypatch.delattr(cv2.utils, 'logging', raising=False)
     levels = []
     monkeypatch.setattr(cv2, 'setLogLevel', levels.append, raising=False)
-    assert main(['depth', str(STREET), '--hfov-deg', '80', '--weights', 'random', '--save', 'png',
-                 '--out', str(tmp_path / 'out')]) == 0
+    assert (
+        main(
+            [
+                'depth',
+                str(STREET),
+                '--hfov-deg',
+                '80',
+                '--weights',
+                'random',
+                '--save',
+                'png',
+                '--out',
+                str(tmp_path / 'out'),
+            ]
+        )
+        == 0
+    )
     assert levels == [0]
     assert len(list((tmp_path / 'out').rglob('*.png'))) == 1
 
 
 def test_a_title_of_file_names_is_no_formula_and_has_an_end():
     grey = np.zeros((8, 8), np.uint8)
-    frame = SimpleNamespace(rgb=np.zeros((8, 8, 3), np.uint8), structure=grey, attention=grey,
-                            depth_m=np.ones((8, 8), np.float32))
+    frame = SimpleNamespace(
+        rgb=np.zeros((8, 8, 3), np.uint8),
+        structure=grey,
+        attention=grey,
+        depth_m=np.ones((8, 8), np.float32),
+    )
     for title in (r'x$\q$.jpg', ', '.join(f'{number}.jpg' for number in range(1000))):
         figure = contact_sheet([frame], title)
         figure.savefig(BytesIO())
@@ -215,10 +323,11 @@ def test_a_title_of_file_names_is_no_formula_and_has_an_end():
 
 @pytest.mark.parametrize('rate_hz', [1e-9, 0.5, 29.97, 65.6789, 120.4321, 999.6])
 def test_a_film_has_whatever_rate_a_bag_has(rate_hz, tmp_path):
-    view = View(Header(), np.zeros((32, 32, 3), np.uint8), None, None, '')
+    image = CameraImage(np.zeros((32, 32, 3), np.uint8))
+    result = DepthResult(image, np.ones((32, 32), np.float32), far_m=76.0)
     with DepthFiles(tmp_path / 'out', ['mp4'], '', (1.0, 80.0), 1, rate_hz, 2) as files:
         for name in 'ab':
-            files.write(name, view, np.ones((32, 32), np.float32), None)
+            files.write(name, result)
     video = cv2.VideoCapture(str(tmp_path / 'out/color.mp4'))
     assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(max(0.1, rate_hz), rel=1e-3)
 
@@ -231,8 +340,24 @@ def test_more_images_asked_for_than_there_are_leave_the_sheet_whole(tmp_path):
     heights_px = []
     for name, frames in (('all', []), ('more', ['--frames', '1000'])):
         out = tmp_path / name
-        assert main(['depth', str(folder), '--hfov-deg', '80', '--weights', 'random', '--save',
-                     'sheet', '--out', str(out), *frames]) == 0
+        assert (
+            main(
+                [
+                    'depth',
+                    str(folder),
+                    '--hfov-deg',
+                    '80',
+                    '--weights',
+                    'random',
+                    '--save',
+                    'sheet',
+                    '--out',
+                    str(out),
+                    *frames,
+                ]
+            )
+            == 0
+        )
         heights_px.append(cv2.imread(str(out / 'contact_sheet.png')).shape[0])
     assert heights_px[0] == heights_px[1]
 
@@ -255,7 +380,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_done(tmp_path, film, capsy
     folder.mkdir()
     (folder / 'a.jpg').write_bytes(STREET.read_bytes())
     (folder / 'b.jpg').write_text('no image')
-    film.write_bytes(film.read_bytes()[:film.stat().st_size // 2])
+    film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
     out = tmp_path / 'out'
     assert main(['depth', str(folder), str(film), '--save', 'png', '--out', str(out)]) == 1
     said = capsys.readouterr().err
@@ -265,16 +390,20 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_done(tmp_path, film, capsy
     assert {path.name for path in (out / 'depth_mm').iterdir()} >= {'a.png', '000000.png'}
 
 
-@pytest.mark.parametrize(('arguments', 'said'), [
-    (['nowhere'], 'nowhere is neither a folder nor a file'),
-    ([__file__], 'is no image, and OpenCV cannot open it as a video'),
-    (['webcam:63'], 'there is no webcam 63'),
-    ([str(STREET), '--weights', 'nowhere'], 'no weights at nowhere'),
-    ([str(STREET), '--calibration', 'nowhere'], 'cannot read the calibration nowhere'),
-    ([str(STREET), '--min-depth', '9', '--max-depth', '8'], 'must be below max_depth'),
-    ([str(STREET), '--color-range', '9', '3'], 'is NEAR and FAR, got 9 and 3 m'),
-    ([str(STREET), '--out', f'{__file__}/out'], 'Not a directory'),
-])
+@pytest.mark.parametrize(
+    ('arguments', 'said'),
+    [
+        (['nowhere'], 'nowhere is neither a folder nor a file'),
+        ([__file__], 'is no image, and OpenCV cannot open it as a video'),
+        (['webcam:63'], 'there is no webcam 63'),
+        ([str(STREET), '--weights', 'nowhere'], 'no weights at nowhere'),
+        ([str(STREET), '--calibration', 'nowhere'], 'cannot read the calibration nowhere'),
+        ([str(STREET), '--min-depth', '9', '--max-depth', '8'], 'must be below max_depth'),
+        ([str(STREET), '--color-range', '9', '3'], 'is NEAR and FAR, got 9 and 3 m'),
+        ([str(STREET), '--out', f'{__file__}/out'], 'Not a directory'),
+        ([str(STREET), '--image', '/a'], 'names topics of a bag, and no INPUT is a bag'),
+    ],
+)
 def test_what_cannot_be_is_one_sentence(arguments, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(['depth', *arguments]) == 1
@@ -289,7 +418,8 @@ def test_a_full_disk_is_told_and_what_is_done_is_whole(tmp_path):
 
     out = tmp_path / 'out'
     done = run_without_ros(
-        'depth', FRAMES, '--save', 'png', 'npy', '--out', out, preexec_fn=no_more_space)
+        'depth', FRAMES, '--save', 'png', 'npy', '--out', out, preexec_fn=no_more_space
+    )
     assert done.returncode == 1
     assert 'street_0.npy: File too large (0 images are done)' in done.stderr.splitlines()[-1]
     assert 'Traceback' not in done.stderr
@@ -313,28 +443,33 @@ def test_a_webcam_is_read_until_it_is_told_to_stop(tmp_path, film, monkeypatch):
     # A mock: there is no camera here. The first webcam gives the film.
     capture = cv2.VideoCapture
     monkeypatch.setattr(
-        cv2, 'VideoCapture', lambda which: capture(str(film) if which == 0 else which))
-    assert main(['depth', 'webcam', '--frames', '2', '--save', 'png', '--out',
-                 str(tmp_path / 'out')]) == 0
+        cv2, 'VideoCapture', lambda which: capture(str(film) if which == 0 else which)
+    )
+    assert (
+        main(['depth', 'webcam', '--frames', '2', '--save', 'png', '--out', str(tmp_path / 'out')])
+        == 0
+    )
     assert len(list((tmp_path / 'out/depth_mm').iterdir())) == 2
 
 
 def test_ctrl_c_keeps_what_is_done(tmp_path, monkeypatch, capsys):
-    finish = OfflineDepth.finish
+    run = DepthPipeline.run
     calls = []
 
-    def interrupted(*arguments):
+    def interrupted(*arguments, **options):
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return finish(*arguments)
+        return run(*arguments, **options)
 
-    monkeypatch.setattr(OfflineDepth, 'finish', interrupted)
+    monkeypatch.setattr(DepthPipeline, 'run', interrupted)
     out = tmp_path / 'out'
     assert main(['depth', str(FRAMES), '--save', 'png', 'mp4', '--out', str(out)]) == 130
     assert 'stopped after 2 of 8 images' in capsys.readouterr().err
     assert sorted(path.name for path in (out / 'depth_mm').iterdir()) == [
-        'street_0.png', 'street_1.png']
+        'street_0.png',
+        'street_1.png',
+    ]
     assert len(list(FrameSource(out / 'color.mp4', pytest.fail))) == 2
 
 
@@ -350,9 +485,14 @@ def test_verbs_that_need_ros_say_so_where_it_is_missing():
     assert done.stderr.startswith('s2r demo needs ROS 2, which is not installed here')
 
 
-@pytest.mark.parametrize(('stamp_ns', 'name'), [
-    (-100_000_000, '-0.100000000'), (-5 * 10**9, '-5.000000000'),
-    ((2**31 - 1) * 10**9 + 7, '2147483647.000000007')])
+@pytest.mark.parametrize(
+    ('stamp_ns', 'name'),
+    [
+        (-100_000_000, '-0.100000000'),
+        (-5 * 10**9, '-5.000000000'),
+        ((2**31 - 1) * 10**9 + 7, '2147483647.000000007'),
+    ],
+)
 def test_files_of_a_bag_have_their_stamp_for_a_name_before_0_too(tmp_path, stamp_ns, name):
     grey = np.full((48, 64, 3), 90, np.uint8)
     header = Header()
@@ -360,8 +500,55 @@ def test_files_of_a_bag_have_their_stamp_for_a_name_before_0_too(tmp_path, stamp
     store = get_typestore(Stores.ROS2_JAZZY)
     with Writer(tmp_path / 'bag', version=9) as writer:
         connection = writer.add_connection(
-            '/cam/image_raw', 'sensor_msgs/msg/Image', typestore=store)
+            '/cam/image_raw', 'sensor_msgs/msg/Image', typestore=store
+        )
         writer.write(connection, 10**9, serialize_message(pixels_to_image(grey, 'bgr8', header)))
-    assert main(['depth', str(tmp_path / 'bag'), '--save', 'npy', '--out', str(tmp_path / 'out'),
-                 '--network-height', '96', '--network-width', '96']) == 0
+    assert (
+        main(
+            [
+                'depth',
+                str(tmp_path / 'bag'),
+                '--save',
+                'npy',
+                '--out',
+                str(tmp_path / 'out'),
+                '--network-height',
+                '96',
+                '--network-width',
+                '96',
+            ]
+        )
+        == 0
+    )
     assert [file.name for file in (tmp_path / 'out/depth_m').iterdir()] == [f'{name}.npy']
+
+
+def test_the_old_name_of_an_option_does_the_same_and_warns(tmp_path, capsys):
+    folder = tmp_path / 'still'
+    folder.mkdir()
+    rgb, random = cv2.imread(str(STREET)), np.random.default_rng(0)
+    for number in range(3):
+        noisy = np.clip(rgb + random.normal(0, 3, rgb.shape), 0, 255).astype(np.uint8)
+        cv2.imwrite(str(folder / f'{number}.png'), noisy)
+    runs = {
+        'old': ['--steadiness', '0.5'],
+        'new': ['--temporal-smoothing', '0.5'],
+        'both': ['--steadiness', '0.9', '--temporal-smoothing', '0.5'],
+        'without': [],
+    }
+    depths_m, errors = {}, {}
+    for name, options in runs.items():
+        out = tmp_path / name
+        arguments = ['depth', str(folder), '--out', str(out), '--save', 'npy', '--hfov-deg', '60']
+        assert (
+            main([*arguments, '--network-height', '96', '--network-width', '192', *options]) == 0
+        )
+        depths_m[name] = [np.load(file) for file in sorted(out.rglob('*.npy'))]
+        errors[name] = capsys.readouterr().err
+    assert len(depths_m['without']) == 3
+    assert not np.array_equal(depths_m['without'], depths_m['new'])
+    np.testing.assert_array_equal(depths_m['old'], depths_m['new'])
+    np.testing.assert_array_equal(depths_m['both'], depths_m['new'])
+    assert '--steadiness is now called --temporal-smoothing: rename it' in errors['old']
+    assert '--steadiness is ignored: --temporal-smoothing' in errors['both']
+    assert 'steadiness' not in errors['new'] + errors['without']

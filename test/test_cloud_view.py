@@ -1,4 +1,5 @@
 """Clouds as pictures and files, sheets of frames: what is drawn where, worked out by hand."""
+
 from __future__ import annotations
 
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ from s2r_depth_ros.cli.cloud_view import (
 )
 from s2r_depth_ros.cli.contact_sheet import contact_sheet, depth_limits
 from s2r_depth_ros.cli.recorder import cloud_arrays
-from s2r_depth_ros.messages import points_to_cloud
+from s2r_depth_ros.ros.messages import points_to_cloud
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
 
@@ -43,7 +44,8 @@ def test_the_nearer_point_hides_the_farther():
     for order in (slice(None), slice(None, None, -1)):
         colors = np.array([RED] * 2500 + [GREEN] * 2500, np.uint8)
         picture = render_points(
-            points[order], colors[order], np.eye(4), (40, 40), point_m_per_depth=0.06)
+            points[order], colors[order], np.eye(4), (40, 40), point_m_per_depth=0.06
+        )
         assert picture[20, 20].tolist() == list(RED)
         assert not (picture == GREEN).all(axis=-1).any()
 
@@ -51,7 +53,8 @@ def test_the_nearer_point_hides_the_farther():
 def test_a_point_is_drawn_on_its_side_of_the_picture_and_nothing_elsewhere():
     points = np.array([[-1, -1, 2], [1, 1, 2]], np.float32)  # above left, below right
     picture = render_points(
-        points, np.array([RED, GREEN], np.uint8), np.eye(4), (40, 60), point_m_per_depth=0.01)
+        points, np.array([RED, GREEN], np.uint8), np.eye(4), (40, 60), point_m_per_depth=0.01
+    )
     rows, columns = np.nonzero((picture.astype(int)[..., 0] - picture[..., 1]) > 20)
     assert len(rows)
     assert rows.max() < 20
@@ -91,7 +94,8 @@ def test_ply_reads_back(tmp_path):
 @pytest.mark.parametrize('reader', ['plyfile', 'trimesh', 'open3d'])
 def test_a_cloud_file_has_bytes_as_colours_and_no_missing_points(tmp_path, reader):
     library = pytest.importorskip(
-        reader, reason=f'{reader} is not installed; plyfile always is, and reads the same file')
+        reader, reason=f'{reader} is not installed; plyfile always is, and reads the same file'
+    )
     points = np.array([[[1, 2, 3], [np.nan] * 3], [[np.inf, 0, 1], [4, 5, 6]]], np.float32)
     colors = np.array([[[0, 127, 255], [9, 9, 9]], [[9, 9, 9], [200, 100, 1]]], np.uint8)
     file = tmp_path / 'c.ply'
@@ -99,8 +103,10 @@ def test_a_cloud_file_has_bytes_as_colours_and_no_missing_points(tmp_path, reade
     if reader == 'plyfile':
         vertices = library.PlyData.read(file)['vertex']
         assert vertices['red'].dtype == np.uint8
-        read = [np.stack([vertices[name] for name in names], axis=-1)
-                for names in ('xyz', ('red', 'green', 'blue'))]
+        read = [
+            np.stack([vertices[name] for name in names], axis=-1)
+            for names in ('xyz', ('red', 'green', 'blue'))
+        ]
     elif reader == 'trimesh':
         cloud = library.load(file)
         read = [np.asarray(cloud.vertices), np.asarray(cloud.colors)[:, :3]]
@@ -131,8 +137,11 @@ def test_limits_are_round_numbers_around_the_depths():
 @pytest.mark.parametrize('size', [(60, 200), (90, 60)], ids=['wide', 'upright'])
 def test_sheet_has_a_row_for_each_frame_and_a_scale(size):
     frame = SimpleNamespace(
-        rgb=np.zeros((*size, 3), np.uint8), structure=np.zeros(size, np.uint8),
-        attention=np.zeros(size, np.uint8), depth_m=np.full(size, 3.0, np.float32))
+        rgb=np.zeros((*size, 3), np.uint8),
+        structure=np.zeros(size, np.uint8),
+        attention=np.zeros(size, np.uint8),
+        depth_m=np.full(size, 3.0, np.float32),
+    )
     figure = contact_sheet([frame, frame], 'two')
     pictures, scale = figure.axes[:-1], figure.axes[-1]
     assert len(pictures) == 8

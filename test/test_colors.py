@@ -1,9 +1,10 @@
 """Colours of depth images."""
+
 import cv2
 import numpy as np
 import pytest
 
-from s2r_depth_ros.colors import color_depth
+from s2r_depth_ros.depth.colors import color_depth
 
 
 def turbo(level):
@@ -33,14 +34,14 @@ def test_invalid_is_black_and_far_is_dark_grey():
 def test_equal_ratios_of_depth_are_equal_steps():
     depth_m = np.array([[1.0, 2.0, 4.0, 8.0, 16.0]], np.float32)
     shifted = color_depth(depth_m * 2, 1.0, 32.0)
-    np.testing.assert_array_equal(
-        color_depth(depth_m, 0.5, 16.0), shifted)
+    np.testing.assert_array_equal(color_depth(depth_m, 0.5, 16.0), shifted)
 
 
 def test_integer_like_and_double_depths_are_accepted():
     depth_m = np.array([[1.0, 3.0]])
     np.testing.assert_array_equal(
-        color_depth(depth_m, 1.0, 10.0), color_depth(depth_m.astype(np.float32), 1.0, 10.0))
+        color_depth(depth_m, 1.0, 10.0), color_depth(depth_m.astype(np.float32), 1.0, 10.0)
+    )
 
 
 @pytest.mark.parametrize('limits', [(0, 1), (2, 1), (1, 1), (1, np.inf), (np.nan, 1)])

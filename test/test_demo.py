@@ -1,4 +1,5 @@
 """The verb demo of s2r, as its user meets it: real processes over DDS, files, and sentences."""
+
 from __future__ import annotations
 
 import json
@@ -21,12 +22,27 @@ RUN_S2R = 'import sys; from s2r_depth_ros.cli import main; sys.exit(main())'
 
 def s2r(*arguments):
     """Run s2r as a process that a shell's background job would be: SIGINT is ignored."""
-    without_ros = {name: value for name, value in os.environ.items()
-                   if name not in ('ROS_DOMAIN_ID', 'ROS_AUTOMATIC_DISCOVERY_RANGE')}
+    without_ros = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ('ROS_DOMAIN_ID', 'ROS_AUTOMATIC_DISCOVERY_RANGE')
+    }
     return subprocess.run(
-        ['bash', '-c', 'trap "" INT; exec "$@"', 'bash', sys.executable, '-c', RUN_S2R,
-         *map(str, arguments)],
-        capture_output=True, text=True, timeout=900, env=without_ros)
+        [
+            'bash',
+            '-c',
+            'trap "" INT; exec "$@"',
+            'bash',
+            sys.executable,
+            '-c',
+            RUN_S2R,
+            *map(str, arguments),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=900,
+        env=without_ros,
+    )
 
 
 @pytest.fixture(scope='module')
@@ -39,8 +55,9 @@ def images(tmp_path_factory):
         coarse = random.integers(0, 255, (6, 10, 3), np.uint8)
         coarse[..., 2] = 0
         cv2.imwrite(str(folder / name), cv2.resize(coarse, (WIDTH, HEIGHT)))
-    (folder / 'manifest.json').write_text(json.dumps(
-        [{'rgb': name, 'K': [120.0, 120.0, 80.0, 48.0]} for name in names]))
+    (folder / 'manifest.json').write_text(
+        json.dumps([{'rgb': name, 'K': [120.0, 120.0, 80.0, 48.0]} for name in names])
+    )
     return folder
 
 
@@ -74,20 +91,25 @@ def test_table_counts_every_frame_and_every_output(demo):
     value = {line[:34].strip(): line[34:] for line in table.splitlines()}
     published = int(value['depth images published'])
     assert published >= 6
-    received_here = {output: int(value[f'received here: depth/{output}']) for output in (
-        'image', 'camera_info', 'points', 'image_color', 'structure', 'attention')}
+    received_here = {
+        output: int(value[f'received here: depth/{output}'])
+        for output in ('image', 'camera_info', 'points', 'image_color', 'structure', 'attention')
+    }
     # The first ones may have come before this side had found their publisher.
     assert 6 <= received_here['image']
     assert all(0 < count <= published for count in received_here.values())
     played, received = (
-        int(value[name]) for name in ('images played', 'images received by the node'))
+        int(value[name]) for name in ('images played', 'images received by the node')
+    )
     assert published <= received <= played
     drops = value['images dropped']
     dropped = 0 if drops == 'none' else sum(int(each.split()[0]) for each in drops.split(', '))
     assert dropped + published == played
     assert value['weights, engine, device'].startswith('random, ')
-    median_ms, p95_ms = (float(part) for part in value[
-        'latency p50 / p95, stamp to here'].removesuffix(' ms').split(' / '))
+    median_ms, p95_ms = (
+        float(part)
+        for part in value['latency p50 / p95, stamp to here'].removesuffix(' ms').split(' / ')
+    )
     assert 0 < median_ms <= p95_ms
     for name in ('rate of the camera', 'rate of the depth'):
         assert float(value[name].removesuffix(' Hz')) > 0
@@ -122,7 +144,7 @@ def test_pictures_of_an_untrained_network_carry_a_watermark(demo, name, column):
     assert width > 1500
     # Where the images are shown, nothing but the crimson band and its white letters is red.
     title_px = 100
-    red = picture[title_px:, :int(column * width), 2]
+    red = picture[title_px:, : int(column * width), 2]
     assert (red > 100).mean() > 0.002
 
 
@@ -132,22 +154,32 @@ def test_contact_sheet_shows_the_images_themselves(demo, images):
     for index in range(3):
         image = cv2.imread(str(images / f'{index}.png'))
         top_left = image[:40, :60]  # the watermark does not reach there in the first row
-        scales = (cv2.matchTemplate(
-            cv2.resize(sheet, None, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_AREA),
-            top_left, cv2.TM_CCOEFF_NORMED).max() for scale in np.arange(2.8, 3.3, 0.05))
+        scales = (
+            cv2.matchTemplate(
+                cv2.resize(sheet, None, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_AREA),
+                top_left,
+                cv2.TM_CCOEFF_NORMED,
+            ).max()
+            for scale in np.arange(2.8, 3.3, 0.05)
+        )
         found.append(max(scales))
     assert max(found) > 0.95
 
 
-@pytest.mark.parametrize(('arguments', 'sentence'), [
-    (['no/such/folder'], 'is neither a folder nor a file'),
-    (['{empty}'], 'has no images'),
-    (['{text}'], 'OpenCV cannot open it as a video'),
-    (['{images}', '--out', '{strange}'], "holds 'thesis.tex', which no earlier demo left"),
-    (['{images}', '--out', '{text}/demo'], 'cannot write'),
-], ids=['missing', 'empty', 'no image', 'folder of something else', 'not writable'])
+@pytest.mark.parametrize(
+    ('arguments', 'sentence'),
+    [
+        (['no/such/folder'], 'is neither a folder nor a file'),
+        (['{empty}'], 'has no images'),
+        (['{text}'], 'OpenCV cannot open it as a video'),
+        (['{images}', '--out', '{strange}'], "holds 'thesis.tex', which no earlier demo left"),
+        (['{images}', '--out', '{text}/demo'], 'cannot write'),
+    ],
+    ids=['missing', 'empty', 'no image', 'folder of something else', 'not writable'],
+)
 def test_wrong_input_or_output_is_told_in_one_sentence(
-        arguments, sentence, images, tmp_path, capfd):
+    arguments, sentence, images, tmp_path, capfd
+):
     places = {name: tmp_path / name for name in ('empty', 'text', 'strange')}
     places['empty'].mkdir()
     places['text'].write_text('no video')
@@ -164,12 +196,29 @@ def test_wrong_input_or_output_is_told_in_one_sentence(
 
 def test_a_calibration_undistorts(images, tmp_path):
     calibration = tmp_path / 'calibration.yaml'
-    calibration.write_text(yaml.safe_dump({
-        'image_width': WIDTH, 'image_height': HEIGHT, 'distortion_model': 'plumb_bob',
-        'camera_matrix': {'rows': 3, 'cols': 3, 'data': [120, 0, 80, 0, 120, 48, 0, 0, 1]},
-        'distortion_coefficients': {'rows': 1, 'cols': 5, 'data': [0.4, 0, 0, 0, 0]}}))
-    result = s2r('demo', images, '--out', tmp_path / 'demo', '--weights', 'random', '--frames', 2,
-                 '--calibration', calibration)
+    calibration.write_text(
+        yaml.safe_dump(
+            {
+                'image_width': WIDTH,
+                'image_height': HEIGHT,
+                'distortion_model': 'plumb_bob',
+                'camera_matrix': {'rows': 3, 'cols': 3, 'data': [120, 0, 80, 0, 120, 48, 0, 0, 1]},
+                'distortion_coefficients': {'rows': 1, 'cols': 5, 'data': [0.4, 0, 0, 0, 0]},
+            }
+        )
+    )
+    result = s2r(
+        'demo',
+        images,
+        '--out',
+        tmp_path / 'demo',
+        '--weights',
+        'random',
+        '--frames',
+        2,
+        '--calibration',
+        calibration,
+    )
     assert result.returncode == 0, result.stderr
     points = len(PlyData.read(tmp_path / 'demo' / 'cloud.ply')['vertex'])
     assert 0.5 * HEIGHT * WIDTH < points < HEIGHT * WIDTH  # the lens did not see the border
@@ -187,8 +236,16 @@ def test_weights_that_are_not_there_are_told_by_the_node(images, tmp_path):
 def test_a_process_that_ends_early_is_quoted(images, tmp_path):
     calibration = tmp_path / 'calibration.yaml'
     calibration.write_text('image_width: many')
-    result = s2r('demo', images, '--out', tmp_path / 'demo', '--weights', 'random',
-                 '--calibration', calibration)
+    result = s2r(
+        'demo',
+        images,
+        '--out',
+        tmp_path / 'demo',
+        '--weights',
+        'random',
+        '--calibration',
+        calibration,
+    )
     assert result.returncode == 1
     assert 's2r demo: camera_player ended early with exit code 1:' in result.stderr
     assert 'calibration.yaml' in result.stderr.split('ended early')[1]

@@ -1,11 +1,12 @@
 """Network output and metres."""
+
 import math
 
 import numpy as np
 import pytest
 import torch
 
-from s2r_depth_ros import depth_range
+from s2r_depth_ros.engine import depth_range
 
 KINDS = [np.asarray, torch.tensor]
 

@@ -1,4 +1,5 @@
 """`s2r doctor`: transports in force, variables without effect, and images that arrive."""
+
 import os
 from pathlib import Path
 import re
@@ -26,8 +27,13 @@ WITHOUT_ROS = f'import sys; sys.modules["rclpy"] = None; {RUN_S2R}'
 
 def doctor(*words, code=RUN_S2R, **variables):
     done = subprocess.run(
-        [sys.executable, '-c', code, 'doctor', *words], capture_output=True, text=True,
-        check=False, timeout=4 * PATIENCE_S, env={**os.environ, **variables})
+        [sys.executable, '-c', code, 'doctor', *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=4 * PATIENCE_S,
+        env={**os.environ, **variables},
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -36,12 +42,15 @@ def test_the_shipped_profile_is_read():
     assert profile_transports(PROFILE) == ['SHM of 65536 KiB', 'UDPv4']
 
 
-@pytest.mark.parametrize(('fast_dds', 'read', 'ignored'), [
-    (JAZZY, *PROFILES), (LATER, *reversed(PROFILES))])
+@pytest.mark.parametrize(
+    ('fast_dds', 'read', 'ignored'), [(JAZZY, *PROFILES), (LATER, *reversed(PROFILES))]
+)
 def test_a_profile_variable_of_another_version_has_no_effect(fast_dds, read, ignored):
     lines = [*transport_lines({ignored: str(PROFILE)}, fast_dds)]
-    assert f'no effect: {ignored} is ignored by Fast DDS {fast_dds.version}, which reads {read}' \
+    assert (
+        f'no effect: {ignored} is ignored by Fast DDS {fast_dds.version}, which reads {read}'
         in lines
+    )
     assert lines[-1].startswith('transports: UDPv4, SHM of 512 KiB (the default)')
     both = [*transport_lines(dict.fromkeys(PROFILES, str(PROFILE)), fast_dds)]
     assert both[-1] == f'transports: SHM of 65536 KiB, UDPv4 ({PROFILE})'
@@ -49,17 +58,21 @@ def test_a_profile_variable_of_another_version_has_no_effect(fast_dds, read, ign
 
 def test_the_older_profile_variable_counts_where_ros_passes_it_on():
     assert [*transport_lines({PROFILES[0]: str(PROFILE)}, KILTED)][1:] == [
-        f'transports: SHM of 65536 KiB, UDPv4 ({PROFILE})']
+        f'transports: SHM of 65536 KiB, UDPv4 ({PROFILE})'
+    ]
 
 
-@pytest.mark.parametrize('local', [
-    {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}, {'ROS_LOCALHOST_ONLY': '1'}])
+@pytest.mark.parametrize(
+    'local', [{'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}, {'ROS_LOCALHOST_ONLY': '1'}]
+)
 def test_builtin_transports_have_no_effect_on_this_machine_alone(local):
     chosen = {BUILTIN: 'LARGE_DATA'}
     assert [*transport_lines(chosen, JAZZY)][1:] == [f'transports: LARGE_DATA ({BUILTIN})']
     lines = [*transport_lines({**chosen, **local}, JAZZY)]
-    assert f'no effect: {BUILTIN} does nothing beside ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST' \
+    assert (
+        f'no effect: {BUILTIN} does nothing beside ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST'
         in lines
+    )
     assert 'the default' in lines[-1]
 
 
@@ -78,14 +91,18 @@ def test_another_middleware_has_no_profiles():
 
 
 def test_it_looks_at_the_middleware_and_counts_images_of_another_process():
-    said = doctor('--images', '5', FASTDDS_DEFAULT_PROFILES_FILE='new.xml',
-                  FASTRTPS_DEFAULT_PROFILES_FILE=str(PROFILE))
+    said = doctor(
+        '--images',
+        '5',
+        FASTDDS_DEFAULT_PROFILES_FILE='new.xml',
+        FASTRTPS_DEFAULT_PROFILES_FILE=str(PROFILE),
+    )
     assert re.search(r'^Fast DDS: \d+\.\d+', said, re.M)
     assert len(re.findall('DEFAULT_PROFILES_FILE is ignored by Fast DDS', said)) == 1
     for size in ('VGA', 'Full HD'):
         counted = re.search(rf'^{size}, best effort, 30 Hz: (\d) of 5 images arrived', said, re.M)
         assert 0 <= int(counted[1]) <= 5
-    for name in ('Python', 'numpy', 'cv2', 'torch'):
+    for name in ('Python', 's2r_depth_ros', 'numpy', 'cv2', 'torch'):
         assert re.search(rf'^{name}: \d', said, re.M)
 
 

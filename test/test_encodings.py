@@ -1,4 +1,5 @@
-"""Every encoding in this package and in other readers: docs/encodings.md."""
+"""Every encoding in this package and in other readers: docs/reference/encodings.md."""
+
 from array import array
 import importlib.util
 from pathlib import Path
@@ -9,20 +10,27 @@ import cv2
 import numpy as np
 import pytest
 
-from s2r_depth_ros import ros_compat
-from s2r_depth_ros.message_types import CompressedImage
-from s2r_depth_ros.messages import compressed_to_rgb, image_to_rgb, MessageError
+from s2r_depth_ros.ros import compat as ros_compat
+from s2r_depth_ros.ros.message_types import CompressedImage
+from s2r_depth_ros.ros.messages import compressed_to_rgb, image_to_rgb, MessageError
 
 DOCS = Path(__file__).parents[1] / 'docs'
 FORMS_OF_DEPTH = (
-    '16UC1; png compressed ', '16UC1; compressedDepth png', '32FC1; compressedDepth png',
-    '16UC1; compressedDepth rvl', '16SC1; png compressed ', '32SC1; png compressed ',
-    '64FC1; tiff compressed ')
+    '16UC1; png compressed ',
+    '16UC1; compressedDepth png',
+    '32FC1; compressedDepth png',
+    '16UC1; compressedDepth rvl',
+    '16SC1; png compressed ',
+    '32SC1; png compressed ',
+    '64FC1; tiff compressed ',
+)
 
 
 @pytest.fixture(scope='module')
 def encodings():
-    spec = importlib.util.spec_from_file_location('encodings_page', DOCS / 'encodings.py')
+    spec = importlib.util.spec_from_file_location(
+        'encodings_page', DOCS / 'scripts' / 'encodings.py'
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -33,7 +41,7 @@ def test_every_encoding_is_right_or_refused_in_a_sentence_with_padded_rows_too(e
     column = head.index('this package')
     answers = {row[0]: row[column] for row in rows}
     assert set(answers.values()) == {'right', 'refused: unknown_encoding'}
-    page = (DOCS / 'encodings.md').read_text()
+    page = (DOCS / 'reference' / 'encodings.md').read_text()
     for encoding, answer in answers.items():
         assert f'| {encoding} | {answer} |' in page
 
@@ -47,8 +55,9 @@ def test_compressed_depth_is_refused_and_not_read_as_a_picture_of_eight_bits(for
         compressed_to_rgb(message)
 
 
-@pytest.mark.parametrize('encoding', [
-    'nv12', 'nv21', 'nv24', 'yuyv', 'uyvy', 'yuv422', 'yuv422_yuy2'])
+@pytest.mark.parametrize(
+    'encoding', ['nv12', 'nv21', 'nv24', 'yuyv', 'uyvy', 'yuv422', 'yuv422_yuy2']
+)
 def test_yuv_is_read_alike_with_and_without_cv_bridge(encodings, encoding, monkeypatch):
     pixels, _ = encodings.raw_images()[encoding]
     message = encodings.message(encoding, pixels, 3)

@@ -1,4 +1,5 @@
 """Both engines give the same maps; choice of the engine, its cache, and its refusals."""
+
 import json
 import os
 from pathlib import Path
@@ -12,19 +13,19 @@ import onnx
 from onnx import helper, numpy_helper, TensorProto
 import onnxruntime
 import pytest
+from tiny_network import TINY
 import torch
 from torch import nn
 import torch.nn.functional as F
 
 from s2r_depth_ros import DepthPredictor, engine, weights
 from s2r_depth_ros.engine import choose_engine, conversion, load_engine, OUTPUTS, pixels, Settings
+from s2r_depth_ros.engine.letterbox import Letterbox
 from s2r_depth_ros.engine.onnx_engine import OnnxEngine
 from s2r_depth_ros.engine.onnx_model import network_model, to_onnx
 from s2r_depth_ros.network import Architecture, S2RDepthNet
-from s2r_depth_ros.sizes import Fit
 
-PACKAGE = Path(weights.__file__).parent
-TINY = Architecture(width=1 / 32, channel_multiple=2, light_decoders=True)
+PACKAGE = Path(weights.__file__).parents[1]
 INFO = weights.WeightsInfo(80.0, 100.0, 96, 128, {'source': 'test'})
 PATIENCE_S = 240
 
@@ -33,7 +34,8 @@ def trained(preset, seed=0):
     """Return a network whose norms and slopes have values, as after a training."""
     torch.manual_seed(seed)
     network = S2RDepthNet(
-        preset if isinstance(preset, Architecture) else Architecture.preset(preset)).eval()
+        preset if isinstance(preset, Architecture) else Architecture.preset(preset)
+    ).eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.running_mean, 0.0, 0.1)
@@ -69,12 +71,19 @@ def picture(height, width, seed=0):
 
 # The same maps
 
-@pytest.mark.parametrize(('preset', 'sizes_px'), [
-    ('compact', ((96, 112), (128, 416), (304, 400))), ('paper', ((96, 96), (96, 128), (112, 96)))])
+
+@pytest.mark.parametrize(
+    ('preset', 'sizes_px'),
+    [
+        ('compact', ((96, 112), (128, 416), (304, 400))),
+        ('paper', ((96, 96), (96, 128), (112, 96))),
+    ],
+)
 def test_one_graph_gives_the_maps_of_the_network_at_every_size_and_batch(preset, sizes_px):
     network = trained(preset)
     session = onnxruntime.InferenceSession(
-        network_model(network, INFO).SerializeToString(), providers=['CPUExecutionProvider'])
+        network_model(network, INFO).SerializeToString(), providers=['CPUExecutionProvider']
+    )
     for height, width in sizes_px:
         images = torch.rand(3, 3, height, width) * 2 - 1
         with torch.inference_mode():
@@ -89,49 +98,69 @@ def test_one_graph_gives_the_maps_of_the_network_at_every_size_and_batch(preset,
 
 @pytest.mark.parametrize('name', ['outdoor', 'indoor'])
 def test_a_bundled_model_is_the_conversion_of_the_bundled_weights(name):
-    bundled = onnx.load(PACKAGE / 'models' / f'{weights.BUNDLED[name]}.onnx')
+    bundled = onnx.load(PACKAGE / 'weights' / 'models' / f'{weights.BUNDLED[name]}.onnx')
     converted = network_model(*weights.load_with_info(name))
     assert bundled.graph.node == converted.graph.node
     assert bundled.metadata_props == converted.metadata_props
     for one, other in zip(bundled.graph.initializer, converted.graph.initializer, strict=True):
         assert one.name == other.name
         np.testing.assert_allclose(
-            numpy_helper.to_array(one), numpy_helper.to_array(other), rtol=1e-5, atol=1e-7)
+            numpy_helper.to_array(one), numpy_helper.to_array(other), rtol=1e-5, atol=1e-7
+        )
 
 
 @pytest.mark.parametrize('name', ['outdoor', 'indoor'])
 def test_the_engines_predict_the_same_depth_and_maps(name):
     images = [picture(120, 160), picture(75, 248), picture(121, 163)]
-    one, other = (DepthPredictor(name, 'cpu', engine=engine).predict_maps(images)
-                  for engine in ('torch', 'onnxruntime'))
+    one, other = (
+        DepthPredictor(name, 'cpu', engine=engine).predict_maps(images)
+        for engine in ('torch', 'onnxruntime')
+    )
     for maps, others in zip(one, other):
         assert np.abs(maps.depth_m - others.depth_m).max() < 80 * 1e-4
         assert np.abs(maps.structure - others.structure).max() < 1e-3
         assert np.abs(maps.attention - others.attention).max() < 1e-3
 
 
-@pytest.mark.parametrize(('size_px', 'network_size_px', 'tolerance'), [
-    ((375, 1242), (128, 416), 1), ((480, 640), (192, 272), 1), ((60, 80), (96, 112), 1),
-    ((1080, 1920), (176, 304), 3), ((1, 300), (96, 96), 1)])
-def test_images_reach_the_network_with_the_pixels_of_torchs_resize(
-        size_px, network_size_px, tolerance):
-    # A picture of a street where it is large: noise is not what halving is for.
-    rgb = picture(*size_px) if tolerance == 1 else cv2.resize(
-        cv2.imread(str(PACKAGE / 'demo_frames' / 'street_0.jpg')), size_px[::-1])
-    fit = Fit.fixed(size_px, network_size_px)
+@pytest.mark.parametrize(
+    ('size_px', 'network_size_px'),
+    [
+        ((375, 1242), (128, 416)),
+        ((480, 640), (192, 272)),
+        ((480, 640), (304, 400)),
+        ((60, 80), (96, 112)),
+        ((1080, 1920), (176, 304)),
+        ((1, 300), (96, 96)),
+    ],
+)
+def test_images_reach_the_network_nearly_as_torch_would_resize_them(size_px, network_size_px):
+    street = cv2.imread(str(PACKAGE / 'demo_frames' / 'street_0.jpg'))
+    rgb = cv2.resize(street, size_px[::-1], interpolation=cv2.INTER_AREA)
+    letterbox = Letterbox.fixed(size_px, network_size_px)
     resized = F.interpolate(
-        torch.from_numpy(rgb).permute(2, 0, 1)[None], fit.inner_size_px, mode='bilinear',
-        antialias=True, align_corners=False).float()
-    expected = F.pad(resized * (2 / 255) - 1, fit.padding, mode='replicate')[0].numpy()
-    values = pixels.to_input(rgb, fit)
+        torch.from_numpy(rgb).permute(2, 0, 1)[None],
+        letterbox.inner_size_px,
+        mode='bilinear',
+        antialias=True,
+        align_corners=False,
+    ).float()
+    expected = F.pad(resized * (2 / 255) - 1, letterbox.padding, mode='replicate')[0].numpy()
+    values = pixels.to_input(rgb, letterbox)
     assert values.shape == (3, *network_size_px)
-    assert np.abs(values - expected).max() <= tolerance * 2 / 255 + 1e-6
+    differences = np.abs(values - expected) * 255 / 2
+    assert differences.mean() < 0.7
+    assert np.percentile(differences, 99) < 5
+    assert differences.max() < 30
+    # Without its filter, OpenCV's resize is farther away, unless the image grows.
+    plain = cv2.resize(rgb, letterbox.inner_size_px[::-1]).transpose(2, 0, 1)
+    if size_px[0] > network_size_px[0]:
+        assert np.abs(plain - resized[0].numpy()).mean() > 2 * differences.mean()
 
 
 def test_an_operation_that_is_not_written_is_named():
     class Other(nn.Module):
         def forward(self, image):
-            return torch.cumsum(image, 1),
+            return (torch.cumsum(image, 1),)
 
     with pytest.raises(NotImplementedError, match='cumsum'):
         to_onnx(Other(), ['depth'], {})
@@ -167,30 +196,39 @@ except ValueError as error:
     print(error)
 """
 TOOL = 'from s2r_depth_ros.cli import main\nsys.exit(main())'
+BENCHMARKS = 'sys.path.insert(0, "")\nfrom benchmarks.cli import main\nsys.exit(main())'
 
 
 def without_torch(code, *arguments, blocked=HIDDEN, returncode=0, **options):
     done = subprocess.run(
-        [sys.executable, '-c', blocked + code, *map(str, arguments)], capture_output=True,
-        text=True, timeout=PATIENCE_S, **options)
+        [sys.executable, '-c', blocked + code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        **options,
+    )
     assert done.returncode == returncode, done.stderr
     return done.stdout if returncode == 0 else done.stderr
 
 
-@pytest.mark.parametrize(('blocked', 'engine', 'weights', 'device', 'said'), [
-    (HIDDEN, 'auto', '', 'auto', 'onnxruntime'),
-    (REFUSED, 'auto', '', 'auto', 'onnxruntime'),
-    (BROKEN, 'auto', '', 'auto', 'onnxruntime'),
-    (REFUSED, 'onnxruntime', '', 'cpu', 'onnxruntime'),
-    (REFUSED, 'torch', '', 'cpu', 'engine torch is not installed'),
-    (BROKEN, 'torch', '', 'cpu', 'engine torch is installed and cannot be loaded: libcudart'),
-    (REFUSED, 'auto', 'random', 'cpu', 'random has to be converted once'),
-    (BROKEN, 'onnxruntime', 'random', 'cpu', 'random has to be converted once'),
-    (BROKEN, 'auto', 'random', 'cpu', 'engine torch is installed and cannot be loaded')])
+@pytest.mark.parametrize(
+    ('blocked', 'engine', 'weights', 'device', 'said'),
+    [
+        (HIDDEN, 'auto', '', 'auto', 'onnxruntime'),
+        (REFUSED, 'auto', '', 'auto', 'onnxruntime'),
+        (BROKEN, 'auto', '', 'auto', 'onnxruntime'),
+        (REFUSED, 'onnxruntime', '', 'cpu', 'onnxruntime'),
+        (REFUSED, 'torch', '', 'cpu', 'engine torch is not installed'),
+        (BROKEN, 'torch', '', 'cpu', 'engine torch is installed and cannot be loaded: libcudart'),
+        (REFUSED, 'auto', 'random', 'cpu', 'random has to be converted once'),
+        (BROKEN, 'onnxruntime', 'random', 'cpu', 'random has to be converted once'),
+        (BROKEN, 'auto', 'random', 'cpu', 'engine torch is installed and cannot be loaded'),
+    ],
+)
 def test_torch_that_is_missing_refused_or_broken_is_done_without_or_said(
-        blocked, engine, weights, device, said):
-    lines = without_torch(
-        ONE_IMAGE, engine, weights, device, blocked=blocked).splitlines()
+    blocked, engine, weights, device, said
+):
+    lines = without_torch(ONE_IMAGE, engine, weights, device, blocked=blocked).splitlines()
     assert len(lines) == 1
     assert lines[0].startswith(said)
 
@@ -208,38 +246,55 @@ def test_a_broken_onnxruntime_leaves_the_network_to_torch_and_is_said(monkeypatc
 
 
 def test_the_benchmark_says_which_sections_need_torch():
-    said = without_torch(TOOL, 'bench', 'around', blocked=REFUSED, returncode=1)
-    assert said.startswith('s2r bench: torch is not installed, which around measures')
+    said = without_torch(BENCHMARKS, 'around', blocked=REFUSED, returncode=1, cwd=PACKAGE.parent)
+    assert said.startswith('python -m benchmarks: torch is not installed, which around measures')
     assert said.count('\n') == 1
 
 
 def test_onnxruntime_reports_to_nobody_and_leaves_no_identifier(tmp_path):
     environment = {
-        name: value for name, value in os.environ.items() if name != 'ORT_DISABLE_TELEMETRY'}
+        name: value for name, value in os.environ.items() if name != 'ORT_DISABLE_TELEMETRY'
+    }
     home = tmp_path / 'home'
     home.mkdir()
     done = subprocess.run(
         [sys.executable, '-c', 'import sys\n' + ONE_IMAGE, 'onnxruntime', '', 'cpu'],
-        capture_output=True, text=True, timeout=PATIENCE_S, check=True,
-        env={**environment, 'HOME': str(home), 'XDG_CACHE_HOME': str(home)})
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=True,
+        env={**environment, 'HOME': str(home), 'XDG_CACHE_HOME': str(home)},
+    )
     assert (done.stdout, done.stderr) == ('onnxruntime\n', '')
     assert not [*home.iterdir()]
 
 
 def test_the_tools_write_depth_where_torch_is_not_installed(tmp_path):
     without_torch(
-        TOOL, 'depth',
-        PACKAGE / 'demo_frames' / 'street_0.jpg', '--save', 'npy', 'color', 'ply', 'sheet',
-        '--hfov-deg', '80', '--out', 'out', cwd=tmp_path)
+        TOOL,
+        'depth',
+        PACKAGE / 'demo_frames' / 'street_0.jpg',
+        '--save',
+        'npy',
+        'color',
+        'ply',
+        'sheet',
+        '--hfov-deg',
+        '80',
+        '--out',
+        'out',
+        cwd=tmp_path,
+    )
     depth_m = np.load(tmp_path / 'out' / 'depth_m' / 'street_0.npy')
     assert np.isfinite(depth_m).any()
 
 
 def test_the_node_and_the_other_tools_load_where_torch_is_not_installed():
     without_torch(
-        'import s2r_depth_ros.depth_node, s2r_depth_ros.camera_player\n'
+        'import s2r_depth_ros.node.depth_node, s2r_depth_ros.sources.camera_player\n'
         'import s2r_depth_ros.cli.bag, s2r_depth_ros.cli.demo, s2r_depth_ros.cli.view.live\n'
-        'assert not [name for name in sys.modules if name.split(".")[0] == "safetensors"]')
+        'assert not [name for name in sys.modules if name.split(".")[0] == "safetensors"]'
+    )
 
 
 def test_a_cpu_predicts_with_the_bundled_weights_and_never_imports_torch():
@@ -248,7 +303,8 @@ def test_a_cpu_predicts_with_the_bundled_weights_and_never_imports_torch():
         'from s2r_depth_ros import DepthPredictor\n'
         'predictor = DepthPredictor(device="cpu")\n'
         'predictor.predict([np.zeros((50, 60, 3), np.uint8)])\n'
-        'print(predictor.engine.name, "torch" in sys.modules)\n')
+        'print(predictor.engine.name, "torch" in sys.modules)\n'
+    )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ['onnxruntime', 'False']
 
@@ -257,19 +313,26 @@ def test_other_weights_are_said_to_need_torch_once(tiny_file):
     said = without_torch(
         'from s2r_depth_ros import DepthPredictor\n'
         'try:\n    DepthPredictor(sys.argv[1])\nexcept ValueError as error:\n    print(error)\n',
-        tiny_file)
+        tiny_file,
+    )
     assert 'has to be converted once for ONNX Runtime, which needs torch and onnx' in said
     assert said.count('\n') == 1
 
 
 def test_weights_that_were_converted_once_need_torch_no_more(tiny_file):
     DepthPredictor(tiny_file, 'cpu')
-    assert without_torch(
-        'from s2r_depth_ros import DepthPredictor\nprint(DepthPredictor(sys.argv[1]).engine.name)',
-        tiny_file).strip() == 'onnxruntime'
+    assert (
+        without_torch(
+            'from s2r_depth_ros import DepthPredictor as Predictor\n'
+            'print(Predictor(sys.argv[1]).engine.name)',
+            tiny_file,
+        ).strip()
+        == 'onnxruntime'
+    )
 
 
 # Conversions are kept
+
 
 def test_weights_are_converted_once_and_it_is_said(tiny_file, cache):
     said = []
@@ -283,21 +346,25 @@ def test_weights_are_converted_once_and_it_is_said(tiny_file, cache):
     assert len(said) == 2
 
 
-@pytest.mark.parametrize('damage', [
-    lambda content: b'', lambda content: content[:len(content) // 2],
-    lambda content: content[:-100] + bytes(100)])
+@pytest.mark.parametrize(
+    'damage',
+    [
+        lambda content: b'',
+        lambda content: content[: len(content) // 2],
+        lambda content: content[:-100] + bytes(100),
+    ],
+)
 def test_a_damaged_entry_is_made_anew(tiny_file, cache, damage):
     DepthPredictor(tiny_file, 'cpu')
-    entry, = cache.glob('*.onnx')
+    (entry,) = cache.glob('*.onnx')
     whole = entry.read_bytes()
     entry.write_bytes(damage(whole))
     DepthPredictor(tiny_file, 'cpu')
-    entry, = cache.glob('*.onnx')
+    (entry,) = cache.glob('*.onnx')
     assert entry.read_bytes() == whole
 
 
-def test_a_cache_that_cannot_be_written_is_said_and_does_no_harm(
-        tiny_file, tmp_path, monkeypatch):
+def test_a_cache_that_cannot_be_written_is_said_and_does_no_harm(tiny_file, tmp_path, monkeypatch):
     (tmp_path / 'file').touch()
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'file'))
     said = []
@@ -310,17 +377,19 @@ def test_two_processes_make_an_entry_once(tmp_path):
     code = (
         'import sys, time\n'
         'from pathlib import Path\n'
-        'from s2r_depth_ros.engine.conversion import kept\n'
+        'from s2r_depth_ros.engine.conversion import cached\n'
         'folder = Path(sys.argv[1])\n'
         'def make():\n'
         '    print("made", flush=True)\n'
         '    while not (folder / "go").exists(): time.sleep(0.01)\n'
         '    return b"content"\n'
-        'print(kept(folder, "key", make, print))\n')
+        'print(cached(folder, "key", make, print))\n'
+    )
 
     def start():
         return subprocess.Popen(
-            [sys.executable, '-c', code, tmp_path], stdout=subprocess.PIPE, text=True)
+            [sys.executable, '-c', code, tmp_path], stdout=subprocess.PIPE, text=True
+        )
 
     first = start()
     assert first.stdout.readline() == 'made\n'
@@ -334,36 +403,41 @@ def test_a_process_that_dies_while_it_converts_holds_up_nobody(tmp_path):
     code = (
         'import sys, time\n'
         'from pathlib import Path\n'
-        'from s2r_depth_ros.engine.conversion import kept\n'
+        'from s2r_depth_ros.engine.conversion import cached\n'
         'def make():\n'
         '    Path(sys.argv[1], "key.part").write_bytes(b"half")\n'
         '    print("made", flush=True)\n'
         '    time.sleep(1000)\n'
-        'kept(Path(sys.argv[1]), "key", make, print)\n')
+        'cached(Path(sys.argv[1]), "key", make, print)\n'
+    )
     process = subprocess.Popen(
-        [sys.executable, '-c', code, tmp_path], stdout=subprocess.PIPE, text=True)
+        [sys.executable, '-c', code, tmp_path], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout.readline() == 'made\n'
     process.send_signal(signal.SIGKILL)
     process.wait(PATIENCE_S)
-    assert conversion.kept(tmp_path, 'key', lambda: b'whole', print) == b'whole'
-    assert not list(tmp_path.glob('*.part'))
+    assert conversion.cached(tmp_path, 'key', lambda: b'whole', print) == b'whole'
+    assert not list(tmp_path.glob('*.part*'))
 
 
 def test_the_cache_does_not_grow_for_ever(tmp_path):
     for number in range(30):
-        conversion.kept(tmp_path, f'key{number}', lambda: b'x' * 100, print)
+        conversion.cached(tmp_path, f'key{number}', lambda: b'x' * 100, print)
     assert len(list(tmp_path.glob('*.onnx'))) < 10
-    assert conversion.kept(tmp_path, 'key29', lambda: b'', print) == b'x' * 100
+    assert conversion.cached(tmp_path, 'key29', lambda: b'', print) == b'x' * 100
 
 
 def test_the_range_of_published_weights_is_part_of_what_is_kept(tmp_path):
     (tmp_path / 'one.pth').write_bytes(b'1')
-    keys = {conversion._fingerprint(tmp_path, weights.WeightsInfo(m, 300.0, 192, 640))
-            for m in (8.0, 80.0)}
+    keys = {
+        conversion._fingerprint(tmp_path, weights.WeightsInfo(m, 300.0, 192, 640))
+        for m in (8.0, 80.0)
+    }
     assert len(keys) == 2
 
 
 # Which engine
+
 
 def choice(monkeypatch, installed, providers=('CPUExecutionProvider',), **settings):
     monkeypatch.setattr(engine, 'is_installed', lambda module: module in installed)
@@ -375,15 +449,19 @@ BOTH = ('torch', 'onnxruntime')
 TENSORRT = ('TensorrtExecutionProvider', 'CUDAExecutionProvider', 'CPUExecutionProvider')
 
 
-@pytest.mark.parametrize(('installed', 'providers', 'settings', 'expected'), [
-    (BOTH, TENSORRT, {'device': 'cpu'}, 'onnxruntime'),
-    (BOTH, TENSORRT[2:], {'device': 'cpu', 'precision': 'bfloat16'}, 'torch'),
-    (('torch',), (), {'device': 'cpu'}, 'torch'),
-    (('onnxruntime',), TENSORRT, {'device': 'cuda'}, 'onnxruntime'),
-    (BOTH, TENSORRT, {'device': 'cuda'}, 'onnxruntime'),
-    (BOTH, TENSORRT[1:], {'device': 'cuda'}, 'torch'),
-    (BOTH, TENSORRT, {'device': 'cuda', 'precision': 'float16'}, 'onnxruntime'),
-    (BOTH, TENSORRT, {'device': 'cuda', 'precision': 'bfloat16'}, 'torch')])
+@pytest.mark.parametrize(
+    ('installed', 'providers', 'settings', 'expected'),
+    [
+        (BOTH, TENSORRT, {'device': 'cpu'}, 'onnxruntime'),
+        (BOTH, TENSORRT[2:], {'device': 'cpu', 'precision': 'bfloat16'}, 'torch'),
+        (('torch',), (), {'device': 'cpu'}, 'torch'),
+        (('onnxruntime',), TENSORRT, {'device': 'cuda'}, 'onnxruntime'),
+        (BOTH, TENSORRT, {'device': 'cuda'}, 'onnxruntime'),
+        (BOTH, TENSORRT[1:], {'device': 'cuda'}, 'torch'),
+        (BOTH, TENSORRT, {'device': 'cuda', 'precision': 'float16'}, 'onnxruntime'),
+        (BOTH, TENSORRT, {'device': 'cuda', 'precision': 'bfloat16'}, 'torch'),
+    ],
+)
 def test_auto_takes_what_suits_the_device(monkeypatch, installed, providers, settings, expected):
     assert choice(monkeypatch, installed, providers, **settings) == expected
 
@@ -399,16 +477,21 @@ def test_auto_asks_torch_for_a_gpu_only_where_there_may_be_one(monkeypatch, sees
     assert choice(monkeypatch, BOTH) == expected
 
 
-@pytest.mark.parametrize(('arguments', 'sentence'), [
-    ({'engine': 'tensorflow'}, 'engine must be one of auto, torch, onnxruntime'),
-    ({'engine': 'onnxruntime', 'device': 'cuda'},
-     "no provider for device 'cuda'.*needs Tensorrt or CUDA, and this build offers"),
-    ({'engine': 'onnxruntime', 'device': 'cpu', 'precision': 'bfloat16'}, 'engine torch'),
-    ({'engine': 'torch', 'device': 'cuda:99'}, 'PyTorch sees'),
-    ({'device': 'cpu', 'precision': 'float16'}, 'needs a CUDA device')])
+@pytest.mark.parametrize(
+    ('arguments', 'sentence'),
+    [
+        ({'engine': 'tensorflow'}, 'engine must be one of auto, torch, onnxruntime'),
+        (
+            {'engine': 'onnxruntime', 'device': 'cuda'},
+            "no provider for device 'cuda'.*needs Tensorrt or CUDA, and this build offers",
+        ),
+        ({'engine': 'onnxruntime', 'device': 'cpu', 'precision': 'bfloat16'}, 'engine torch'),
+        ({'engine': 'torch', 'device': 'cuda:99'}, 'PyTorch sees'),
+        ({'device': 'cpu', 'precision': 'float16'}, 'needs a CUDA device'),
+    ],
+)
 def test_what_is_not_there_is_said_in_one_sentence(monkeypatch, arguments, sentence):
-    monkeypatch.setattr(
-        onnxruntime, 'get_available_providers', lambda: ['CPUExecutionProvider'])
+    monkeypatch.setattr(onnxruntime, 'get_available_providers', lambda: ['CPUExecutionProvider'])
     with pytest.raises(ValueError, match=sentence) as error:
         DepthPredictor(**arguments)
     assert '\n' not in str(error.value)
@@ -459,7 +542,7 @@ def test_the_time_that_tensorrt_takes_to_build_is_said(model, monkeypatch):
 
     said = []
     own = OnnxEngine(model, 'x', Settings('cpu', threads=1, log=said.append))
-    own._builds = True  # as with TensorRT, which needs a GPU
+    own._builds_engines = True  # as with TensorRT, which needs a GPU
     monkeypatch.setattr(onnx_engine, '_LONG_S', 0.0)
     for _ in range(2):
         own.infer(np.zeros((1, 3, 96, 128), np.float32))
@@ -468,6 +551,7 @@ def test_the_time_that_tensorrt_takes_to_build_is_said(model, monkeypatch):
 
 
 # Files that are not good
+
 
 def changed(model, change):
     parsed = onnx.load_from_string(model)
@@ -481,12 +565,17 @@ def set_metadata(**values):
         new = {key: value for key, value in {**old, **values}.items() if value is not None}
         del parsed.metadata_props[:]
         helper.set_model_props(parsed, new)
+
     return change
 
 
 def without_info(name):
-    info = {'max_depth_m': 80.0, 'training_focal_px': 100.0, 'training_height_px': 96,
-            'training_width_px': 128}
+    info = {
+        'max_depth_m': 80.0,
+        'training_focal_px': 100.0,
+        'training_height_px': 96,
+        'training_width_px': 128,
+    }
     del info[name]
     return set_metadata(info=json.dumps(info))
 
@@ -521,22 +610,27 @@ def external(parsed):
     entry.key, entry.value = 'location', '/etc/passwd'
 
 
-@pytest.mark.parametrize(('change', 'sentence'), [
-    (set_metadata(format=None), 'no model of this package'),
-    (set_metadata(format='other/1'), "got 'other/1'"),
-    (set_metadata(info=None), 'does not say its range'),
-    (set_metadata(info='{'), 'does not say its range'),
-    (set_metadata(info='[' * 100_000), 'does not say its range'),
-    (without_info('max_depth_m'), 'max_depth_m'),
-    (without_info('training_focal_px'), 'training_focal_px'),
-    (foreign_operator, 'no model that ONNX Runtime can run.*evil'),
-    (rename_input, r"has inputs \['picture'\]"),
-    (drop_output, r"outputs \['depth', 'attention'\]"),
-    (not_a_number, 'it is damaged'),
-    (external, 'keeps tensors in other files')],
-    ids=lambda value: getattr(value, '__name__', str(value)[:20]))
+@pytest.mark.parametrize(
+    ('change', 'sentence'),
+    [
+        (set_metadata(format=None), 'no model of this package'),
+        (set_metadata(format='other/1'), "got 'other/1'"),
+        (set_metadata(info=None), 'does not say its range'),
+        (set_metadata(info='{'), 'does not say its range'),
+        (set_metadata(info='[' * 100_000), 'does not say its range'),
+        (without_info('max_depth_m'), 'max_depth_m'),
+        (without_info('training_focal_px'), 'training_focal_px'),
+        (foreign_operator, 'no model that ONNX Runtime can run.*evil'),
+        (rename_input, r"has inputs \['picture'\]"),
+        (drop_output, r"outputs \['depth', 'attention'\]"),
+        (not_a_number, 'it is damaged'),
+        (external, 'keeps tensors in other files'),
+    ],
+    ids=lambda value: getattr(value, '__name__', str(value)[:20]),
+)
 def test_a_model_that_is_not_ours_is_refused_in_one_sentence(
-        model, tmp_path, change, sentence, capfd):
+    model, tmp_path, change, sentence, capfd
+):
     path = tmp_path / 'bad.onnx'
     path.write_bytes(changed(model, change))
     with pytest.raises(weights.WeightsError, match=sentence) as error:
@@ -549,7 +643,7 @@ def test_a_model_that_is_not_ours_is_refused_in_one_sentence(
 @pytest.mark.parametrize('share', [0.0, 0.001, 0.5, 0.999])
 def test_a_truncated_model_is_refused(model, tmp_path, share):
     path = tmp_path / 'bad.onnx'
-    path.write_bytes(model[:int(len(model) * share)])
+    path.write_bytes(model[: int(len(model) * share)])
     with pytest.raises(weights.WeightsError, match=r'bad\.onnx'):
         load_engine(path)
 

@@ -1,4 +1,5 @@
 """What goes wrong on a robot sooner or later, provoked; nothing but the faulty frame is lost."""
+
 from array import array
 from collections import Counter
 from contextlib import contextmanager
@@ -23,24 +24,21 @@ from rclpy.qos import qos_profile_sensor_data
 from ros_graph import Graph, next_domain_id, PATIENCE_S, ros_arguments
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from tiny_network import write_tiny_weights
 import torch
 
-from s2r_depth_ros import depth_node, weights
 from s2r_depth_ros.cli import demo, ToolError
-from s2r_depth_ros.depth_node import DepthNode, Frame
-from s2r_depth_ros.network import Architecture, S2RDepthNet
+from s2r_depth_ros.node import camera as camera_module
+from s2r_depth_ros.node.camera import ReceivedImage
+from s2r_depth_ros.node.depth_node import DepthNode
 
-NODE = 's2r_depth_ros.depth_node'
+NODE = 's2r_depth_ros.node.depth_node'
 WIDTH, HEIGHT = 64, 48
 
 
 @pytest.fixture
 def tiny(tmp_path):
-    torch.manual_seed(3)
-    path = tmp_path / 'tiny.safetensors'
-    network = S2RDepthNet(Architecture(width=1 / 32, channel_multiple=2, light_decoders=True))
-    weights.save(path, network, weights.WeightsInfo(80.0, 100.0, 96, 96))
-    return path
+    return write_tiny_weights(tmp_path)
 
 
 @pytest.fixture
@@ -70,8 +68,10 @@ class Camera:
         self.stamp_s = first_s = self.stamp_s if stamp_s is None else stamp_s
 
         def new():
-            return [each for each in self.depths
-                    if first_s < each.header.stamp.sec <= self.stamp_s]
+            return [
+                each for each in self.depths if first_s < each.header.stamp.sec <= self.stamp_s
+            ]
+
         self.depths.clear()
         return self.graph.wait(new, 'depth', repeat=self.send)[0]
 
@@ -84,8 +84,12 @@ def image(stamp_s):
 
 
 def camera_info(width=WIDTH):
-    return CameraInfo(width=width, height=HEIGHT, distortion_model='plumb_bob',
-                      k=[60.0, 0.0, 32.0, 0.0, 60.0, 24.0, 0.0, 0.0, 1.0])
+    return CameraInfo(
+        width=width,
+        height=HEIGHT,
+        distortion_model='plumb_bob',
+        k=[60.0, 0.0, 32.0, 0.0, 60.0, 24.0, 0.0, 0.0, 1.0],
+    )
 
 
 def change(graph, transition):
@@ -99,9 +103,10 @@ def test_weights_that_change_or_vanish_do_not_matter_until_they_are_loaded_again
     camera.serve()
     content = tiny.read_bytes()
     for damage in (
-            lambda: tiny.open('r+b').write(bytes(len(content))),
-            lambda: os.truncate(tiny, 0),  # in place: the death of who has the file mapped
-            tiny.unlink):
+        lambda: tiny.open('r+b').write(bytes(len(content))),
+        lambda: os.truncate(tiny, 0),  # in place: the death of who has the file mapped
+        tiny.unlink,
+    ):
         damage()
         camera.serve()
     for transition in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP):
@@ -116,13 +121,14 @@ def test_weights_that_change_or_vanish_do_not_matter_until_they_are_loaded_again
 
 
 def test_of_two_nodes_with_one_name_each_serves_and_outlives_the_other(graph, tiny):
-    first, second = (
-        graph.start(NODE, *ros_arguments(weights=tiny, threads=1)) for _ in range(2))
+    first, second = (graph.start(NODE, *ros_arguments(weights=tiny, threads=1)) for _ in range(2))
     graph.wait(lambda: graph.node.count_publishers('camera/depth/image') == 2, 'both')
     camera = Camera(graph)
     graph.wait(
         lambda: 2 in Counter(each.header.stamp.sec for each in camera.depths).values(),
-        'the depth of both', repeat=camera.send)
+        'the depth of both',
+        repeat=camera.send,
+    )
     assert first.stop() == 0
     camera.serve()
     assert second.stop() == 0
@@ -137,10 +143,14 @@ def test_a_camera_info_may_come_late_and_for_another_size(graph, tiny):
     def send(width_px=WIDTH):
         camera.info.publish(camera_info(width_px))
         camera.send()
+
     graph.wait(lambda: camera.clouds, 'a cloud', repeat=send)
     # As when a driver changes its mode.
-    graph.wait(lambda: 'camera_info is for 128 x 48 pixels' in process.output, 'the reason',
-               repeat=lambda: send(WIDTH * 2))
+    graph.wait(
+        lambda: 'camera_info is for 128 x 48 pixels' in process.output,
+        'the reason',
+        repeat=lambda: send(WIDTH * 2),
+    )
     camera.send()
     dropped_s = camera.stamp_s
     graph.spin(0.5)
@@ -159,7 +169,8 @@ def test_simulated_time_may_jump_backwards(graph, tiny):
         graph.wait(
             lambda now_s=now_s: any(m.header.stamp.sec == now_s for m in found),
             'diagnostics of that time',
-            repeat=lambda now_s=now_s: clock.publish(Clock(clock=Time(sec=now_s))))
+            repeat=lambda now_s=now_s: clock.publish(Clock(clock=Time(sec=now_s))),
+        )
         camera.serve(now_s)
     assert process.stop() == 0
 
@@ -181,8 +192,10 @@ def test_a_subscriber_that_hangs_does_not_hold_the_node_back(graph, tiny, tmp_pa
     log = tmp_path / 'viewer.log'
     with log.open('w') as output:
         viewer = subprocess.Popen(
-            [sys.executable, '-c', STUCK_SUBSCRIBER], stdout=output,
-            env={**os.environ, 'ROS_DOMAIN_ID': str(graph.domain_id)})
+            [sys.executable, '-c', STUCK_SUBSCRIBER],
+            stdout=output,
+            env={**os.environ, 'ROS_DOMAIN_ID': str(graph.domain_id)},
+        )
     try:
         camera = Camera(graph)
         camera.info.publish(camera_info())
@@ -225,10 +238,17 @@ class Rig:
         self.context = Context()
         rclpy.init(context=self.context, domain_id=next_domain_id())
         self.cameras = ['a', 'b', 'c', 'd']
-        values = {'weights': str(weights_file), 'device': 'cpu', 'engine': 'torch', 'threads': 1,
-                  'cameras': self.cameras}
-        self.node = DepthNode(context=self.context, parameter_overrides=[
-            Parameter(name, value=value) for name, value in values.items()])
+        values = {
+            'weights': str(weights_file),
+            'device': 'cpu',
+            'engine': 'torch',
+            'threads': 1,
+            'cameras': self.cameras,
+        }
+        self.node = DepthNode(
+            context=self.context,
+            parameter_overrides=[Parameter(name, value=value) for name, value in values.items()],
+        )
         self.node.autostart()
         self.flaky = Flaky(self.node._predictor.engine.network)
         self.node._predictor.engine.network = self.flaky
@@ -236,13 +256,20 @@ class Rig:
         self.depths = Counter()
         for camera in self.cameras:
             self._listener.create_subscription(
-                Image, f'{camera}/depth/image',
-                lambda message, camera=camera: self.depths.update([camera]), 10)
+                Image,
+                f'{camera}/depth/image',
+                lambda message, camera=camera: self.depths.update([camera]),
+                10,
+            )
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self._listener)
         self._stamp_s = 0
-        self.wait(lambda: all(
-            'depth/image' in topics.wanted() for topics in self.node._topics.values()))
+        self.wait(
+            lambda: all(
+                'depth/image' in camera.subscribed_outputs()
+                for camera in self.node._cameras.values()
+            )
+        )
 
     def batch(self):
         """Hand the node a frame of each camera, as one batch; return what it tried and lost."""
@@ -250,23 +277,24 @@ class Rig:
         before = self._counts()
         self._stamp_s += 1
         # All at once, which the topics cannot promise: the batch is what is tested.
-        self.node._worker._process({
-            camera: self._received(camera) for camera in self.cameras})
+        self.node._worker._process({camera: self._received(camera) for camera in self.cameras})
         return self.flaky.tried, self._counts() - before
 
     def _received(self, camera):
-        self.node._health.received(camera)
-        return Frame(image(self._stamp_s), time.monotonic())
+        self.node._cameras[camera].counters.count_received()
+        return ReceivedImage(image(self._stamp_s), time.monotonic())
 
     def _counts(self):
         counts = Counter()
-        for health in self.node._health._cameras.values():
-            counts += Counter(health.dropped) + Counter(
-                published=health.published, received=health.received)
+        for camera in self.node._cameras.values():
+            counters = camera.counters
+            counts += Counter(counters.dropped) + Counter(
+                published=counters.published, received=counters.received
+            )
         return counts
 
     def status(self):
-        return self.node._health.network_status('/node', 'active', {}, '')
+        return self.node._network.status('/node', 'active', {}, '')
 
     def wait(self, condition):
         end_s = time.monotonic() + PATIENCE_S
@@ -295,8 +323,7 @@ def test_out_of_memory_halves_the_batch_then_costs_frames_then_is_an_error(rig):
     assert rig.batch() == ([4, 2, 2], Counter(received=4, published=4))
     assert rig.status().level == DiagnosticStatus.OK
     rig.flaky.most_images = 0
-    assert rig.batch() == (
-        [4, 2, 1, 1, 2, 1, 1], Counter(received=4, network_failed=4))
+    assert rig.batch() == ([4, 2, 1, 1, 2, 1, 1], Counter(received=4, network_failed=4))
     assert rig.status().level == DiagnosticStatus.ERROR
     assert 'OutOfMemoryError: CUDA out of memory' in rig.status().message
     rig.flaky.most_images = 100  # the memory is back
@@ -315,10 +342,10 @@ def test_an_exception_in_the_network_costs_the_frame_that_raised_it(rig):
 
 
 def test_a_fault_that_goes_on_warns_once_a_period(rig, monkeypatch, capfd):
-    monkeypatch.setattr(depth_node, 'WARNING_PERIOD_S', 3600.0)
+    monkeypatch.setattr(camera_module, 'WARNING_PERIOD_S', 3600.0)
     for _ in range(3):
-        rig.node._drop('a', 'bad_step', 'step 3')
-    rig.node._drop('b', 'bad_step', 'step 3')
+        rig.node._cameras['a'].drop('bad_step', 'step 3')
+    rig.node._cameras['b'].drop('bad_step', 'step 3')
     warnings = [line for line in ''.join(capfd.readouterr()).splitlines() if 'bad_step' in line]
     assert [line.count('a/image') for line in warnings] == [1, 0]
 
@@ -335,6 +362,26 @@ def test_what_the_failed_batch_held_in_memory_is_free_before_the_halves_run(rig)
     rig.node._predictor.engine.network = Watched()
     rig.batch()
     assert alive == [0] * 7
+
+
+def test_publishers_speak_only_while_the_node_is_active(rig):
+    """Another node may still have the topic open, and must get nothing."""
+    camera = rig.node._cameras['a']
+
+    def are_enabled():
+        return {publisher.is_activated for publisher in camera._publishers.values()}
+
+    assert are_enabled() == {True}
+    rig.node.trigger_deactivate()
+    assert are_enabled() == {False}
+    camera.publish('depth/image', image(1))
+    rig.node.trigger_activate()
+    camera.publish('depth/image', image(2))
+    rig.wait(lambda: rig.depths['a'])
+    assert rig.depths['a'] == 1
+    rig.node.trigger_deactivate()
+    rig.node.trigger_cleanup()
+    assert not camera._publishers
 
 
 @contextmanager

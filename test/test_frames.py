@@ -1,4 +1,5 @@
 """Images of folders and videos, in order, with what a manifest says of them."""
+
 import json
 import struct
 
@@ -6,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from s2r_depth_ros.camera import CameraModel
-from s2r_depth_ros.frames import Frame, FrameError, FrameSource, Lens
+from s2r_depth_ros.depth.camera_model import CameraModel
+from s2r_depth_ros.sources.frames import Frame, FrameError, FrameSource, IntrinsicsOverride
 
 
 def write_image(path, value=0, width_px=32, height_px=24):
@@ -34,7 +35,7 @@ def test_folder_is_played_in_natural_order_whatever_the_suffix(tmp_path):
 
 def test_frames_are_rgb_without_intrinsics(tmp_path):
     write_image(tmp_path / 'a.png', 50)
-    frame, = FrameSource(tmp_path / 'a.png', no_skips)
+    (frame,) = FrameSource(tmp_path / 'a.png', no_skips)
     assert frame.intrinsics is None
     np.testing.assert_array_equal(frame.rgb, np.broadcast_to((200, 100, 50), (24, 32, 3)))
 
@@ -42,13 +43,17 @@ def test_frames_are_rgb_without_intrinsics(tmp_path):
 def test_manifest_says_which_files_are_images_and_their_intrinsics(tmp_path):
     for name in ('b.png', 'b_depth.png', 'a.png', 'a_depth.png', 'other.png'):
         write_image(tmp_path / name)
-    (tmp_path / 'manifest.json').write_text(json.dumps([
-        {'name': 'b', 'rgb': 'b.png', 'depth': 'b_depth.png', 'K': [20, 21, 15.5, 11.5]},
-        {'name': 'a', 'rgb': 'a.png', 'depth': 'a_depth.png'}]))
+    (tmp_path / 'manifest.json').write_text(
+        json.dumps(
+            [
+                {'name': 'b', 'rgb': 'b.png', 'depth': 'b_depth.png', 'K': [20, 21, 15.5, 11.5]},
+                {'name': 'a', 'rgb': 'a.png', 'depth': 'a_depth.png'},
+            ]
+        )
+    )
     first, second = FrameSource(tmp_path, no_skips)
     assert (first.name, second.name) == ('b', 'a')
-    np.testing.assert_array_equal(
-        first.intrinsics, [[20, 0, 15.5], [0, 21, 11.5], [0, 0, 1]])
+    np.testing.assert_array_equal(first.intrinsics, [[20, 0, 15.5], [0, 21, 11.5], [0, 0, 1]])
     assert second.intrinsics is None
 
 
@@ -80,10 +85,17 @@ def write_video(file, values):
 
 
 def write_matroska(
-    file, times_ms, images, width_px, height_px, codec=b'V_MJPEG', shown_width_px=None,
+    file,
+    times_ms,
+    images,
+    width_px,
+    height_px,
+    codec=b'V_MJPEG',
+    shown_width_px=None,
     duration_ms=None,
 ):
     """Write JPEGs with their times, which OpenCV's writer cannot say."""
+
     def element(identity, content):
         return bytes.fromhex(identity) + (len(content) | 1 << 56).to_bytes(8, 'big') + content
 
@@ -91,16 +103,28 @@ def write_matroska(
         return element(identity, value.to_bytes(4, 'big'))
 
     header = element('1A45DFA3', element('4282', b'matroska') + number('4287', 4))
-    info = element('1549A966', number('2AD7B1', 1_000_000) + element(
-        '4489', struct.pack('>d', duration_ms or times_ms[-1] + 33)))
-    shown = b'' if shown_width_px is None else (
-        number('54B0', shown_width_px) + number('54BA', height_px))
+    info = element(
+        '1549A966',
+        number('2AD7B1', 1_000_000)
+        + element('4489', struct.pack('>d', duration_ms or times_ms[-1] + 33)),
+    )
+    shown = (
+        b''
+        if shown_width_px is None
+        else (number('54B0', shown_width_px) + number('54BA', height_px))
+    )
     size = element('E0', number('B0', width_px) + number('BA', height_px) + shown)
-    track = element('1654AE6B', element('AE', (
-        number('D7', 1) + number('73C5', 1) + number('83', 1) + element('86', codec) + size)))
+    track = element(
+        '1654AE6B',
+        element(
+            'AE',
+            (number('D7', 1) + number('73C5', 1) + number('83', 1) + element('86', codec) + size),
+        ),
+    )
     clusters = b''.join(
         element('1F43B675', number('E7', time_ms) + element('A3', b'\x81\0\0\x80' + image))
-        for time_ms, image in zip(times_ms, images))
+        for time_ms, image in zip(times_ms, images)
+    )
     file.write_bytes(header + element('18538067', info + track + clusters))
 
 
@@ -116,10 +140,10 @@ def test_video_is_played_frame_by_frame(tmp_path):
 
 def test_a_video_that_ends_early_is_played_so_far_and_named(tmp_path):
     file = write_video(tmp_path / 'film.avi', range(100))
-    file.write_bytes(file.read_bytes()[:file.stat().st_size // 2])
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     skipped = []
     assert 30 < len(names(FrameSource(file, skipped.append))) < 70
-    fault, = skipped
+    (fault,) = skipped
     assert 'film.avi is broken' in fault
     assert 'of the 100 images' in fault
 
@@ -127,17 +151,24 @@ def test_a_video_that_ends_early_is_played_so_far_and_named(tmp_path):
 def test_a_whole_film_of_variable_rate_is_not_called_broken_and_has_its_times(tmp_path):
     # Images of 64 x 48, at 30 a second, then one a second, as a film of a screen.
     times_ms = [*range(0, 990, 33), *range(1000, 10_000, 1000)]
-    images = [cv2.imencode('.jpg', np.full((48, 64, 3), 10 * number % 255, np.uint8))[1].tobytes()
-              for number in range(len(times_ms))]
+    images = [
+        cv2.imencode('.jpg', np.full((48, 64, 3), 10 * number % 255, np.uint8))[1].tobytes()
+        for number in range(len(times_ms))
+    ]
     write_matroska(tmp_path / 'screen.mkv', times_ms, images, 64, 48)
     frames = list(FrameSource(tmp_path / 'screen.mkv', no_skips))
     assert [frame.stamp_s for frame in frames] == pytest.approx(
-        [time_ms / 1000 for time_ms in times_ms], abs=0.002)
+        [time_ms / 1000 for time_ms in times_ms], abs=0.002
+    )
 
 
 def jpegs(number, width_px=64, height_px=48):
-    return [cv2.imencode('.jpg', np.full((height_px, width_px, 3), 10 * each % 255, np.uint8))[1]
-            .tobytes() for each in range(number)]
+    return [
+        cv2.imencode('.jpg', np.full((height_px, width_px, 3), 10 * each % 255, np.uint8))[
+            1
+        ].tobytes()
+        for each in range(number)
+    ]
 
 
 def test_a_film_whose_first_image_comes_late_is_not_called_broken(tmp_path):
@@ -147,7 +178,7 @@ def test_a_film_whose_first_image_comes_late_is_not_called_broken(tmp_path):
     assert len(names(source)) == 20
     assert len(source) == pytest.approx(20, abs=1)
     # But one that was cut short is.
-    file.write_bytes(file.read_bytes()[:file.stat().st_size // 2])
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     skipped = []
     assert len(names(FrameSource(file, skipped.append))) < 12
     assert 'late.mkv is broken' in skipped[0]
@@ -159,8 +190,10 @@ def test_sound_that_is_longer_than_the_images_does_not_make_a_film_broken(tmp_pa
     assert len(names(FrameSource(file, no_skips))) == 30
     whole = file.read_bytes()
     # What was reserved and never written is as lost as what was cut off.
-    for damaged in (whole[:len(whole) // 2],
-                    whole[:len(whole) // 2] + bytes(len(whole) - len(whole) // 2)):
+    for damaged in (
+        whole[: len(whole) // 2],
+        whole[: len(whole) // 2] + bytes(len(whole) - len(whole) // 2),
+    ):
         file.write_bytes(damaged)
         skipped = []
         assert len(names(FrameSource(file, skipped.append))) < 20
@@ -181,7 +214,7 @@ def test_a_film_that_was_trimmed_without_encoding_is_not_called_broken(tmp_path)
     data = bytearray(file.read_bytes())
     place = data.index(b'elst') + 12
     duration, media_time = struct.unpack_from('>Ii', data, place)
-    ticks, = struct.unpack_from('>I', data, data.index(b'mdhd') + 16)
+    (ticks,) = struct.unpack_from('>I', data, data.index(b'mdhd') + 16)
     struct.pack_into('>Ii', data, place, duration // 2, media_time + ticks * 3)
     file.write_bytes(data)
     assert len(names(FrameSource(file, no_skips))) == 30
@@ -259,7 +292,7 @@ def test_a_codec_without_a_decoder_is_named(tmp_path):
     write_matroska(tmp_path / 'film.mkv', range(0, 500, 100), units, 64, 48, b'V_AV1')
     skipped = []
     assert not names(FrameSource(tmp_path / 'film.mkv', skipped.append))
-    fault, = skipped
+    (fault,) = skipped
     assert 'cannot decode AV1' in fault
     assert 'film.mkv' in fault
     assert 'broken' not in fault
@@ -273,8 +306,10 @@ def test_pixels_of_a_film_that_are_not_square_are_made_square(tmp_path):
     assert frame.pixel_aspect == 1.5
     # The calibration of the pixels as they are stored is of this film, and so is that of a player.
     k = np.array([[60.0, 0, 31.5], [0, 90, 23.5], [0, 0, 1]])
-    for lens in (Lens(CameraModel.from_intrinsics(64, 48, k)),
-                 Lens(CameraModel.from_intrinsics(96, 48, k * [[1.5], [1], [1]]))):
+    for lens in (
+        IntrinsicsOverride(CameraModel.from_intrinsics(64, 48, k)),
+        IntrinsicsOverride(CameraModel.from_intrinsics(96, 48, k * [[1.5], [1], [1]])),
+    ):
         assert not lens.shape_fault(frame)
         assert lens.camera_of(frame).k[[0, 1], [0, 1]].tolist() == [90, 90]
 
@@ -289,15 +324,20 @@ def test_the_lens_is_that_of_the_calibration_else_the_focal_length_else_the_fram
     frame = Frame('a', np.zeros((24, 32, 3), np.uint8), own)
     bare = frame._replace(intrinsics=None)
     calibration = CameraModel.from_intrinsics(64, 48, np.diag((100.0, 100, 1)))
-    assert Lens(calibration, 40, 90).camera_of(frame).k[0, 0] == 50  # half the size
-    assert Lens(None, 40, 90).camera_of(frame).k.tolist() == [[40, 0, 15.5], [0, 40, 11.5],
-                                                              [0, 0, 1]]
-    assert Lens(None, 0, 90).camera_of(frame).k[0, 0] == 20
-    assert Lens(None, 0, 90).camera_of(bare).k[0, 0] == pytest.approx(16)  # half the width
-    assert Lens().camera_of(bare) is None
-    assert not Lens(calibration).shape_fault(frame)
+    assert IntrinsicsOverride(calibration, 40, 90).camera_of(frame).k[0, 0] == 50  # half the size
+    assert IntrinsicsOverride(None, 40, 90).camera_of(frame).k.tolist() == [
+        [40, 0, 15.5],
+        [0, 40, 11.5],
+        [0, 0, 1],
+    ]
+    assert IntrinsicsOverride(None, 0, 90).camera_of(frame).k[0, 0] == 20
+    assert IntrinsicsOverride(None, 0, 90).camera_of(bare).k[0, 0] == pytest.approx(
+        16
+    )  # half the width
+    assert IntrinsicsOverride().camera_of(bare) is None
+    assert not IntrinsicsOverride(calibration).shape_fault(frame)
     wide = Frame('b', np.zeros((24, 64, 3), np.uint8), None)
-    assert '64 x 48 pixels, images of 64 x 24' in Lens(calibration).shape_fault(wide)
+    assert '64 x 48 pixels, images of 64 x 24' in IntrinsicsOverride(calibration).shape_fault(wide)
 
 
 def test_nothing_to_play_is_an_error_that_names_the_path(tmp_path):
@@ -310,9 +350,20 @@ def test_nothing_to_play_is_an_error_that_names_the_path(tmp_path):
         FrameSource(tmp_path / 'film.mp4', no_skips)
 
 
-@pytest.mark.parametrize('manifest', [
-    'not json', '{}}', '3', '["a.png"]', '[{"name": "a"}]', '[{"rgb": 5}]',
-    '[{"rgb": "a.png", "K": [1, 2, 3]}]', '[{"rgb": "a.png", "K": "abcd"}]', '{"images": []}'])
+@pytest.mark.parametrize(
+    'manifest',
+    [
+        'not json',
+        '{}}',
+        '3',
+        '["a.png"]',
+        '[{"name": "a"}]',
+        '[{"rgb": 5}]',
+        '[{"rgb": "a.png", "K": [1, 2, 3]}]',
+        '[{"rgb": "a.png", "K": "abcd"}]',
+        '{"images": []}',
+    ],
+)
 def test_a_wrong_manifest_is_refused(tmp_path, manifest):
     write_image(tmp_path / 'a.png')
     (tmp_path / 'manifest.json').write_text(manifest)

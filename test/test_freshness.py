@@ -5,6 +5,7 @@ The network here takes as long as the test wants, so that ages are counted in ru
 and do not depend on the machine: an image that arrived while run k was under way is in run k + 1
 if it is the newest of its camera, else in none. So no depth is older than two runs.
 """
+
 from __future__ import annotations
 
 import queue
@@ -16,9 +17,11 @@ from rclpy.qos import qos_profile_sensor_data
 from ros_graph import Graph, PATIENCE_S
 from sensor_msgs.msg import Image
 
-from s2r_depth_ros import depth_node, DepthPredictor
-from s2r_depth_ros.message_types import Header
-from s2r_depth_ros.messages import pixels_to_image
+from s2r_depth_ros import DepthPredictor
+from s2r_depth_ros.depth import pipeline
+from s2r_depth_ros.node import depth_node
+from s2r_depth_ros.ros.message_types import Header
+from s2r_depth_ros.ros.messages import pixels_to_image
 
 RUNS = 4
 SIZE_PX = (96, 96)
@@ -42,7 +45,7 @@ class SlowPredictor(DepthPredictor):
 @pytest.fixture
 def slow(monkeypatch):
     SlowPredictor.started, SlowPredictor.may_finish = queue.Queue(), threading.Semaphore(0)
-    monkeypatch.setattr(depth_node, 'DepthPredictor', SlowPredictor)
+    monkeypatch.setattr(pipeline, 'DepthPredictor', SlowPredictor)
     yield SlowPredictor
     SlowPredictor.may_finish.release(100)
 
@@ -53,16 +56,24 @@ def test_no_depth_is_older_than_two_runs_of_the_network(tmp_path, slow, cameras,
     names = [f'camera{number}' for number in range(cameras)]
     with Graph(tmp_path) as graph:
         node = depth_node.DepthNode(
-            context=graph.context, parameter_overrides=[
+            context=graph.context,
+            parameter_overrides=[
                 depth_node.Parameter('cameras', value=names),
-                depth_node.Parameter('weights', value='random')])
+                depth_node.Parameter('weights', value='random'),
+            ],
+        )
         graph.add(node)
         node.autostart()
         depths = {name: graph.collect(Image, f'{name}/depth/image') for name in names}
         publishers = [
-            graph.publisher(Image, f'{name}/image', qos_profile_sensor_data) for name in names]
-        graph.wait(lambda: all(
-            'depth/image' in node._topics[name].wanted() for name in names), 'us in the node')
+            graph.publisher(Image, f'{name}/image', qos_profile_sensor_data) for name in names
+        ]
+        graph.wait(
+            lambda: all(
+                'depth/image' in camera.subscribed_outputs() for camera in node._cameras.values()
+            ),
+            'us in the node',
+        )
 
         def send(number):
             """Send image ``number`` on every camera and wait until the node has them."""
@@ -70,10 +81,14 @@ def test_no_depth_is_older_than_two_runs_of_the_network(tmp_path, slow, cameras,
                 header = Header()
                 header.stamp.sec = number
                 publisher.publish(
-                    pixels_to_image(np.full((*SIZE_PX, 3), number, np.uint8), 'rgb8', header))
+                    pixels_to_image(np.full((*SIZE_PX, 3), number, np.uint8), 'rgb8', header)
+                )
             graph.wait(
-                lambda: all(node._newest_stamps_ns.get(n) == number * 10**9 for n in names),
-                f'image {number} in the node')
+                lambda: all(
+                    camera.newest_stamp_ns == number * 10**9 for camera in node._cameras.values()
+                ),
+                f'image {number} in the node',
+            )
 
         number, expected = 1, []
         send(number)
@@ -94,7 +109,8 @@ def test_no_depth_is_older_than_two_runs_of_the_network(tmp_path, slow, cameras,
         for name in names:
             graph.wait(
                 lambda name=name: depths[name] and depths[name][-1].header.stamp.sec == number,
-                'the last depth')
+                'the last depth',
+            )
             assert [each.header.stamp.sec for each in depths[name]] == [1, *expected]
         node.close()
         node.destroy_node()

@@ -1,4 +1,5 @@
 """Parameter files of the node and configs of the training with anything in them."""
+
 import contextlib
 from dataclasses import fields
 import io
@@ -17,21 +18,29 @@ from rclpy.parameter import Parameter
 from ros_graph import next_domain_id
 import yaml
 
-from s2r_depth_ros import parameters as node_parameters
-from s2r_depth_ros.parameters import Parameters
-from s2r_depth_ros.session import check_command_line
+from s2r_depth_ros.depth.parameters import Parameters
+from s2r_depth_ros.node import parameters as node_parameters
+from s2r_depth_ros.ros.session import check_command_line
 from s2r_depth_training import cli
 from s2r_depth_training.config import Config
 
 NAMES = [item.name for item in fields(Parameters)]
-INT64 = st.integers(-2**63, 2**63 - 1)
-NUMBERS = st.one_of(
-    st.floats(), INT64, st.sampled_from([0, 1, -1, 16, 96, 10**9, 1e308, 5e-324]))
-TEXT = st.one_of(st.text(max_size=20), st.sampled_from(
-    ['', 'random', 'cuda:99', 'cpu', '/etc/passwd', 'x' * 10_000, '../..', 'network', 'a/b']))
+INT64 = st.integers(-(2**63), 2**63 - 1)
+NUMBERS = st.one_of(st.floats(), INT64, st.sampled_from([0, 1, -1, 16, 96, 10**9, 1e308, 5e-324]))
+TEXT = st.one_of(
+    st.text(max_size=20),
+    st.sampled_from(
+        ['', 'random', 'cuda:99', 'cpu', '/etc/passwd', 'x' * 10_000, '../..', 'network', 'a/b']
+    ),
+)
 VALUES = st.one_of(
-    st.booleans(), NUMBERS, TEXT, st.lists(TEXT, max_size=3), st.lists(INT64, max_size=3),
-    st.lists(st.floats(), max_size=3))
+    st.booleans(),
+    NUMBERS,
+    TEXT,
+    st.lists(TEXT, max_size=3),
+    st.lists(INT64, max_size=3),
+    st.lists(st.floats(), max_size=3),
+)
 
 
 @pytest.fixture(scope='module')
@@ -70,8 +79,7 @@ def test_parameters_are_refused_in_words_or_make_sense(context, values):
     check(parameters)
 
 
-@given(changes=st.lists(
-    st.tuples(st.sampled_from([*NAMES, 'use_sim_time']), VALUES), max_size=4))
+@given(changes=st.lists(st.tuples(st.sampled_from([*NAMES, 'use_sim_time']), VALUES), max_size=4))
 @budget(300)
 def test_parameters_set_at_run_time_are_refused_in_words_or_make_sense(node, changes):
     for name, value in changes:
@@ -79,7 +87,7 @@ def test_parameters_set_at_run_time_are_refused_in_words_or_make_sense(node, cha
             parameter = Parameter(name, value=value)
         except (TypeError, ValueError, AssertionError):
             continue
-        result, = node.set_parameters([parameter])
+        (result,) = node.set_parameters([parameter])
         assert result.successful or result.reason
         check(node.parameters)
 
@@ -98,15 +106,24 @@ def node(context):
     node.destroy_node()
 
 
-@given(content=st.one_of(
-    st.binary(max_size=100),
-    st.builds(lambda name, value: yaml.safe_dump(
-        {name: {'ros__parameters': value}}).encode(),
-        st.sampled_from(['depth_node', '/**', '', 'x' * 300]),
-        st.recursive(VALUES, lambda inner: st.one_of(
-            st.dictionaries(st.sampled_from(NAMES), inner, max_size=3),
-            st.lists(inner, max_size=3)), max_leaves=6)),
-    st.sampled_from([b'', b'a', b'[', b'&a [*a]', b'? [a]: b', b'- ' * 1000, b'{' * 200])))
+@given(
+    content=st.one_of(
+        st.binary(max_size=100),
+        st.builds(
+            lambda name, value: yaml.safe_dump({name: {'ros__parameters': value}}).encode(),
+            st.sampled_from(['depth_node', '/**', '', 'x' * 300]),
+            st.recursive(
+                VALUES,
+                lambda inner: st.one_of(
+                    st.dictionaries(st.sampled_from(NAMES), inner, max_size=3),
+                    st.lists(inner, max_size=3),
+                ),
+                max_leaves=6,
+            ),
+        ),
+        st.sampled_from([b'', b'a', b'[', b'&a [*a]', b'? [a]: b', b'- ' * 1000, b'{' * 200]),
+    )
+)
 @budget(150)
 def test_a_parameter_file_is_read_or_refused(tmp_path_factory, content):
     file = tmp_path_factory.getbasetemp() / 'parameters.yaml'
@@ -125,13 +142,23 @@ def test_a_parameter_file_is_read_or_refused(tmp_path_factory, content):
     assert status in (0, 2)
 
 
-SECTIONS = {field.name: [inner.name for inner in fields(field.default_factory)]
-            for field in fields(Config) if callable(field.default_factory)}
+SECTIONS = {
+    field.name: [inner.name for inner in fields(field.default_factory)]
+    for field in fields(Config)
+    if callable(field.default_factory)
+}
 TREES = st.recursive(
     st.one_of(st.none(), VALUES, st.dates()),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(
-        st.one_of(st.text(max_size=5), INT64, st.sampled_from(['class_path', 'init_args'])),
-        inner, max_size=3)), max_leaves=5)
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.one_of(st.text(max_size=5), INT64, st.sampled_from(['class_path', 'init_args'])),
+            inner,
+            max_size=3,
+        ),
+    ),
+    max_leaves=5,
+)
 
 
 @st.composite
@@ -150,9 +177,15 @@ def configs(draw):
 
 
 HOSTILE = [
-    '!!python/object/apply:os.system ["touch ran"]', 'run_dir: !!python/name:os.system',
-    'data: {class_path: os.system, init_args: {command: touch ran}}', '[' * 5000, '&a [*a]',
-    'run_dir: ${oc.env:HOME}', '\0', 'a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]']
+    '!!python/object/apply:os.system ["touch ran"]',
+    'run_dir: !!python/name:os.system',
+    'data: {class_path: os.system, init_args: {command: touch ran}}',
+    '[' * 5000,
+    '&a [*a]',
+    'run_dir: ${oc.env:HOME}',
+    '\0',
+    'a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]',
+]
 seen: list[str] | None = None
 
 

@@ -4,6 +4,7 @@ Hostile messages through the callbacks of a live node: each is counted, none doe
 The node runs in this process, on real topics with real subscribers; only the way from a publisher
 to the callback is left out, since 100,000 messages are to pass (``make fuzz``).
 """
+
 from array import array
 from collections import Counter
 from io import BytesIO
@@ -23,19 +24,17 @@ from rclpy.context import Context
 from rclpy.parameter import Parameter
 from ros_graph import next_domain_id
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
-import torch
+from tiny_network import write_tiny_weights
 
-from s2r_depth_ros import weights
-from s2r_depth_ros.camera import CameraError
-from s2r_depth_ros.depth_node import DepthNode
-from s2r_depth_ros.messages import (
+from s2r_depth_ros.depth.camera_model import CameraError
+from s2r_depth_ros.node.depth_node import DepthNode
+from s2r_depth_ros.ros.messages import (
     camera_info_to_model,
     compressed_to_rgb,
     image_to_rgb,
     MessageError,
 )
-from s2r_depth_ros.network import Architecture, S2RDepthNet
-from s2r_depth_ros.outputs import OUTPUTS
+from s2r_depth_ros.ros.outputs import COPIES, OUTPUTS
 
 MAX_PIXELS = 200_000
 # The largest picture allowed takes some 60 bytes a pixel until its cloud is out, 12 MB; and
@@ -47,15 +46,39 @@ WIDTH, HEIGHT = 32, 24
 
 UINT32 = st.one_of(
     st.sampled_from([0, 1, 2, 3, 15, 16, 2**15, 2**16, 2**31 - 1, 2**31, 2**32 - 1]),
-    st.integers(0, 64), st.integers(0, 2**32 - 1))
+    st.integers(0, 64),
+    st.integers(0, 2**32 - 1),
+)
 FLOAT = st.one_of(
     st.sampled_from([0.0, -0.0, 1.0, 5e-324, -5e-324, 1e308, float('nan'), float('inf')]),
-    st.floats(0.01, 1e4), st.floats())
+    st.floats(0.01, 1e4),
+    st.floats(),
+)
 ENCODINGS = {  # bytes a pixel, where rows of pixels are all there is
-    'rgb8': 3, 'bgr8': 3, 'rgba8': 4, 'bgra8': 4, 'mono8': 1, '8UC1': 1, '8UC3': 3, '8UC4': 4,
-    'mono16': 2, 'yuv422': 2, 'uyvy': 2, 'yuv422_yuy2': 2, 'yuyv': 2, 'bayer_rggb8': 1,
-    'bayer_bggr8': 1, 'bayer_gbrg8': 1, 'bayer_grbg8': 1, 'nv12': 1, 'nv21': 1, 'nv24': 1,
-    '32FC1': 4, '16UC1': 2, 'bayer_rggb16': 2}
+    'rgb8': 3,
+    'bgr8': 3,
+    'rgba8': 4,
+    'bgra8': 4,
+    'mono8': 1,
+    '8UC1': 1,
+    '8UC3': 3,
+    '8UC4': 4,
+    'mono16': 2,
+    'yuv422': 2,
+    'uyvy': 2,
+    'yuv422_yuy2': 2,
+    'yuyv': 2,
+    'bayer_rggb8': 1,
+    'bayer_bggr8': 1,
+    'bayer_gbrg8': 1,
+    'bayer_grbg8': 1,
+    'nv12': 1,
+    'nv21': 1,
+    'nv24': 1,
+    '32FC1': 4,
+    '16UC1': 2,
+    'bayer_rggb16': 2,
+}
 TEXT = st.one_of(st.sampled_from(['', 'x' * 100_000, '\n', '%s{}', 'RGB8']), st.text())
 SIDES = st.sampled_from([1, 2, 3, 7, 15, 16, 17, 31, 64, 97])
 
@@ -64,17 +87,35 @@ SIDES = st.sampled_from([1, 2, 3, 7, 15, 16, 17, 31, 64, 97])
 def images(draw):
     """An image that is right, but for up to three fields."""
     encoding = draw(st.sampled_from(sorted(ENCODINGS)))
-    width, height = draw(st.sampled_from([
-        (WIDTH, HEIGHT), (WIDTH, HEIGHT), (1, 1), (MAX_PIXELS, 1), (1, MAX_PIXELS),
-        (2, MAX_PIXELS // 2), (None, None)]))
+    width, height = draw(
+        st.sampled_from(
+            [
+                (WIDTH, HEIGHT),
+                (WIDTH, HEIGHT),
+                (1, 1),
+                (MAX_PIXELS, 1),
+                (1, MAX_PIXELS),
+                (2, MAX_PIXELS // 2),
+                (None, None),
+            ]
+        )
+    )
     if width is None:
         width, height = draw(SIDES), draw(SIDES)
     step = width * ENCODINGS[encoding] + draw(st.sampled_from([0, 0, 1, 5]))
-    rows = height * 3 // (2 if encoding in ('nv12', 'nv21') else 1) if encoding.startswith(
-        'nv') else height
-    fields = {'width': width, 'height': height, 'step': step, 'encoding': encoding,
-              'is_bigendian': draw(st.integers(0, 255)),
-              'data': array('B', bytes([draw(st.integers(0, 255))]) * (step * rows))}
+    rows = (
+        height * 3 // (2 if encoding in ('nv12', 'nv21') else 1)
+        if encoding.startswith('nv')
+        else height
+    )
+    fields = {
+        'width': width,
+        'height': height,
+        'step': step,
+        'encoding': encoding,
+        'is_bigendian': draw(st.integers(0, 255)),
+        'data': array('B', bytes([draw(st.integers(0, 255))]) * (step * rows)),
+    }
     for name in draw(st.sets(st.sampled_from(sorted(fields)), max_size=3)):
         if name in ('width', 'height', 'step'):
             fields[name] = draw(UINT32)
@@ -89,7 +130,8 @@ def images(draw):
 
 def encoded(extension, height=HEIGHT, width=WIDTH, channels=3, dtype=np.uint8, options=()):
     pixels = np.random.default_rng(1).integers(
-        0, np.iinfo(dtype).max, (height, width, channels), dtype)
+        0, np.iinfo(dtype).max, (height, width, channels), dtype
+    )
     return cv2.imencode(extension, pixels, options)[1].tobytes()
 
 
@@ -97,24 +139,31 @@ def with_exif(depth):
     """A JPEG with a block of EXIF that points at itself."""
     buffer = BytesIO()
     PillowImage.new('RGB', (WIDTH, HEIGHT)).save(
-        buffer, 'JPEG',
-        exif=b'Exif\0\0II*\0\x08\0\0\0' + b'\x01\0\x69\x87\x04\0\x01\0\0\0' * depth)
+        buffer, 'JPEG', exif=b'Exif\0\0II*\0\x08\0\0\0' + b'\x01\0\x69\x87\x04\0\x01\0\0\0' * depth
+    )
     return buffer.getvalue()
 
 
 def png_chunk(name, body):
-    return struct.pack('>I', len(body)) + name + body + struct.pack(
-        '>I', zlib.crc32(name + body))
+    return struct.pack('>I', len(body)) + name + body + struct.pack('>I', zlib.crc32(name + body))
 
 
 PNG = encoded('.png')
 FILES = [
-    PNG, encoded('.jpg'), encoded('.png', channels=4), encoded('.png', channels=1),
-    encoded('.png', dtype=np.uint16), encoded('.jpg', channels=1), with_exif(1), with_exif(50),
-    encoded('.jpg', options=(cv2.IMWRITE_JPEG_PROGRESSIVE, 1)), encoded('.bmp'),
+    PNG,
+    encoded('.jpg'),
+    encoded('.png', channels=4),
+    encoded('.png', channels=1),
+    encoded('.png', dtype=np.uint16),
+    encoded('.jpg', channels=1),
+    with_exif(1),
+    with_exif(50),
+    encoded('.jpg', options=(cv2.IMWRITE_JPEG_PROGRESSIVE, 1)),
+    encoded('.bmp'),
     PNG[:33] + png_chunk(b'zTXt', b'a\0\0' + zlib.compress(bytes(2**24))) + PNG[33:],
     PNG[:33] + png_chunk(b'iCCP', b'a\0\0' + zlib.compress(bytes(2**24))) + PNG[33:],
-    PNG[:33] + png_chunk(b'acTL', struct.pack('>II', 2**31 - 1, 0)) + PNG[33:]]
+    PNG[:33] + png_chunk(b'acTL', struct.pack('>II', 2**31 - 1, 0)) + PNG[33:],
+]
 
 
 @st.composite
@@ -127,11 +176,15 @@ def compressed_images(draw):
         sof = data.find(b'\xff\xc0')  # the JPEG's size, two bytes each; the PNG's, four
         place, size = (sof + 5, 4) if sof >= 0 else (16, 8)
         if len(data) >= place + size:
-            data[place:place + size] = draw(st.one_of(
-                st.binary(min_size=size, max_size=size), st.just(b'\x7f\xff' * (size // 2)),
-                st.just(b'\0' * size)))
+            data[place : place + size] = draw(
+                st.one_of(
+                    st.binary(min_size=size, max_size=size),
+                    st.just(b'\x7f\xff' * (size // 2)),
+                    st.just(b'\0' * size),
+                )
+            )
     if draw(st.integers(0, 3)) == 0:
-        data = data[:draw(st.integers(0, len(data)))]
+        data = data[: draw(st.integers(0, len(data)))]
     if draw(st.integers(0, 9)) == 0:
         data = bytearray(draw(st.binary(max_size=300)))
     message = CompressedImage(format=draw(st.one_of(st.sampled_from(['jpeg', 'png']), TEXT)))
@@ -141,31 +194,56 @@ def compressed_images(draw):
 
 def good_info():
     return CameraInfo(
-        width=WIDTH, height=HEIGHT, distortion_model='plumb_bob', d=[0.1, 0.0, 0.0, 0.0, 0.0],
-        k=[30.0, 0.0, 16.0, 0.0, 30.0, 12.0, 0.0, 0.0, 1.0], r=np.eye(3).ravel(),
-        p=[30.0, 0.0, 16.0, 0.0, 0.0, 30.0, 12.0, 0.0, 0.0, 0.0, 1.0, 0.0])
+        width=WIDTH,
+        height=HEIGHT,
+        distortion_model='plumb_bob',
+        d=[0.1, 0.0, 0.0, 0.0, 0.0],
+        k=[30.0, 0.0, 16.0, 0.0, 30.0, 12.0, 0.0, 0.0, 1.0],
+        r=np.eye(3).ravel(),
+        p=[30.0, 0.0, 16.0, 0.0, 0.0, 30.0, 12.0, 0.0, 0.0, 0.0, 1.0, 0.0],
+    )
 
 
 @st.composite
 def infos(draw):
     """A calibration that is right, but for up to four values."""
     info = good_info()
-    for name in draw(st.sets(st.sampled_from(
-            ['width', 'height', 'k', 'r', 'p', 'd', 'distortion_model', 'binning_x', 'binning_y',
-             'roi']), max_size=4)):
+    for name in draw(
+        st.sets(
+            st.sampled_from(
+                [
+                    'width',
+                    'height',
+                    'k',
+                    'r',
+                    'p',
+                    'd',
+                    'distortion_model',
+                    'binning_x',
+                    'binning_y',
+                    'roi',
+                ]
+            ),
+            max_size=4,
+        )
+    ):
         if name in ('k', 'r', 'p'):
             values = getattr(info, name)
             values[draw(st.integers(0, len(values) - 1))] = draw(FLOAT)
         elif name == 'd':
-            info.d = draw(st.one_of(
-                st.lists(FLOAT, max_size=15),
-                st.builds(lambda value: [value] * 100_000, FLOAT)))
+            info.d = draw(
+                st.one_of(
+                    st.lists(FLOAT, max_size=15), st.builds(lambda value: [value] * 100_000, FLOAT)
+                )
+            )
         elif name == 'distortion_model':
-            info.distortion_model = draw(st.one_of(
-                st.sampled_from(['equidistant', 'rational_polynomial']), TEXT))
+            info.distortion_model = draw(
+                st.one_of(st.sampled_from(['equidistant', 'rational_polynomial']), TEXT)
+            )
         elif name == 'roi':
-            info.roi = RegionOfInterest(**{
-                side: draw(UINT32) for side in ('x_offset', 'y_offset', 'width', 'height')})
+            info.roi = RegionOfInterest(
+                **{side: draw(UINT32) for side in ('x_offset', 'y_offset', 'width', 'height')}
+            )
         else:
             setattr(info, name, draw(UINT32))
     return info
@@ -177,23 +255,31 @@ class Bench:
     def __init__(self, weights_file, transport):
         context = Context()
         rclpy.init(context=context, domain_id=next_domain_id())
-        values = {'weights': str(weights_file), 'device': 'cpu', 'threads': 1, 'rectify': True,
-                  'max_image_pixels': MAX_PIXELS, 'input_transport': transport}
-        self.node = DepthNode(context=context, parameter_overrides=[
-            Parameter(name, value=value) for name, value in values.items()])
+        values = {
+            'weights': str(weights_file),
+            'device': 'cpu',
+            'threads': 1,
+            'rectify': True,
+            'max_image_pixels': MAX_PIXELS,
+            'input_transport': transport,
+        }
+        self.node = DepthNode(
+            context=context,
+            parameter_overrides=[Parameter(name, value=value) for name, value in values.items()],
+        )
         self.node.autostart()
-        self._topics = self.node._topics['camera']
+        self._camera = self.node._cameras['camera']
         self._listener = rclpy.create_node('listener', context=context)
-        for output, kind in OUTPUTS.items():
-            self._listener.create_subscription(
-                Image if kind is Image else kind, f'camera/{output}', lambda message: None, 1)
-        self._wait(lambda: len(self._topics.wanted()) == len(OUTPUTS))
+        outputs = {**OUTPUTS, **COPIES}
+        for output, kind in outputs.items():
+            self._listener.create_subscription(kind, f'camera/{output}', lambda message: None, 1)
+        self._wait(lambda: len(self._camera.subscribed_outputs()) == len(outputs))
         self._context = context
         self._stamp_ns = 0
 
     def counts(self):
-        health = self.node._health._cameras['camera']
-        return health.received, health.published, Counter(health.dropped)
+        counters = self._camera.counters
+        return counters.received, counters.published, Counter(counters.dropped)
 
     def send(self, message, info=None):
         """
@@ -207,17 +293,18 @@ class Bench:
         message.header.stamp.nanosec = self._stamp_ns
         if info is not None:
             info.header.stamp.nanosec = self._stamp_ns
-            self._topics._subscriptions[1].callback(info)
+            self._camera._subscriptions[1].callback(info)
         with at_most(MOST_BYTES):
-            self._topics._subscriptions[0].callback(message)
-            self._wait(lambda: self.counts()[1] + self.counts()[2].total() > published
-                       + dropped.total())
+            self._camera._subscriptions[0].callback(message)
+            self._wait(
+                lambda: self.counts()[1] + self.counts()[2].total() > published + dropped.total()
+            )
         now_received, now_published, now_dropped = self.counts()
         assert now_received == received + 1
         if now_published > published:
             assert now_dropped == dropped
             return 'published'
-        (cause, count), = (now_dropped - dropped).items()
+        ((cause, count),) = (now_dropped - dropped).items()
         assert count == 1
         return cause
 
@@ -236,11 +323,7 @@ class Bench:
 
 @pytest.fixture(scope='module')
 def weights_file(tmp_path_factory):
-    torch.manual_seed(3)
-    network = S2RDepthNet(Architecture(width=1 / 32, channel_multiple=2, light_decoders=True))
-    path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
-    weights.save(path, network, weights.WeightsInfo(80.0, 100.0, 96, 96))
-    return path
+    return write_tiny_weights(tmp_path_factory.mktemp('weights'))
 
 
 @pytest.fixture(scope='module', params=['raw', 'compressed'])
@@ -287,7 +370,7 @@ def check(bench, message, info):
     outcome = bench.send(message, info)
     # Only rectification, which the node does, may find more that is wrong.
     assert outcome in ({cause} if cause else {'published', 'camera_info'})
-    assert outcome == 'published' or len(bench.node._health._cameras['camera'].last_fault) < 2000
+    assert outcome == 'published' or len(bench._camera.counters.last_fault) < 2000
     served['all'] += 1
     if served['all'] % GOOD_EVERY == 0:
         assert bench.send(good_frame(bench.transport), good_info()) == 'published'

@@ -1,4 +1,5 @@
 """Damaged and hostile weight files: a WeightsError or a network, and nothing in them ever runs."""
+
 import io
 import json
 import os
@@ -11,28 +12,37 @@ from fuzzing import at_most, budget
 from hypothesis import given
 from hypothesis import strategies as st
 import pytest
+from tiny_network import write_tiny_weights
 import torch
 
 from s2r_depth_ros import DepthPredictor, weights
-from s2r_depth_ros.network import Architecture, S2RDepthNet
 
 MOST_BYTES = 256 * 2**20
-TINY = Architecture(width=1 / 32, channel_multiple=2, light_decoders=True)
 JSON = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.floats(), st.text(max_size=5), st.integers(),
-              st.sampled_from([0, -1, 1, 100.5, 1e-300, 8192, 2**31, 10**400, 1e9])),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(
-        st.sampled_from(['width', 'channel_multiple', 'light_decoders', 'max_depth_m', 'x']),
-        inner, max_size=3)), max_leaves=5)
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.floats(),
+        st.text(max_size=5),
+        st.integers(),
+        st.sampled_from([0, -1, 1, 100.5, 1e-300, 8192, 2**31, 10**400, 1e9]),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(['width', 'channel_multiple', 'light_decoders', 'max_depth_m', 'x']),
+            inner,
+            max_size=3,
+        ),
+    ),
+    max_leaves=5,
+)
 
 
 @pytest.fixture(scope='module')
 def good(tmp_path_factory):
     """The bytes of a whole file: header size, header, tensors."""
-    torch.manual_seed(1)
-    path = tmp_path_factory.mktemp('good') / 'tiny.safetensors'
-    weights.save(path, S2RDepthNet(TINY), weights.WeightsInfo(80.0, 100.0, 96, 96))
-    content = path.read_bytes()
+    content = write_tiny_weights(tmp_path_factory.mktemp('good'), seed=1).read_bytes()
     end = 8 + struct.unpack('<Q', content[:8])[0]
     return json.loads(content[8:end]), content[end:]
 
@@ -63,11 +73,14 @@ def test_damaged_bytes_are_refused_or_harmless(good, folder, data):
     content = bytearray(joined(*good))
     header_end = 8 + struct.unpack('<Q', content[:8])[0]
     for _ in range(data.draw(st.integers(0, 4))):
-        place = data.draw(st.one_of(
-            st.integers(0, 7), st.integers(8, header_end), st.integers(0, len(content) - 1)))
+        place = data.draw(
+            st.one_of(
+                st.integers(0, 7), st.integers(8, header_end), st.integers(0, len(content) - 1)
+            )
+        )
         content[place] ^= 1 << data.draw(st.integers(0, 7))
     if data.draw(st.booleans()):
-        content = content[:data.draw(st.integers(0, len(content)))]
+        content = content[: data.draw(st.integers(0, len(content)))]
     (folder / 'damaged.safetensors').write_bytes(content)
     loads_or_is_refused(folder / 'damaged.safetensors')
 
@@ -80,20 +93,30 @@ def test_lying_headers_are_refused_or_harmless(good, folder, data):
     for _ in range(data.draw(st.integers(1, 3))):
         name = data.draw(st.sampled_from(names))
         entry = header.get(name, dict(good[0][name]))
-        change = data.draw(st.sampled_from(
-            ['rename', 'dtype', 'shape', 'offsets', 'architecture', 'info', 'info', 'format']))
+        change = data.draw(
+            st.sampled_from(
+                ['rename', 'dtype', 'shape', 'offsets', 'architecture', 'info', 'info', 'format']
+            )
+        )
         if change == 'rename':
             header.pop(name, None)
             header[data.draw(st.one_of(st.text(max_size=200), st.sampled_from(names)))] = entry
         elif change == 'dtype':
-            entry['dtype'] = data.draw(st.sampled_from(
-                ['F64', 'F16', 'BF16', 'I64', 'I32', 'U8', 'BOOL', 'F8_E4M3', 'C64', '', 'F4']))
+            entry['dtype'] = data.draw(
+                st.sampled_from(
+                    ['F64', 'F16', 'BF16', 'I64', 'I32', 'U8', 'BOOL', 'F8_E4M3', 'C64', '', 'F4']
+                )
+            )
         elif change == 'shape':
-            entry['shape'] = data.draw(st.lists(
-                st.one_of(st.integers(0, 8), st.sampled_from([2**63, -1, 2**32])), max_size=4))
+            entry['shape'] = data.draw(
+                st.lists(
+                    st.one_of(st.integers(0, 8), st.sampled_from([2**63, -1, 2**32])), max_size=4
+                )
+            )
         elif change == 'offsets':
-            entry['data_offsets'] = data.draw(st.lists(
-                st.one_of(st.integers(0, 500), st.just(2**63)), min_size=2, max_size=2))
+            entry['data_offsets'] = data.draw(
+                st.lists(st.one_of(st.integers(0, 500), st.just(2**63)), min_size=2, max_size=2)
+            )
         else:
             metadata = header['__metadata__']
             value = json.loads(good[0]['__metadata__'][change]) if change != 'format' else {}
@@ -101,8 +124,9 @@ def test_lying_headers_are_refused_or_harmless(good, folder, data):
                 value[data.draw(st.sampled_from(sorted(value)))] = data.draw(JSON)
             else:
                 value = data.draw(JSON)
-            metadata[change] = data.draw(st.sampled_from(
-                [json.dumps(value), json.dumps(value), '[' * 5_000, '']))
+            metadata[change] = data.draw(
+                st.sampled_from([json.dumps(value), json.dumps(value), '[' * 5_000, ''])
+            )
     (folder / 'lying.safetensors').write_bytes(joined(header, good[1]))
     loads_or_is_refused(folder / 'lying.safetensors')
 
@@ -139,9 +163,21 @@ def pth_files(tensors, marker):
 
 
 # What code in a file could do; reading the file itself and its imports are other events.
-FORBIDDEN = frozenset({
-    'os.system', 'os.exec', 'os.posix_spawn', 'os.fork', 'subprocess.Popen', 'os.mkdir',
-    'os.remove', 'os.rename', 'socket.connect', 'webbrowser.open', 'ctypes.dlopen'})
+FORBIDDEN = frozenset(
+    {
+        'os.system',
+        'os.exec',
+        'os.posix_spawn',
+        'os.fork',
+        'subprocess.Popen',
+        'os.mkdir',
+        'os.remove',
+        'os.rename',
+        'socket.connect',
+        'webbrowser.open',
+        'ctypes.dlopen',
+    }
+)
 seen: list[str] | None = None
 
 
@@ -182,13 +218,18 @@ def test_damaged_pickles_run_nothing(folder, data):
     torch.save({'conv.conv.weight': torch.zeros(2, 2), 'x': torch.zeros(1)}, file)
     with zipfile.ZipFile(file) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
-    pickled, = [name for name in parts if name.endswith('data.pkl')]
+    (pickled,) = [name for name in parts if name.endswith('data.pkl')]
     content = bytearray(parts[pickled])
     for _ in range(data.draw(st.integers(1, 6))):
         place = data.draw(st.integers(0, len(content) - 1))
-        content[place:place + data.draw(st.integers(0, 2))] = data.draw(st.one_of(
-            st.binary(max_size=3), st.sampled_from(
-                [b'cos\nsystem\n', b'c__builtin__\neval\n', b'R', b'b', b'\x93', b'i'])))
+        content[place : place + data.draw(st.integers(0, 2))] = data.draw(
+            st.one_of(
+                st.binary(max_size=3),
+                st.sampled_from(
+                    [b'cos\nsystem\n', b'c__builtin__\neval\n', b'R', b'b', b'\x93', b'i']
+                ),
+            )
+        )
     parts[pickled] = bytes(content)
     hostile = folder / 'damaged'
     hostile.mkdir(exist_ok=True)

@@ -1,9 +1,10 @@
 """Back-projection, projection and strides, against numbers worked out by hand."""
+
 import numpy as np
 import pytest
 import torch
 
-from s2r_depth_ros.geometry import back_project, project, subsample
+from s2r_depth_ros.depth.geometry import back_project, project, subsample
 
 # fx 2, fy 4, centre (1, 0.5): every ray of a 3 x 2 image is a fraction that floats hold exactly.
 INTRINSICS = np.array([[2.0, 0.0, 1.0], [0.0, 4.0, 0.5], [0.0, 0.0, 1.0]])
@@ -25,8 +26,10 @@ def test_back_projection_of_a_3_by_2_image_worked_out_by_hand():
 def test_invalid_depth_gives_nan_in_all_coordinates_even_at_the_centre(invalid):
     depth_m = np.full((2, 3), 3.0, np.float32)
     depth_m[1, 1] = invalid  # u = cx: infinity times zero
-    for points in (back_project(depth_m, INTRINSICS),
-                   back_project(torch.from_numpy(depth_m), INTRINSICS).numpy()):
+    for points in (
+        back_project(depth_m, INTRINSICS),
+        back_project(torch.from_numpy(depth_m), INTRINSICS).numpy(),
+    ):
         assert np.isnan(points[1, 1]).all()
         assert np.isnan(points).sum() == 3
 
@@ -69,7 +72,9 @@ def test_strided_points_are_the_same_points(stride):
     strided_depth_m, strided_intrinsics = subsample(depth_m, INTRINSICS, stride)
     np.testing.assert_allclose(
         back_project(strided_depth_m, strided_intrinsics),
-        back_project(depth_m, INTRINSICS)[::stride, ::stride], rtol=1e-6)
+        back_project(depth_m, INTRINSICS)[::stride, ::stride],
+        rtol=1e-6,
+    )
 
 
 def test_wrong_shapes_and_strides_are_named():

@@ -1,9 +1,11 @@
 """The inference form: the same maps as the training form, for every preset and every layer."""
+
 import pytest
 import torch
 from torch import nn
 
-from s2r_depth_ros.network import Architecture, inference_form, S2RDepthNet
+from s2r_depth_ros.engine.fusion import optimize_for_inference
+from s2r_depth_ros.network import Architecture, S2RDepthNet
 from s2r_depth_ros.network.layers import UpProjection
 
 TOLERANCE = 1e-4
@@ -22,15 +24,16 @@ def trained(network):
     return network.eval()
 
 
-@pytest.mark.parametrize(('preset', 'size_px'), [
-    ('compact', (96, 112)), ('compact', (128, 208)), ('paper', (96, 112))])
+@pytest.mark.parametrize(
+    ('preset', 'size_px'), [('compact', (96, 112)), ('compact', (128, 208)), ('paper', (96, 112))]
+)
 def test_every_map_equals_that_of_the_training_form(preset, size_px):
     torch.manual_seed(0)
     network = trained(S2RDepthNet(Architecture.preset(preset)))
     image = torch.rand(2, 3, *size_px) * 2 - 1
     with torch.inference_mode():
         expected = network(image, return_maps=True)
-        maps = inference_form(network, CPU)(image, return_maps=True)
+        maps = optimize_for_inference(network, CPU)(image, return_maps=True)
     for name, one, other in zip(maps._fields, maps, expected):
         assert one.shape == other.shape, name
         assert (one - other).abs().max() < TOLERANCE, name
@@ -40,7 +43,7 @@ def test_every_map_equals_that_of_the_training_form(preset, size_px):
 def test_no_batch_norm_is_left_and_the_network_stays_as_it_was():
     network = trained(S2RDepthNet(Architecture.preset('compact')))
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    form = inference_form(network, CPU)
+    form = optimize_for_inference(network, CPU)
     assert not [m for m in form.modules() if isinstance(m, (nn.BatchNorm2d, nn.PReLU))]
     assert network.state_dict().keys() == before.keys()
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
@@ -48,6 +51,6 @@ def test_no_batch_norm_is_left_and_the_network_stays_as_it_was():
 
 def test_an_up_projection_reads_its_input_once():
     block = trained(UpProjection(8, 4))
-    form = inference_form(block, CPU)
+    form = optimize_for_inference(block, CPU)
     convolutions = [m for m in form.modules() if isinstance(m, nn.Conv2d)]
     assert [(c.in_channels, c.out_channels) for c in convolutions] == [(8, 8), (4, 4)]

@@ -1,4 +1,5 @@
 """The launch files: arguments, topics, executables; and the files that they pass on."""
+
 from __future__ import annotations
 
 from dataclasses import fields
@@ -13,10 +14,10 @@ from rclpy.parameter import parameter_value_to_python
 from ros_graph import Graph
 import yaml
 
-from s2r_depth_ros import parameters
-from s2r_depth_ros.camera_player import PARAMETERS as PLAYER_PARAMETERS
-from s2r_depth_ros.outputs import INFO, OUTPUTS
-from s2r_depth_ros.parameters import Parameters
+from s2r_depth_ros.depth import parameters
+from s2r_depth_ros.depth.parameters import Parameters
+from s2r_depth_ros.ros.outputs import INFO, OUTPUTS
+from s2r_depth_ros.sources.camera_player import PARAMETERS as PLAYER_PARAMETERS
 
 ROOT = Path(__file__).parents[1]
 DEPTH, DEMO = ROOT / 'launch/depth.launch.py', ROOT / 'launch/demo.launch.py'
@@ -27,41 +28,71 @@ INSTALLED = 'rviz2', 'tf2_ros'
 NEEDED = {DEPTH: {}, DEMO: {'path': str(ROOT / 's2r_depth_ros/demo_frames')}, OBSTACLES: {}}
 # A value for each argument that differs from what is in force without it.
 EXAMPLES = {
-    'camera': 'front', 'image_topic': '/a/rgb', 'camera_info_topic': '/a/info',
-    'cameras': 'left,right', 'rectify': 'false', 'weights': 'indoor', 'device': 'cuda:1',
-    'engine': 'torch', 'params_file': '', 'use_sim_time': 'true', 'rviz': '',
-    'optical_frame': 'lens', 'enclave': '/here/depth_node', 'log_level': 'debug',
-    'publish_tf': 'false', 'base_frame': 'base_footprint', 'camera_x': '0.2',
-    'camera_y': '-0.1', 'camera_z': '1.2', 'camera_pitch_rad': '0.17', 'camera_yaw_rad': '0.3',
-    'path': str(ROOT), 'rate_hz': '3', 'focal_px': '700.0', 'player_params_file': ''}
+    'camera': 'front',
+    'image_topic': '/a/rgb',
+    'camera_info_topic': '/a/info',
+    'cameras': 'left,right',
+    'rectify': 'false',
+    'weights': 'indoor',
+    'device': 'cuda:1',
+    'engine': 'torch',
+    'params_file': '',
+    'use_sim_time': 'true',
+    'rviz': '',
+    'optical_frame': 'lens',
+    'enclave': '/here/depth_node',
+    'respawn': 'true',
+    'log_level': 'debug',
+    'publish_tf': 'false',
+    'base_frame': 'base_of_the_robot',
+    'camera_x': '0.2',
+    'camera_y': '-0.1',
+    'camera_height': '1.2',
+    'camera_pitch': '10.0',
+    'camera_yaw': '20.0',
+    'path': str(ROOT),
+    'rate_hz': '3',
+    'focal_px': '700.0',
+    'player_params_file': '',
+}
 
 
 @pytest.fixture
 def launched(monkeypatch, tmp_path):
     """Return a function that runs a launch file, with what it needs, up to the processes."""
+
     def launched(path, /, installed=INSTALLED, **arguments):
         folder = tmp_path / f'launched_{len(list(tmp_path.iterdir()))}'
         folder.mkdir()
         return stand_in.Launch(
-            stand_in.load(path, monkeypatch), folder, installed, **{**NEEDED[path], **arguments})
+            stand_in.load(path, monkeypatch), folder, installed, **{**NEEDED[path], **arguments}
+        )
+
     return launched
 
 
 @pytest.fixture
 def params_file(tmp_path):
     """Return a function that writes a parameter file."""
+
     def params_file(node='/**', **values):
         file = tmp_path / f'{len(list(tmp_path.iterdir()))}.yaml'
         file.write_text(yaml.dump({node: {'ros__parameters': values}}))
         return str(file)
+
     return params_file
 
 
 def outcome(launch):
-    """Return each process's command and parameters, for comparison."""
-    return [(
-        [word for word in each.command if 'launch_params_' not in word], each.parameters)
-        for each in launch.run().processes] + [launch.context.notes]
+    """Return each process's command, parameters and restart, for comparison."""
+    return [
+        (
+            [word for word in each.command if 'launch_params_' not in word],
+            each.parameters,
+            each.action.named.get('respawn', False),
+        )
+        for each in launch.run().processes
+    ] + [launch.context.notes]
 
 
 @ALL
@@ -76,15 +107,19 @@ def test_every_argument_has_an_effect(path, monkeypatch, launched, params_file):
     usual = {'rviz': 'true'}  # whose frame and topics are among the effects
     before = outcome(launched(path, **usual))
     files = {
-        'params_file': params_file(weights='random'),
-        'player_params_file': params_file(rate_hz=1.0), 'rviz': 'false'}
+        'params_file': params_file(weights='random', camera_height=0.5),
+        'player_params_file': params_file(rate_hz=1.0),
+        'rviz': 'false',
+    }
     for name in stand_in.argument_names(stand_in.load(path, monkeypatch)):
         given = {**usual, name: files.get(name, EXAMPLES[name])}
         assert outcome(launched(path, **given)) != before, name
 
 
-@pytest.mark.parametrize(('kind', 'named'), [
-    (stand_in.DeclareLaunchArgument, {'choice': ['a']}), (stand_in.Node, {'emulate_ty': True})])
+@pytest.mark.parametrize(
+    ('kind', 'named'),
+    [(stand_in.DeclareLaunchArgument, {'choice': ['a']}), (stand_in.Node, {'emulate_ty': True})],
+)
 def test_the_stand_in_refuses_what_launch_refuses(kind, named):
     with pytest.raises(TypeError, match='has no argument'):
         kind('x', **named)
@@ -97,9 +132,13 @@ FAULTS = [
     (FILES, {'params_file': '/nowhere/mine.yaml'}, "params_file: '/nowhere/mine.yaml'.*no "),
     (FILES, {'params_file': str(ROOT)}, 'params_file: .*is a directory'),
     (FILES, {'params_file': str(ROOT / 'setup.py')}, 'params_file: .*is not YAML'),
-    (FILES, {'params_file': str(ROOT / 'config/nav2_voxel_layer.yaml')},
-     'no parameters of depth_node.*and has /local_costmap/local_costmap'),
+    (
+        FILES,
+        {'params_file': str(ROOT / 'config/nav2_voxel_layer.yaml')},
+        'no parameters of depth_node.*and has /local_costmap/local_costmap',
+    ),
     (FILES, {'rviz': 'yes please'}, "rviz must be true or false, got 'yes please'"),
+    (FILES, {'respawn': 'on'}, "respawn must be true or false, got 'on'"),
     (FILES, {'rectify': 'no'}, "rectify must be true or false, got 'no'"),
     (FILES, {'use_sim_time': '2'}, "use_sim_time must be true or false, got '2'"),
     (FILES, {'camera': 'front cam'}, "camera is one name, got 'front cam'"),
@@ -110,7 +149,11 @@ FAULTS = [
     ([OBSTACLES], {'installed': ('rviz2',)}, 'static_transform_publisher .* is not installed'),
     ([OBSTACLES], {'publish_tf': 'maybe'}, "publish_tf must be true or false, got 'maybe'"),
     ([OBSTACLES], {'camera_x': '20 cm'}, "camera_x must be a number, got '20 cm'"),
-    ([OBSTACLES], {'camera_pitch_rad': 'down'}, "camera_pitch_rad must be a number, got 'down'"),
+    ([OBSTACLES], {'camera_pitch': 'down'}, "camera_pitch must be a number, got 'down'"),
+    ([OBSTACLES], {'camera_height': '0'}, 'camera_height is missing: give camera_height:=METRES'),
+    ([OBSTACLES], {'camera_height': 'nan'}, 'camera_height is missing'),
+    ([OBSTACLES], {'camera_z': '1.2'}, 'camera_z is now camera_height, in metres above'),
+    ([OBSTACLES], {'camera_pitch_rad': '0'}, 'camera_pitch_rad is now camera_pitch, in degrees'),
     ([DEMO], {'path': ''}, 'path is missing'),
     ([DEMO], {'path': '/nowhere/film.mp4'}, "there is no folder or file '/nowhere/film.mp4'"),
     ([DEMO], {'rate_hz': 'fast'}, "rate_hz must be a number, got 'fast'"),
@@ -120,7 +163,8 @@ FAULTS = [
 
 @pytest.mark.parametrize(
     ('path', 'given', 'sentence'),
-    [(path, given, sentence) for paths, given, sentence in FAULTS for path in paths])
+    [(path, given, sentence) for paths, given, sentence in FAULTS for path in paths],
+)
 def test_a_launch_that_fails_has_started_nothing(path, given, sentence, launched):
     launch = launched(path, **given)
     with pytest.raises(RuntimeError, match=sentence):
@@ -132,8 +176,7 @@ def test_a_launch_that_fails_has_started_nothing(path, given, sentence, launched
 def test_nothing_starts_before_the_last_check(path, monkeypatch, launched):
     """One function checks and returns all that is started; nothing in it is conditional."""
     *others, last = stand_in.load(path, monkeypatch)
-    assert not any(isinstance(
-        each, (stand_in.Node, stand_in.OpaqueFunction)) for each in others)
+    assert not any(isinstance(each, (stand_in.Node, stand_in.OpaqueFunction)) for each in others)
     launch = launched(path, rviz='true')
     launch.run()
     started = [each.action for each in launch.processes]
@@ -142,16 +185,32 @@ def test_nothing_starts_before_the_last_check(path, monkeypatch, launched):
     assert len([each for each in returned if isinstance(each, stand_in.Node)]) == len(started)
 
 
-@pytest.mark.parametrize(('path', 'others'), [
-    (DEPTH, {'rviz2'}), (DEMO, {'rviz2', 'camera_player'}),
-    (OBSTACLES, {'rviz2', 'base_to_camera', 'camera_to_optical'})],
-    ids=lambda value: getattr(value, 'name', None))
+@pytest.mark.parametrize(
+    ('path', 'others'),
+    [
+        (DEPTH, {'rviz2'}),
+        (DEMO, {'rviz2', 'camera_player'}),
+        (OBSTACLES, {'rviz2', 'base_to_camera', 'camera_to_optical', 'optical_to_level'}),
+    ],
+    ids=lambda value: getattr(value, 'name', None),
+)
 def test_what_was_started_beside_depth_node_ends_with_it(path, others, launched):
     launch = launched(path, rviz='true').run()
     assert {each.action.named['name'] for each in launch.processes} == others | {'depth_node'}
     assert launch.ended_with('depth_node', 1) == others
     assert launch.ended_with('depth_node', 0) == others
     assert launch.ended_with('rviz2', 0) == set()
+
+
+@ALL
+def test_with_respawn_depth_node_alone_starts_again_and_nothing_ends_with_it(path, launched):
+    launch = launched(path, rviz='true', respawn='true').run()
+    starts_again = {
+        each.action.named['name'] for each in launch.processes if each.action.named.get('respawn')
+    }
+    assert starts_again == {'depth_node'}
+    assert launch.process('depth_node').action.named['respawn_delay'] > 0
+    assert launch.ended_with('depth_node', 1) == set()
 
 
 def test_a_player_that_fails_ends_the_demo_and_one_that_is_through_does_not(launched):
@@ -162,8 +221,10 @@ def test_a_player_that_fails_ends_the_demo_and_one_that_is_through_does_not(laun
 
 def test_what_the_launch_files_start_is_declared_in_the_manifest(launched):
     started = {
-        each.action.named['package'] for path in NEEDED
-        for each in launched(path, rviz='true').run().processes}
+        each.action.named['package']
+        for path in NEEDED
+        for each in launched(path, rviz='true').run().processes
+    }
     declared = re.findall(r'<exec_depend>(\w+)</exec_depend>', (ROOT / 'package.xml').read_text())
     assert started - {'s2r_depth_ros'} == {'rviz2', 'tf2_ros'}
     assert started <= {*declared, 's2r_depth_ros'}
@@ -171,45 +232,78 @@ def test_what_the_launch_files_start_is_declared_in_the_manifest(launched):
 
 # Arguments and parameters
 
+
 def test_topics_of_a_driver_are_remapped_to_the_node_by_default(launched):
     assert launched(DEPTH).run().process('depth_node').remappings == {
         'camera/image': 'camera/image_raw',
         'camera/image/compressed': 'camera/image_raw/compressed',
-        'camera/camera_info': 'camera/camera_info'}
+        'camera/camera_info': 'camera/camera_info',
+    }
 
 
 def test_arguments_name_cameras_topics_weights_and_device(launched):
-    depth_node = launched(
-        DEPTH, camera='front', image_topic='/a/rgb', camera_info_topic='/a/info',
-        cameras='[front, rear]', weights='indoor', device='cuda:1', use_sim_time='true',
-        rectify='false').run().process('depth_node')
+    depth_node = (
+        launched(
+            DEPTH,
+            camera='front',
+            image_topic='/a/rgb',
+            camera_info_topic='/a/info',
+            cameras='[front, rear]',
+            weights='indoor',
+            device='cuda:1',
+            use_sim_time='true',
+            rectify='false',
+        )
+        .run()
+        .process('depth_node')
+    )
     assert depth_node.remappings == {
-        'front/image': '/a/rgb', 'front/image/compressed': '/a/rgb/compressed',
-        'front/camera_info': '/a/info'}
+        'front/image': '/a/rgb',
+        'front/image/compressed': '/a/rgb/compressed',
+        'front/camera_info': '/a/info',
+    }
     given = {
-        'cameras': ['front', 'rear'], 'rectify': False, 'weights': 'indoor', 'device': 'cuda:1',
-        'use_sim_time': True}
+        'cameras': ['front', 'rear'],
+        'rectify': False,
+        'weights': 'indoor',
+        'device': 'cuda:1',
+        'use_sim_time': True,
+    }
     assert {name: depth_node.parameters[name] for name in given} == given
 
 
-@pytest.mark.parametrize(('given', 'cameras', 'first'), [
-    ({}, ['camera'], 'camera'), ({'camera': '/front'}, ['front'], 'front'),
-    ({'camera': 'front/'}, ['front'], 'front'), ({'camera': 'a/front'}, ['a/front'], 'a/front'),
-    ({'cameras': 'front'}, ['front'], 'front'),
-    ({'cameras': 'front,rear'}, ['front', 'rear'], 'front'),
-    ({'cameras': '/front, /rear'}, ['front', 'rear'], 'front'),
-    ({'cameras': '[front, rear]'}, ['front', 'rear'], 'front'),
-    ({'cameras': '["front", \'/rear\']'}, ['front', 'rear'], 'front'),
-    ({'camera': '/rear', 'cameras': '[front, rear]'}, ['front', 'rear'], 'rear')])
+@pytest.mark.parametrize(
+    ('given', 'cameras', 'first'),
+    [
+        ({}, ['camera'], 'camera'),
+        ({'camera': '/front'}, ['front'], 'front'),
+        ({'camera': 'front/'}, ['front'], 'front'),
+        ({'camera': 'a/front'}, ['a/front'], 'a/front'),
+        ({'cameras': 'front'}, ['front'], 'front'),
+        ({'cameras': 'front,rear'}, ['front', 'rear'], 'front'),
+        ({'cameras': '/front, /rear'}, ['front', 'rear'], 'front'),
+        ({'cameras': '[front, rear]'}, ['front', 'rear'], 'front'),
+        ({'cameras': '["front", \'/rear\']'}, ['front', 'rear'], 'front'),
+        ({'camera': '/rear', 'cameras': '[front, rear]'}, ['front', 'rear'], 'rear'),
+    ],
+)
 def test_names_of_cameras_are_understood(given, cameras, first, launched):
     depth_node = launched(DEPTH, **given).run().process('depth_node')
     assert depth_node.parameters['cameras'] == cameras
     assert depth_node.remappings[f'{first}/image'] == f'{first}/image_raw'
 
 
-@pytest.mark.parametrize(('word', 'value'), [
-    ('true', True), ('True', True), ('TRUE', True), ('false', False), ('False', False),
-    ('FALSE', False)])
+@pytest.mark.parametrize(
+    ('word', 'value'),
+    [
+        ('true', True),
+        ('True', True),
+        ('TRUE', True),
+        ('false', False),
+        ('False', False),
+        ('FALSE', False),
+    ],
+)
 def test_true_and_false_are_understood_in_any_case(word, value, launched):
     launch = launched(DEPTH, rectify=word, use_sim_time=word, rviz=word).run()
     given = launch.process('depth_node').parameters
@@ -218,14 +312,21 @@ def test_true_and_false_are_understood_in_any_case(word, value, launched):
 
 
 IN_FILE = {
-    'cameras': ['front', 'rear'], 'rectify': False, 'weights': 'indoor', 'device': 'cpu',
-    'use_sim_time': True}
+    'cameras': ['front', 'rear'],
+    'rectify': False,
+    'weights': 'indoor',
+    'device': 'cpu',
+    'use_sim_time': True,
+    'camera_height': 0.5,
+    'base_frame': 'base_link',
+}
 
 
 @pytest.mark.parametrize('node', ['/**', 'depth_node', '/depth_node'])
 @ALL
 def test_an_argument_that_is_left_out_leaves_the_parameter_file_alone(
-        path, node, launched, params_file):
+    path, node, launched, params_file
+):
     launch = launched(path, params_file=params_file(node, **IN_FILE)).run()
     depth_node = launch.process('depth_node')
     assert depth_node.parameters == IN_FILE
@@ -237,7 +338,11 @@ def test_an_argument_that_is_given_overrides_the_parameter_file(path, launched, 
     given = {'camera': 'rear', 'rectify': 'true', 'weights': 'outdoor', 'use_sim_time': 'false'}
     launch = launched(path, params_file=params_file(**IN_FILE), **given).run()
     assert launch.process('depth_node').parameters == {
-        **IN_FILE, 'rectify': True, 'weights': 'outdoor', 'use_sim_time': False}
+        **IN_FILE,
+        'rectify': True,
+        'weights': 'outdoor',
+        'use_sim_time': False,
+    }
     assert launch.process('depth_node').remappings['rear/image'] == 'rear/image_raw'
 
 
@@ -251,13 +356,16 @@ def test_without_arguments_the_node_has_its_default_parameters(launched):
     values = launched(DEPTH).run().process('depth_node').parameters
     assert values.pop('rectify')  # the default topic is image_raw
     assert values == {
-        item.name: getattr(Parameters(), item.name) for item in fields(Parameters)
-        if item.name != 'rectify'}
+        item.name: getattr(Parameters(), item.name)
+        for item in fields(Parameters)
+        if item.name != 'rectify'
+    }
 
 
 @ALL
 def test_simulated_time_is_that_of_all_nodes(path, launched, params_file):
-    for given in ({'use_sim_time': 'True'}, {'params_file': params_file(use_sim_time=True)}):
+    file = params_file(use_sim_time=True, camera_height=0.5)
+    for given in ({'use_sim_time': 'True'}, {'params_file': file}):
         for process in launched(path, rviz='true', **given).run().processes:
             assert process.parameters['use_sim_time'] is True
 
@@ -281,8 +389,11 @@ def shown_topics():
     """Return the topics of depth.rviz with their reliability."""
     configuration = yaml.safe_load((ROOT / 'rviz/depth.rviz').read_text())
     displays = configuration['Visualization Manager']['Displays']
-    return {display['Topic']['Value']: display['Topic']['Reliability Policy']
-            for display in displays if 'Topic' in display}
+    return {
+        display['Topic']['Value']: display['Topic']['Reliability Policy']
+        for display in displays
+        if 'Topic' in display
+    }
 
 
 @ALL
@@ -292,43 +403,62 @@ def test_rviz_shows_a_camera_of_any_name(path, launched):
     assert set(rviz.remappings) == set(shown_topics())
     assert rviz.remappings['/camera/image_raw'] == '/a/rgb'
     assert {new for old, new in rviz.remappings.items() if 'depth' in old} == {
-        f'front/{output}' for output in OUTPUTS if output != INFO}
+        f'front/{output}' for output in OUTPUTS if output != INFO
+    }
 
 
 @pytest.mark.parametrize('path', [DEPTH, OBSTACLES], ids=lambda path: path.name)
-@pytest.mark.parametrize(('given', 'frame'), [
-    ({}, 'camera_optical_frame'), ({'camera': 'front'}, 'front_optical_frame'),
-    ({'camera': 'front', 'optical_frame': 'lens'}, 'lens')])
+@pytest.mark.parametrize(
+    ('given', 'frame'),
+    [
+        ({}, 'camera_optical_frame'),
+        ({'camera': 'front'}, 'front_optical_frame'),
+        ({'camera': 'front', 'optical_frame': 'lens'}, 'lens'),
+    ],
+)
 def test_the_frame_of_the_images_goes_by_the_camera(path, given, frame, launched):
     launch = launched(path, rviz='true', **given).run()
     assert launch.process('rviz2').values_after('--fixed-frame') == [frame]
     if path == OBSTACLES:
         transform = launch.process('camera_to_optical')
         assert transform.values_after('--child-frame-id') == [frame]
+        transform = launch.process('optical_to_level')
+        assert transform.values_after('--child-frame-id') == [f'{frame}_level']
 
 
 def test_files_named_by_the_launch_files_are_installed(launched):
     launches = [launched(path, rviz='true').run() for path in NEEDED]
-    named = {word for launch in launches for each in launch.processes for word in each.command
-             if word.startswith(str(ROOT)) and '/share/' not in word and '.venv' not in word}
+    named = {
+        word
+        for launch in launches
+        for each in launch.processes
+        for word in each.command
+        if word.startswith(str(ROOT)) and '/share/' not in word and '.venv' not in word
+    }
     named |= {word for launch in launches for word in launch.context.environment.values()}
     names = {str(Path(word).relative_to(ROOT)) for word in named if Path(word).suffix}
     assert names == {
-        'config/depth_node.yaml', 'config/nav2_depth_node.yaml', 'config/camera_player.yaml',
-        'config/fastdds_large_images.xml', 'rviz/depth.rviz'}
+        'config/depth_node.yaml',
+        'config/nav2_depth_node.yaml',
+        'config/camera_player.yaml',
+        'config/fastdds_large_images.xml',
+        'rviz/depth.rviz',
+    }
     assert all((ROOT / name).is_file() for name in names)
 
 
 # The demo
 
-@pytest.mark.parametrize('given', [
-    {}, {'camera': 'front'}, {'image_topic': '/a/rgb', 'camera_info_topic': 'a/info'}])
+
+@pytest.mark.parametrize(
+    'given', [{}, {'camera': 'front'}, {'image_topic': '/a/rgb', 'camera_info_topic': 'a/info'}]
+)
 def test_demo_plays_the_path_into_the_camera_of_the_node(given, launched, tmp_path):
     film = tmp_path / 'a b.mp4'
     film.touch()
     launch = launched(DEMO, path=str(film), **given).run()
     player, depth_node = launch.process('camera_player'), launch.process('depth_node')
-    camera, = depth_node.parameters['cameras']
+    (camera,) = depth_node.parameters['cameras']
     assert player.values_after('-r')[1] == f'__ns:=/{camera}'
     topics = {name.lstrip('/') for name in player.remappings.values()}
     assert topics == {name.lstrip('/') for name in depth_node.remappings.values()}
@@ -338,11 +468,16 @@ def test_demo_plays_the_path_into_the_camera_of_the_node(given, launched, tmp_pa
 
 def test_demo_shows_the_frame_that_the_player_publishes(launched, params_file):
     frames = [
-        (launch.process('camera_player').parameters['frame_id'],
-         *launch.process('rviz2').values_after('--fixed-frame'))
+        (
+            launch.process('camera_player').parameters['frame_id'],
+            *launch.process('rviz2').values_after('--fixed-frame'),
+        )
         for launch in (
-            launched(DEMO).run(), launched(DEMO, optical_frame='lens').run(),
-            launched(DEMO, player_params_file=params_file(frame_id='eye')).run())]
+            launched(DEMO).run(),
+            launched(DEMO, optical_frame='lens').run(),
+            launched(DEMO, player_params_file=params_file(frame_id='eye')).run(),
+        )
+    ]
     assert frames == [('camera_optical_frame',) * 2, ('lens',) * 2, ('eye',) * 2]
 
 
@@ -350,16 +485,13 @@ def test_demo_leaves_the_file_of_the_player_alone(launched, params_file):
     in_file = {'path': str(ROOT), 'rate_hz': 3.0, 'focal_px': 500.0, 'frame_id': 'eye'}
     launch = launched(DEMO, path='', player_params_file=params_file(**in_file)).run()
     assert launch.process('camera_player').parameters == in_file
-    launch = launched(
-        DEMO, path='~', player_params_file=params_file(**in_file), rate_hz='2').run()
+    launch = launched(DEMO, path='~', player_params_file=params_file(**in_file), rate_hz='2').run()
     assert launch.process('camera_player').parameters == {**in_file, 'path': '~', 'rate_hz': 2.0}
 
 
 @ALL
 def test_real_launch_reads_the_file(path):
-    sources = pytest.importorskip(
-        'launch.launch_description_sources',
-        reason=ROS.format('launch'))
+    sources = pytest.importorskip('launch.launch_description_sources', reason=ROS.format('launch'))
     module = sources.load_python_launch_file_as_module(str(path))
     description = module.generate_launch_description()
     assert all(argument.description for argument in description.get_launch_arguments())
@@ -367,17 +499,28 @@ def test_real_launch_reads_the_file(path):
 
 def test_a_real_node_has_the_arguments_and_the_parameter_file(launched, params_file, tmp_path):
     file = params_file(
-        weights='random', device='cpu', autostart=False, max_depth=7.5, stale_after=3.0)
-    command = launched(
-        DEPTH, params_file=file, camera='/front', use_sim_time='False',
-        weights='outdoor').run().process('depth_node').command
+        weights='random', device='cpu', autostart=False, max_depth=7.5, stale_after=3.0
+    )
+    command = (
+        launched(DEPTH, params_file=file, camera='/front', use_sim_time='False', weights='outdoor')
+        .run()
+        .process('depth_node')
+        .command
+    )
     expected = {
-        'weights': 'outdoor', 'device': 'cpu', 'autostart': False, 'max_depth': 7.5,
-        'cameras': ['front'], 'rectify': True, 'use_sim_time': False}
+        'weights': 'outdoor',
+        'device': 'cpu',
+        'autostart': False,
+        'max_depth': 7.5,
+        'cameras': ['front'],
+        'rectify': True,
+        'use_sim_time': False,
+    }
     with Graph(tmp_path) as graph:
-        graph.start('s2r_depth_ros.depth_node', *command[1:])
+        graph.start('s2r_depth_ros.node.depth_node', *command[1:])
         answer = graph.call(
-            GetParameters, '/depth_node/get_parameters', GetParameters.Request(names=[*expected]))
+            GetParameters, '/depth_node/get_parameters', GetParameters.Request(names=[*expected])
+        )
     assert dict(zip(expected, map(parameter_value_to_python, answer.values))) == expected
 
 
@@ -386,10 +529,13 @@ def test_parameters_file_holds_every_parameter_with_its_default():
     written = file['/**']['ros__parameters']
     # Without rectify, so that a copy of the file leaves it to the launch files.
     assert written == {
-        item.name: getattr(Parameters(), item.name) for item in fields(Parameters)
-        if item.name != 'rectify'}
+        item.name: getattr(Parameters(), item.name)
+        for item in fields(Parameters)
+        if item.name != 'rectify'
+    }
     assert {name: type(value) for name, value in written.items()} == {
-        name: type(getattr(Parameters(), name)) for name in written}
+        name: type(getattr(Parameters(), name)) for name in written
+    }
 
 
 def test_parameters_file_marks_what_can_change_at_run_time():
@@ -404,8 +550,8 @@ def test_parameters_file_marks_what_can_change_at_run_time():
                 marked.add(name)
             comment = ''
     assert marked == {
-        item.name for item in fields(parameters.Parameters)
-        if item.metadata['run_time']}
+        item.name for item in fields(parameters.Parameters) if item.metadata['run_time']
+    }
 
 
 def test_rviz_shows_published_topics_with_the_published_reliability():
@@ -415,14 +561,14 @@ def test_rviz_shows_published_topics_with_the_published_reliability():
     assert set(shown.values()) == {'Reliable'}
     configuration = yaml.safe_load((ROOT / 'rviz/depth.rviz').read_text())['Visualization Manager']
     assert configuration['Global Options']['Fixed Frame'] == PLAYER_PARAMETERS['frame_id'].default
-    cloud, = (each for each in configuration['Displays'] if each['Class'].endswith('DepthCloud'))
+    (cloud,) = (each for each in configuration['Displays'] if each['Class'].endswith('DepthCloud'))
     assert cloud['Depth Map Topic'] == '/camera/depth/image'
     assert cloud['Color Image Topic'] == '/camera/depth/image_color'
 
 
 def pages():
     """Return the text of the README and of all pages, commands in one line."""
-    files = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+    files = [ROOT / 'README.md', *sorted((ROOT / 'docs').rglob('*.md'))]
     return '\n'.join(re.sub(r'\\\n\s*', ' ', file.read_text()) for file in files)
 
 
@@ -440,5 +586,5 @@ def test_every_parameter_that_the_pages_give_is_one_of_the_node():
     commands = re.findall(r'ros2 run s2r_depth_ros depth_node ([^\n`]*)', pages())
     given = {name for line in commands for name in re.findall(r'-p (\w+):=', line)}
     given |= set(re.findall(r'ros2 param set /depth_node (\w+)', pages()))
-    assert {'scale_source', 'weights', 'steadiness'} <= given
+    assert {'scale_source', 'weights', 'temporal_smoothing'} <= given
     assert given <= {item.name for item in fields(Parameters)}

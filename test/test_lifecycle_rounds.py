@@ -1,4 +1,5 @@
 """The lifecycle, over and over and from every side; ``LONG=1`` takes 200 rounds."""
+
 from importlib import metadata
 import os
 from pathlib import Path
@@ -15,40 +16,48 @@ from rclpy.context import Context
 from rclpy.qos import qos_profile_sensor_data
 from ros_graph import Graph, next_domain_id, PATIENCE_S, ros_arguments
 from sensor_msgs.msg import Image
-import torch
+from tiny_network import write_tiny_weights
 
-from s2r_depth_ros import weights
-from s2r_depth_ros.depth_node import DepthNode
-from s2r_depth_ros.network import Architecture, S2RDepthNet
+from s2r_depth_ros.node.depth_node import DepthNode
 
-NODE = 's2r_depth_ros.depth_node'
+NODE = 's2r_depth_ros.node.depth_node'
 LONG = bool(os.environ.get('LONG'))
 ROUNDS = 200 if LONG else 25
 SETTLED = 10  # rounds after which nothing may grow any more
+# A library may start a thread of its pool late, once. What each other round leaves behind is more.
+FEW = 3
+# Few rounds show the noise of the allocator, too.
+MOST_PAGES = 1.02 if LONG else 1.05
 # The promise is two seconds; a busy machine that runs tests gets more.
 MOST_STOP_S = 2.0 if LONG else PATIENCE_S
 
 ROUND = (
-    Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE,
-    Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP)
+    Transition.TRANSITION_CONFIGURE,
+    Transition.TRANSITION_ACTIVATE,
+    Transition.TRANSITION_DEACTIVATE,
+    Transition.TRANSITION_CLEANUP,
+)
 VALID = {
     State.PRIMARY_STATE_UNCONFIGURED: {
-        Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN},
+        Transition.TRANSITION_CONFIGURE,
+        Transition.TRANSITION_UNCONFIGURED_SHUTDOWN,
+    },
     State.PRIMARY_STATE_INACTIVE: {
-        Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_CLEANUP,
-        Transition.TRANSITION_INACTIVE_SHUTDOWN},
+        Transition.TRANSITION_ACTIVATE,
+        Transition.TRANSITION_CLEANUP,
+        Transition.TRANSITION_INACTIVE_SHUTDOWN,
+    },
     State.PRIMARY_STATE_ACTIVE: {
-        Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_ACTIVE_SHUTDOWN},
-    State.PRIMARY_STATE_FINALIZED: set()}
+        Transition.TRANSITION_DEACTIVATE,
+        Transition.TRANSITION_ACTIVE_SHUTDOWN,
+    },
+    State.PRIMARY_STATE_FINALIZED: set(),
+}
 
 
 @pytest.fixture(scope='module')
 def tiny(tmp_path_factory):
-    torch.manual_seed(3)
-    path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
-    network = S2RDepthNet(Architecture(width=1 / 32, channel_multiple=2, light_decoders=True))
-    weights.save(path, network, weights.WeightsInfo(80.0, 100.0, 96, 96))
-    return path
+    return write_tiny_weights(tmp_path_factory.mktemp('weights'))
 
 
 @pytest.fixture
@@ -98,11 +107,12 @@ def test_many_rounds_while_images_arrive_leave_nothing_behind(graph, tiny):
     assert state(graph) == State.PRIMARY_STATE_UNCONFIGURED
     # A thread that is on its way out may still be there in either count.
     graph.wait(
-        lambda: all(now <= then for now, then in zip(held(process)[:2], settled)),
-        f'end of threads and files beyond {settled[:2]}')
+        lambda: all(now <= then + FEW for now, then in zip(held(process)[:2], settled)),
+        f'end of threads and files beyond {settled[:2]} and {FEW} each',
+    )
     threads, files, pages = held(process)
     print(f'{threads} threads, {files} files, {pages / settled[2] - 1:+.2%} memory')
-    assert pages < 1.02 * settled[2]
+    assert pages < MOST_PAGES * settled[2]
     for transition in ROUND[:2]:
         assert change(graph, transition)
     found.clear()
@@ -112,8 +122,15 @@ def test_many_rounds_while_images_arrive_leave_nothing_behind(graph, tiny):
 
 
 def set_parameter(graph, value, name='max_depth'):
-    return graph.call(SetParameters, '/depth_node/set_parameters', SetParameters.Request(
-        parameters=[Parameter(name=name, value=value)])).results[0].successful
+    return (
+        graph.call(
+            SetParameters,
+            '/depth_node/set_parameters',
+            SetParameters.Request(parameters=[Parameter(name=name, value=value)]),
+        )
+        .results[0]
+        .successful
+    )
 
 
 def test_every_state_refuses_what_it_does_not_allow_and_takes_parameters(graph, tiny):
@@ -129,23 +146,29 @@ def test_every_state_refuses_what_it_does_not_allow_and_takes_parameters(graph, 
         assert set_parameter(graph, ParameterValue(type=double, double_value=20.0 + number))
         assert not set_parameter(graph, ParameterValue(type=double, double_value=float('nan')))
         assert not set_parameter(graph, ParameterValue(type=ParameterType.PARAMETER_NOT_SET))
-        assert not set_parameter(graph, ParameterValue(
-            type=ParameterType.PARAMETER_STRING, string_value='random'), 'weights')
+        assert not set_parameter(
+            graph,
+            ParameterValue(type=ParameterType.PARAMETER_STRING, string_value='random'),
+            'weights',
+        )
         if here != State.PRIMARY_STATE_FINALIZED:
             onwards = {State.PRIMARY_STATE_ACTIVE: Transition.TRANSITION_ACTIVE_SHUTDOWN}
             assert change(graph, onwards.get(here, min(valid - {Transition.TRANSITION_CLEANUP})))
     assert process.stop() == 0
 
 
-@pytest.mark.parametrize(('version', 'is_guarded'), [
-    ('7.1.5', True), ('9.0.1', True), ('9.1.0', False), ('10.0.3', False), ('unknown', True)])
+@pytest.mark.parametrize(
+    ('version', 'is_guarded'),
+    [('7.1.5', True), ('9.0.1', True), ('9.1.0', False), ('10.0.3', False), ('unknown', True)],
+)
 def test_invalid_transitions_are_guarded_only_where_rclpy_lets_them_through(
-        monkeypatch, version, is_guarded):
+    monkeypatch, version, is_guarded
+):
     monkeypatch.setattr(metadata, 'version', lambda _: version)
     context = Context()
     rclpy.init(context=context, domain_id=next_domain_id())
     node = DepthNode(context=context)
-    service, = (each for each in node.services if each.srv_name.endswith('/change_state'))
+    (service,) = (each for each in node.services if each.srv_name.endswith('/change_state'))
     assert (service.callback.__module__ == DepthNode.__module__) == is_guarded
     node.destroy_node()
     rclpy.shutdown(context=context)
@@ -154,13 +177,16 @@ def test_invalid_transitions_are_guarded_only_where_rclpy_lets_them_through(
 def test_a_request_that_makes_no_sense_does_not_end_the_node(graph, tiny):
     process = graph.start(NODE, *ros_arguments(weights=tiny))
     graph.wait(lambda: graph.node.count_publishers('/camera/depth/image'), 'the node')
-    for service, kind in (('set_parameters', SetParameters),
-                          ('set_parameters_atomically', SetParametersAtomically)):
+    for service, kind in (
+        ('set_parameters', SetParameters),
+        ('set_parameters_atomically', SetParametersAtomically),
+    ):
         client = graph.node.create_client(kind, f'/depth_node/{service}')
         graph.wait(client.service_is_ready, service)
         # rclpy raises for a type of parameter that there is not, and does not answer.
-        client.call_async(kind.Request(
-            parameters=[Parameter(name='max_rate', value=ParameterValue(type=99))]))
+        client.call_async(
+            kind.Request(parameters=[Parameter(name='max_rate', value=ParameterValue(type=99))])
+        )
         graph.wait(lambda: 'a callback failed: ValueError: 99' in process.output, 'a complaint')
     assert state(graph) == State.PRIMARY_STATE_ACTIVE
     assert process.stop() == 0
@@ -169,15 +195,30 @@ def test_a_request_that_makes_no_sense_does_not_end_the_node(graph, tiny):
 def test_a_signal_ends_it_from_every_state(graph, tiny):
     """Beside unconfigured and active, of which ``test_depth_node`` has tests."""
     walks = {
-        'inactive': ROUND[:1], 'cleaned_up': ROUND, 'deactivated': ROUND[:3],
-        'finalized': (Transition.TRANSITION_UNCONFIGURED_SHUTDOWN,), 'configuring': ()}
+        'inactive': ROUND[:1],
+        'cleaned_up': ROUND,
+        'deactivated': ROUND[:3],
+        'finalized': (Transition.TRANSITION_UNCONFIGURED_SHUTDOWN,),
+        'configuring': (),
+    }
     processes = {
-        f'{name}_{number.name}': (graph.start(
-            NODE, *ros_arguments(weights=tiny, threads=1, autostart='false'),
-            '-r', f'__node:={name}_{number.name}'), walk, number)
+        f'{name}_{number.name}': (
+            graph.start(
+                NODE,
+                *ros_arguments(weights=tiny, threads=1, autostart='false'),
+                '-r',
+                f'__node:={name}_{number.name}',
+            ),
+            walk,
+            number,
+        )
         for name, walk in walks.items()
-        for number in ((signal.SIGINT, signal.SIGTERM) if LONG else (
-            signal.SIGINT if len(name) % 2 else signal.SIGTERM,))}
+        for number in (
+            (signal.SIGINT, signal.SIGTERM)
+            if LONG
+            else (signal.SIGINT if len(name) % 2 else signal.SIGTERM,)
+        )
+    }
     for name, (process, walk, number) in processes.items():
         for transition in walk:
             assert change(graph, transition, node=name)

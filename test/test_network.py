@@ -1,4 +1,5 @@
 """The network: shapes, ranges, presets, and blocks against values worked out by hand."""
+
 import pytest
 import torch
 from torch import nn
@@ -6,12 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from s2r_depth_ros.network import Architecture, S2RDepthNet
 from s2r_depth_ros.network.depth import DepthNet
-from s2r_depth_ros.network.layers import (
-    enlarge,
-    LightUpProjection,
-    SharedPReLU,
-    UpProjection,
-)
+from s2r_depth_ros.network.layers import enlarge, LightUpProjection, SharedPReLU, UpProjection
 
 
 @pytest.fixture(scope='module')
@@ -69,7 +65,8 @@ def test_paper_has_the_published_numbers_of_parameters():
 
 
 @pytest.mark.parametrize(
-    ('preset', 'least', 'most'), [('compact', 5.0, 6.0), ('paper', 815.0, 825.0)])
+    ('preset', 'least', 'most'), [('compact', 5.0, 6.0), ('paper', 815.0, 825.0)]
+)
 def test_operations_at_the_training_size(preset, least, most):
     with torch.device('meta'):
         network = S2RDepthNet(Architecture.preset(preset)).eval()
@@ -81,10 +78,16 @@ def test_operations_at_the_training_size(preset, least, most):
 
 def test_weights_begin_as_published_and_wider_where_channels_are_fewer():
     stem, merge = (
-        {preset: torch.cat([module(DepthNet(Architecture.preset(preset))).weight.flatten()
-                            for _ in range(3)]).std().item()
-         for preset in ('paper', 'compact')}
-        for module in (lambda net: net.encoder3.layer1.conv, lambda net: net.centre[0].merge))
+        {
+            preset: torch.cat(
+                [module(DepthNet(Architecture.preset(preset))).weight.flatten() for _ in range(3)]
+            )
+            .std()
+            .item()
+            for preset in ('paper', 'compact')
+        }
+        for module in (lambda net: net.encoder3.layer1.conv, lambda net: net.centre[0].merge)
+    )
     assert stem['paper'] == pytest.approx(0.02, rel=0.05)
     assert merge['paper'] == pytest.approx(0.02, rel=0.05)
     # He: the root of 2 over the products in one sum, of 16 and of 3 * 64 channels.
@@ -99,8 +102,9 @@ def test_channels_are_scaled_and_rounded_up():
     assert Architecture(width=0.3).channels(16) == 5  # 4.8
 
 
-@pytest.mark.parametrize('settings', [
-    {'width': 0.0}, {'width': 1.5}, {'width': float('nan')}, {'channel_multiple': 0}])
+@pytest.mark.parametrize(
+    'settings', [{'width': 0.0}, {'width': 1.5}, {'width': float('nan')}, {'channel_multiple': 0}]
+)
 def test_settings_out_of_range_are_refused(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):
         Architecture(**settings)

@@ -1,17 +1,19 @@
 """NaN and infinities stay in their own pixels: no filter or resize spreads them."""
+
 from hypothesis import given, settings, strategies
 import numpy as np
 import pytest
 import torch
 
 from s2r_depth_ros.cli.cloud_view import fill_gaps
-from s2r_depth_ros.colors import color_depth
-from s2r_depth_ros.geometry import back_project
+from s2r_depth_ros.depth.colors import color_depth
+from s2r_depth_ros.depth.geometry import back_project
+from s2r_depth_ros.depth.ground import GroundPlane
+from s2r_depth_ros.depth.predictor import DepthPredictor
+from s2r_depth_ros.depth.scale import scale_from_ground, scale_from_reference
+from s2r_depth_ros.depth.temporal_smoothing import TemporalSmoother
 from s2r_depth_ros.network import DepthMaps
-from s2r_depth_ros.predictor import DepthPredictor
-from s2r_depth_ros.scale import scale_from_ground, scale_from_reference
-from s2r_depth_ros.steadiness import SteadyDepth
-from s2r_depth_ros.weights import PUBLISHED
+from s2r_depth_ros.weights.files import PUBLISHED
 from s2r_depth_training.data.augment import resize_depth
 
 HEIGHT, WIDTH = 24, 36
@@ -20,10 +22,9 @@ K = np.array([[30.0, 0, 17.5], [0, 30.0, 11.5], [0, 0, 1]])
 
 # Every corner has a value of its own, and so has one place anywhere.
 planted = strategies.tuples(
-    strategies.lists(
-        strategies.sampled_from([np.nan, np.inf, -np.inf]), min_size=5, max_size=5),
-    strategies.tuples(
-        strategies.integers(0, HEIGHT - 1), strategies.integers(0, WIDTH - 1)))
+    strategies.lists(strategies.sampled_from([np.nan, np.inf, -np.inf]), min_size=5, max_size=5),
+    strategies.tuples(strategies.integers(0, HEIGHT - 1), strategies.integers(0, WIDTH - 1)),
+)
 
 
 def smooth_depth():
@@ -47,8 +48,8 @@ def test_the_filter_against_flicker_keeps_them_where_they_are(before, now, chang
     second, second_bad = with_planted(*now)
     grey = np.full((HEIGHT, WIDTH, 3), 100, np.uint8)
     moved = grey.copy()
-    moved[:, :12 * changed_cells] = 200
-    clean, seen = SteadyDepth(), SteadyDepth()
+    moved[:, : 12 * changed_cells] = 200
+    clean, seen = TemporalSmoother(), TemporalSmoother()
     clean.update(smooth_depth(), grey, 0.75)
     expected = clean.update(smooth_depth() * 2, moved, 0.75)
     seen.update(first, grey, 0.75)
@@ -65,12 +66,12 @@ def test_the_filter_against_flicker_keeps_them_where_they_are(before, now, chang
 def test_colours_points_and_their_cloud_keep_them_where_they_are(values):
     depth_m, bad = with_planted(*values)
     np.testing.assert_array_equal(
-        color_depth(depth_m, 0.1, 80.0)[~bad], color_depth(smooth_depth(), 0.1, 80.0)[~bad])
+        color_depth(depth_m, 0.1, 80.0)[~bad], color_depth(smooth_depth(), 0.1, 80.0)[~bad]
+    )
     points = back_project(depth_m, K)
     assert np.array_equal(np.isnan(points).all(axis=-1), bad)
     np.testing.assert_array_equal(points[~bad], back_project(smooth_depth(), K)[~bad])
-    np.testing.assert_array_equal(
-        points, back_project(torch.from_numpy(depth_m), K).numpy())
+    np.testing.assert_array_equal(points, back_project(torch.from_numpy(depth_m), K).numpy())
     filled, painted = fill_gaps(points, np.zeros((HEIGHT, WIDTH, 3), np.uint8), 3)
     assert len(filled) == len(painted) > 0
     assert np.isfinite(filled).all()
@@ -81,7 +82,7 @@ def test_colours_points_and_their_cloud_keep_them_where_they_are(values):
 @settings(deadline=None, max_examples=40)
 def test_the_scale_is_that_of_the_finite_pixels(values):
     depth_m, _ = with_planted(*values)
-    assert scale_from_ground(depth_m, K, 1.5).factor == pytest.approx(1, rel=0.02)
+    assert scale_from_ground(depth_m, K, GroundPlane(1.5)).factor == pytest.approx(1, rel=0.02)
     assert scale_from_reference(depth_m, smooth_depth() * 2).factor == pytest.approx(2)
     assert scale_from_reference(smooth_depth(), depth_m * 2).factor == pytest.approx(2)
 
@@ -90,8 +91,9 @@ def test_the_scale_is_that_of_the_finite_pixels(values):
 @settings(deadline=None, max_examples=40)
 def test_training_depth_is_picked_and_never_mixed(values, size_px):
     depth_m, _ = with_planted(*values)
-    resized = resize_depth(depth_m, size_px)
-    assert set(resized[np.isfinite(resized)].tolist()) <= set(smooth_depth().ravel().tolist())
+    whole = torch.tensor([[0.0, 0, HEIGHT, WIDTH]])
+    resized = resize_depth(torch.from_numpy(depth_m)[None, None], whole, size_px)
+    assert set(resized[torch.isfinite(resized)].tolist()) <= set(smooth_depth().ravel().tolist())
 
 
 @pytest.mark.parametrize('corner', [(0, 0), (0, -1), (-1, 0), (-1, -1)])
@@ -103,6 +105,6 @@ def test_depth_of_a_network_that_is_not_finite_is_refused(corner, value):
             depth[(..., *corner)] = value
             return DepthMaps(*[depth] * 8)
 
-    predictor = DepthPredictor.of(Broken(), PUBLISHED, 'cpu')
+    predictor = DepthPredictor(Broken(), PUBLISHED, 'cpu')
     with pytest.raises(ValueError, match='not finite.*float32 or other weights'):
         predictor.predict([np.zeros((HEIGHT * 4, WIDTH * 4, 3), np.uint8)])

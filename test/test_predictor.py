@@ -1,4 +1,5 @@
 """The predictor: sizes, batches, metres and focal correction, and what it refuses."""
+
 import math
 import os
 from pathlib import Path
@@ -9,23 +10,20 @@ import warnings
 from needed import GPU
 import numpy as np
 import pytest
+from tiny_network import TINY, write_tiny_weights
 import torch
 
 from s2r_depth_ros import DepthPredictor, weights
+from s2r_depth_ros.depth.predictor import Letterbox
 from s2r_depth_ros.engine import Settings, torch_engine
-from s2r_depth_ros.network import Architecture, DepthMaps, S2RDepthNet
-from s2r_depth_ros.predictor import Fit
+from s2r_depth_ros.network import DepthMaps, S2RDepthNet
 
-TINY = Architecture(width=1 / 32, channel_multiple=2, light_decoders=True)
 INFO = weights.WeightsInfo(80.0, 100.0, 96, 128)
 
 
 @pytest.fixture(scope='module')
 def tiny_file(tmp_path_factory):
-    torch.manual_seed(2)
-    path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
-    weights.save(path, S2RDepthNet(TINY), INFO)
-    return path
+    return write_tiny_weights(tmp_path_factory.mktemp('weights'), seed=2, info=INFO)
 
 
 @pytest.fixture(scope='module')
@@ -53,7 +51,8 @@ def test_depth_has_the_size_of_each_image_in_metres(predictor):
 def test_a_batch_equals_its_images_one_by_one(predictor):
     images = [picture(96, 128, seed) for seed in range(3)]
     for alone, together in zip(
-            (predictor.predict([image])[0] for image in images), predictor.predict(images)):
+        (predictor.predict([image])[0] for image in images), predictor.predict(images)
+    ):
         assert np.allclose(alone, together, atol=1e-3)
 
 
@@ -61,8 +60,10 @@ def test_the_network_runs_once_for_images_of_equal_size(predictor, monkeypatch):
     batches = []
     infer = predictor.engine.infer
     monkeypatch.setattr(
-        predictor.engine, 'infer',
-        lambda batch, *options: batches.append(len(batch)) or infer(batch, *options))
+        predictor.engine,
+        'infer',
+        lambda batch, *options: batches.append(len(batch)) or infer(batch, *options),
+    )
     predictor.predict([picture(96, 128), picture(75, 248), picture(192, 256)])
     # The first and the last meet the network at one size.
     assert sorted(batches) == [1, 2]
@@ -84,16 +85,15 @@ def test_another_network_can_take_the_place(predictor):
             return DepthMaps(image, *[middle] * 7)
 
     info = weights.WeightsInfo(10.0, 100.0, 96, 96)
-    depth_m, = DepthPredictor.of(Constant(), info, 'cpu').predict(
-        [np.zeros((96, 96, 3), np.uint8)])
+    (depth_m,) = DepthPredictor(Constant(), info, 'cpu').predict([np.zeros((96, 96, 3), np.uint8)])
     assert (depth_m == 5.0).all()  # the middle of [-1, 1] is half of 10 m
 
 
 def test_depth_scales_with_the_focal_length_at_network_size(predictor):
     image = picture(192, 256)  # twice the network's 96 x 128
-    plain, = predictor.predict([image])
+    (plain,) = predictor.predict([image])
     # 300 px at image size are 150 px at network size, 1.5 times the 100 px of the training.
-    corrected, = predictor.predict([image], [pinhole(300.0)])
+    (corrected,) = predictor.predict([image], [pinhole(300.0)])
     assert np.allclose(corrected, 1.5 * plain, rtol=1e-5)
     assert predictor.far_m((192, 256), pinhole(300.0)) == pytest.approx(0.95 * 80 * 1.5)
 
@@ -106,7 +106,7 @@ def test_intrinsics_may_be_known_of_some_images_alone(predictor):
 
 def test_maps_come_at_image_size_with_the_same_depth(predictor):
     image = picture(75, 248)
-    maps, = predictor.predict_maps([image])
+    (maps,) = predictor.predict_maps([image])
     assert np.array_equal(maps.depth_m, predictor.predict([image])[0])
     for values in (maps.structure, maps.attention):
         assert values.shape == (75, 248)
@@ -120,7 +120,7 @@ def test_no_images_give_no_depths(predictor):
 
 def test_an_image_fits_by_its_own_shape_and_area():
     # KITTI: 375 x 1242 to the area of 192 x 640; 192 / 375 = 0.512, 640 / 1242 = 0.515.
-    fit = Fit.automatic((375, 1242), 192 * 640)
+    fit = Letterbox.automatic((375, 1242), 192 * 640)
     assert fit.input_size_px == (192, 640)
     assert fit.inner_size_px == (192, 636)
     assert fit.padding == (2, 2, 0, 0)
@@ -128,22 +128,23 @@ def test_an_image_fits_by_its_own_shape_and_area():
 
 
 def test_a_fixed_size_takes_the_whole_image_and_repeats_its_border():
-    fit = Fit.fixed((480, 640), (192, 640))
+    fit = Letterbox.fixed((480, 640), (192, 640))
     assert fit.inner_size_px == (192, 256)
     assert fit.padding == (192, 192, 0, 0)
 
 
-@pytest.mark.parametrize('size_px', [
-    (1, 1), (1, 50_000_000), (50_000_000, 1), (3, 9999), (480, 640), (9999, 9999)])
+@pytest.mark.parametrize(
+    'size_px', [(1, 1), (1, 50_000_000), (50_000_000, 1), (3, 9999), (480, 640), (9999, 9999)]
+)
 def test_however_slim_the_image_the_work_is_bounded(size_px):
-    height, width = Fit.automatic(size_px, 192 * 640).input_size_px
+    height, width = Letterbox.automatic(size_px, 192 * 640).input_size_px
     assert height * width <= 2.1 * 192 * 640
     assert min(height, width) >= 96
 
 
 @pytest.mark.parametrize('size_px', [(1, 1), (1, 5000), (5000, 1), (2, 3), (4000, 6000)])
 def test_images_of_extreme_shape_get_depth_too(predictor, size_px):
-    depth_m, = predictor.predict([np.zeros((*size_px, 3), np.uint8)])
+    (depth_m,) = predictor.predict([np.zeros((*size_px, 3), np.uint8)])
     assert depth_m.shape == size_px
     assert np.isfinite(depth_m).all()
 
@@ -153,7 +154,7 @@ def test_an_image_that_must_not_be_written_to_is_taken_without_a_warning(predict
     image.flags.writeable = False
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        depth_m, = predictor.predict([image])
+        (depth_m,) = predictor.predict([image])
     assert np.isfinite(depth_m).all()
     assert (image == 100).all()
 
@@ -161,20 +162,28 @@ def test_an_image_that_must_not_be_written_to_is_taken_without_a_warning(predict
 def test_views_that_are_not_contiguous_are_taken(predictor):
     image = picture(96, 128)
     mirrored = image[:, ::-1]
-    assert np.allclose(
-        predictor.predict([mirrored])[0], predictor.predict([mirrored.copy()])[0])
+    assert np.allclose(predictor.predict([mirrored])[0], predictor.predict([mirrored.copy()])[0])
 
 
-@pytest.mark.parametrize('image', [
-    np.zeros((96, 96), np.uint8), np.zeros((96, 96, 4), np.uint8),
-    np.zeros((96, 96, 3), np.float32), np.zeros((0, 96, 3), np.uint8), [[1]], None])
+@pytest.mark.parametrize(
+    'image',
+    [
+        np.zeros((96, 96), np.uint8),
+        np.zeros((96, 96, 4), np.uint8),
+        np.zeros((96, 96, 3), np.float32),
+        np.zeros((0, 96, 3), np.uint8),
+        [[1]],
+        None,
+    ],
+)
 def test_another_form_of_image_is_refused(predictor, image):
     with pytest.raises(ValueError, match=r'expected each image as a \(H, W, 3\) uint8'):
         predictor.predict([image])
 
 
-@pytest.mark.parametrize('matrix', [
-    np.eye(2), np.zeros((3, 3)), np.full((3, 3), math.nan), -np.eye(3)])
+@pytest.mark.parametrize(
+    'matrix', [np.eye(2), np.zeros((3, 3)), np.full((3, 3), math.nan), -np.eye(3)]
+)
 def test_intrinsics_that_cannot_be_are_refused(predictor, matrix):
     with pytest.raises(ValueError, match='expected 3x3 intrinsics'):
         predictor.predict([picture(96, 96)], [matrix])
@@ -192,32 +201,72 @@ def test_bfloat16_stays_near_float32(tiny_file, predictor):
     assert np.abs(reduced - predictor.predict([image])[0]).mean() < 2.0
 
 
-@pytest.mark.parametrize(('arguments', 'fault'), [
-    ({'device': 'tpu'}, 'device must be'), ({'device': 'cuda:'}, 'device must be'),
-    ({'device': 'cpu:x'}, 'device must be'), ({'device': 'cuda:99'}, 'PyTorch sees'),
-    ({'precision': 'float8'}, 'precision must be'),
-    ({'device': 'cpu', 'precision': 'float16'}, 'needs a CUDA device'),
-    ({'network_size_px': (100, 640)}, 'multiples of 16'),
-    ({'network_size_px': (80, 640)}, 'at least 96')])
+@pytest.mark.parametrize(
+    ('arguments', 'fault'),
+    [
+        ({'device': 'tpu'}, 'device must be'),
+        ({'device': 'cuda:'}, 'device must be'),
+        ({'device': 'cpu:x'}, 'device must be'),
+        ({'device': 'cuda:99'}, 'PyTorch sees'),
+        ({'precision': 'float8'}, 'precision must be'),
+        ({'device': 'cpu', 'precision': 'float16'}, 'needs a CUDA device'),
+        ({'network_size_px': (100, 640)}, 'multiples of 16'),
+        ({'network_size_px': (80, 640)}, 'at least 96'),
+    ],
+)
 def test_settings_that_cannot_be_are_refused(tiny_file, arguments, fault):
     with pytest.raises(ValueError, match=fault):
         DepthPredictor(tiny_file, **arguments)
 
 
-@pytest.mark.parametrize(('given', 'used'), [
-    (None, 'PASSIVE 1000'), ('ACTIVE', 'ACTIVE None'), ('PASSIVE', 'PASSIVE None')])
+def test_a_predictor_takes_a_network_an_engine_or_weights_with_the_same_depth(tiny_file):
+    image = np.random.default_rng(1).integers(0, 256, (80, 110, 3), np.uint8)
+    network, info = weights.load_with_info(tiny_file)
+    loaded = DepthPredictor.from_weights(tiny_file, 'cpu', engine='torch')
+    (expected_m,) = loaded.predict([image])
+    for predictor in (
+        DepthPredictor(network, info, 'cpu'),
+        DepthPredictor(network=network, info=info, device='cpu'),
+        DepthPredictor(loaded.engine),
+        DepthPredictor(tiny_file, 'cpu', engine='torch'),
+        DepthPredictor(weights=str(tiny_file), device='cpu', engine='torch'),
+    ):
+        assert np.array_equal(predictor.predict([image])[0], expected_m)
+        assert predictor.info == info
+
+
+def test_the_bundled_weights_are_loaded_by_default_and_by_name():
+    assert DepthPredictor().info == DepthPredictor.from_weights('outdoor').info
+    assert DepthPredictor(weights='indoor').info == DepthPredictor.from_weights('indoor').info
+    assert DepthPredictor().info != DepthPredictor('indoor').info
+
+
+@pytest.mark.parametrize('arguments', [(3,), (S2RDepthNet(TINY),)])
+def test_a_network_without_what_it_was_trained_for_is_refused(arguments):
+    with pytest.raises(TypeError, match='or a network with its WeightsInfo, got'):
+        DepthPredictor(*arguments)
+
+
+@pytest.mark.parametrize(
+    ('given', 'used'),
+    [(None, 'PASSIVE 1000'), ('ACTIVE', 'ACTIVE None'), ('PASSIVE', 'PASSIVE None')],
+)
 def test_waiting_threads_leave_the_cpu_to_others_unless_told_otherwise(given, used):
     environment = {
-        k: v for k, v in os.environ.items() if k not in ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT')}
+        k: v for k, v in os.environ.items() if k not in ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT')
+    }
     if given:
         environment['OMP_WAIT_POLICY'] = given
-    code = ('import os, s2r_depth_ros, s2r_depth_ros.engine\n'
-            'untouched = os.environ.get("OMP_WAIT_POLICY")\n'
-            f'assert untouched == {given!r}, untouched\n'
-            'import s2r_depth_ros.engine.torch_engine\n'
-            'print(os.environ["OMP_WAIT_POLICY"], os.environ.get("GOMP_SPINCOUNT"))')
+    code = (
+        'import os, sys\n'
+        'from s2r_depth_ros.environment import set_up_process\n'
+        'set_up_process()\n'
+        'assert "torch" not in sys.modules\n'
+        'print(os.environ["OMP_WAIT_POLICY"], os.environ.get("GOMP_SPINCOUNT"))'
+    )
     printed = subprocess.run(
-        [sys.executable, '-c', code], env=environment, capture_output=True, text=True, check=True)
+        [sys.executable, '-c', code], env=environment, capture_output=True, text=True, check=True
+    )
     assert printed.stdout.strip() == used
 
 
@@ -229,9 +278,11 @@ def test_the_predictor_runs_where_ros_cannot_be_imported(tiny_file):
         'import numpy as np\n'
         'from s2r_depth_ros import DepthPredictor, S2RDepthNet\n'
         f'predictor = DepthPredictor({str(tiny_file)!r})\n'
-        'print(predictor.predict([np.zeros((50, 60, 3), np.uint8)])[0].shape)\n')
+        'print(predictor.predict([np.zeros((50, 60, 3), np.uint8)])[0].shape)\n'
+    )
     done = subprocess.run(
-        [sys.executable, '-c', code], capture_output=True, text=True, check=False)
+        [sys.executable, '-c', code], capture_output=True, text=True, check=False
+    )
     assert done.stdout.strip() == '(50, 60)', done.stderr
 
 
@@ -239,17 +290,20 @@ def test_the_predictor_runs_where_ros_cannot_be_imported(tiny_file):
 @pytest.mark.parametrize('cuda_graphs', [False, True])
 def test_a_gpu_gives_the_depth_of_the_cpu(cuda_graphs):
     image = np.random.default_rng(0).integers(0, 256, (100, 140, 3), np.uint8)
-    expected, = DepthPredictor('outdoor', 'cpu').predict([image])
+    (expected,) = DepthPredictor('outdoor', 'cpu').predict([image])
     predictor = DepthPredictor('outdoor', 'cuda', cuda_graphs=cuda_graphs)
     for _ in range(2):
-        depth_m, = predictor.predict([image])
+        (depth_m,) = predictor.predict([image])
         assert np.abs(depth_m - expected).mean() < 0.01 * expected.mean()
 
 
-@pytest.mark.parametrize(('precision', 'has_instructions', 'is_told'), [
-    ('bfloat16', False, True), ('bfloat16', True, False), ('float32', False, False)])
+@pytest.mark.parametrize(
+    ('precision', 'has_instructions', 'is_told'),
+    [('bfloat16', False, True), ('bfloat16', True, False), ('float32', False, False)],
+)
 def test_bfloat16_on_a_cpu_without_the_instructions_is_told_as_slow(
-        monkeypatch, precision, has_instructions, is_told):
+    monkeypatch, precision, has_instructions, is_told
+):
     monkeypatch.setattr(torch_engine, '_cpu_computes_in_bfloat16', lambda: has_instructions)
     engine = torch_engine.TorchEngine(S2RDepthNet(TINY), INFO, Settings('cpu', precision))
     told = engine.warning

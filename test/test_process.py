@@ -1,4 +1,5 @@
 """Begin and end of a node's process: no traceback, nothing lost, torch not unloaded."""
+
 import os
 from pathlib import Path
 import signal
@@ -26,8 +27,12 @@ def graph(tmp_path):
 
 def run_code(code):
     return subprocess.run(
-        [sys.executable, '-c', code], capture_output=True, text=True, timeout=PATIENCE_S,
-        env=buffered())
+        [sys.executable, '-c', code],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        env=buffered(),
+    )
 
 
 def buffered():
@@ -59,7 +64,7 @@ def cpu_s(process):
 def test_the_end_flushes_all_that_was_printed_and_skips_the_rest():
     done = run_code(
         'import atexit, ctypes, logging, logging.handlers, sys\n'
-        'from s2r_depth_ros.process import end_process\n'
+        'from s2r_depth_ros.ros.process import end_process\n'
         'atexit.register(print, "unloaded")\n'
         'logging.getLogger().addHandler(logging.handlers.MemoryHandler(\n'
         '    100, target=logging.StreamHandler(sys.stderr)))\n'
@@ -68,7 +73,8 @@ def test_the_end_flushes_all_that_was_printed_and_skips_the_rest():
         'ctypes.CDLL(None).fflush(None)\n'
         'print("Python", end="")\n'
         'ctypes.CDLL(None).printf(b", C again")\n'
-        'end_process(7)\n')
+        'end_process(7)\n'
+    )
     assert done.returncode == 7
     assert done.stdout == 'C, Python, C again'
     assert done.stderr == 'logged\n'
@@ -76,10 +82,18 @@ def test_the_end_flushes_all_that_was_printed_and_skips_the_rest():
 
 def test_the_end_does_not_mind_that_nobody_reads_its_output_any_more():
     process = subprocess.Popen(
-        [sys.executable, '-c', 'import sys\nfrom s2r_depth_ros.process import end_process\n'
-         'sys.stdin.read()\nprint("unread")\nend_process(3)\n'],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=buffered())
+        [
+            sys.executable,
+            '-c',
+            'import sys\nfrom s2r_depth_ros.ros.process import end_process\n'
+            'sys.stdin.read()\nprint("unread")\nend_process(3)\n',
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=buffered(),
+    )
     process.stdout.close()
     process.stdin.close()
     assert process.wait(PATIENCE_S) == 3
@@ -87,11 +101,18 @@ def test_the_end_does_not_mind_that_nobody_reads_its_output_any_more():
     process.stderr.close()
 
 
-@pytest.mark.parametrize(('main', 'code', 'error'), [
-    ('lambda: 0', 0, ''), ('lambda: 5', 5, ''), ('lambda: sys.exit(2)', 2, ''),
-    ('lambda: sys.exit()', 0, ''), ('lambda: 1 / 0', 1, 'ZeroDivisionError')])
+@pytest.mark.parametrize(
+    ('main', 'code', 'error'),
+    [
+        ('lambda: 0', 0, ''),
+        ('lambda: 5', 5, ''),
+        ('lambda: sys.exit(2)', 2, ''),
+        ('lambda: sys.exit()', 0, ''),
+        ('lambda: 1 / 0', 1, 'ZeroDivisionError'),
+    ],
+)
 def test_the_exit_code_is_that_of_main(main, code, error):
-    done = run_code(f'import sys\nfrom s2r_depth_ros.process import run\nrun({main})')
+    done = run_code(f'import sys\nfrom s2r_depth_ros.ros.process import run\nrun({main})')
     assert done.returncode == code
     assert error in done.stderr
     assert bool(done.stderr) == bool(error)
@@ -121,13 +142,15 @@ def never_loads(tmp_path, monkeypatch):
     """Have the module ``never_loads`` in the processes: a node whose network takes for ever."""
     (tmp_path / 'never_loads.py').write_text(
         'import threading\n'
-        'from s2r_depth_ros import depth_node, process\n'
+        'from s2r_depth_ros.node import depth_node\n'
+        'from s2r_depth_ros.ros import process\n'
         'assert depth_node._load_predictor\n'
         'def load(*arguments):\n'
         '    print("loading", flush=True)\n'
         '    threading.Event().wait()\n'
         'depth_node._load_predictor = load\n'
-        'process.run(lambda: depth_node.main([]))\n')
+        'process.run(lambda: depth_node.main([]))\n'
+    )
     monkeypatch.chdir(tmp_path)
 
 
@@ -142,8 +165,10 @@ def test_a_running_node_ends_in_order_without_unloading_torch(graph, number, mon
     graph.wait(lambda: 'subscribes /camera/image' in process.output, 'its last word')
     assert 'libtorch' in maps(process)
     shared = {
-        Path(word) for word in maps(process).split()
-        if word.startswith('/dev/shm/fast') and '_port' not in word}
+        Path(word)
+        for word in maps(process).split()
+        if word.startswith('/dev/shm/fast') and '_port' not in word
+    }
     begun_s = cpu_s(process)
     before = os.times()
     for _ in range(5):  # whoever is impatient
@@ -156,7 +181,7 @@ def test_a_running_node_ends_in_order_without_unloading_torch(graph, number, mon
     assert 'Traceback' not in process.output
     assert any(not path.exists() for path in shared), 'its shared memory is left behind'
     graph.wait(lambda: not graph.node.count_publishers('/camera/depth/image'), 'its farewell')
-    log, = (graph.folder / 'ros').glob('*.log')
+    (log,) = (graph.folder / 'ros').glob('*.log')
     assert 'subscribes /camera/image' in log.read_text()
 
 

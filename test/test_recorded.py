@@ -4,16 +4,17 @@ The recorded network: static memory, a recording for each shape.
 CI has no GPU. There a recorder stands for the CUDA graph that runs the function again and copies
 into the same memory, which is what a replay does; the graph itself is tested where there is one.
 """
+
 from needed import GPU
 import numpy as np
 import pytest
+from tiny_network import tiny_network
 import torch
 
 from s2r_depth_ros import DepthPredictor, weights
-from s2r_depth_ros.network import Architecture, inference_form, S2RDepthNet
-from s2r_depth_ros.network.recorded import record_cuda_graph, RecordedNetwork
+from s2r_depth_ros.engine.cuda_graph import CudaGraphNetwork, record_cuda_graph
+from s2r_depth_ros.engine.fusion import optimize_for_inference
 
-TINY = Architecture(width=1 / 32, channel_multiple=2, light_decoders=True)
 CPU = torch.device('cpu')
 
 
@@ -37,8 +38,7 @@ class Recorder:
 
 @pytest.fixture
 def network():
-    torch.manual_seed(0)
-    return inference_form(S2RDepthNet(TINY), CPU)
+    return optimize_for_inference(tiny_network(seed=0), CPU)
 
 
 def images(height, width, count=3):
@@ -49,7 +49,7 @@ def images(height, width, count=3):
 @torch.inference_mode()
 def test_a_replay_gives_the_maps_of_the_image_at_hand(network):
     recorder = Recorder()
-    recorded = RecordedNetwork(network, recorder)
+    recorded = CudaGraphNetwork(network, recorder)
     for image in images(96, 112):
         for one, other in zip(recorded(image, return_maps=True), network(image, return_maps=True)):
             assert torch.equal(one, other)
@@ -60,7 +60,7 @@ def test_a_replay_gives_the_maps_of_the_image_at_hand(network):
 @torch.inference_mode()
 def test_each_shape_has_memory_of_its_own_that_stays(network):
     recorder = Recorder()
-    recorded = RecordedNetwork(network, recorder)
+    recorded = CudaGraphNetwork(network, recorder)
     first, second = images(96, 112, 2)
     kept = recorded(first)
     expected = kept.clone()
@@ -76,7 +76,7 @@ def test_each_shape_has_memory_of_its_own_that_stays(network):
 @torch.inference_mode()
 def test_a_camera_that_changes_its_size_for_ever_does_not_fill_the_memory(network):
     recorder = Recorder()
-    recorded = RecordedNetwork(network, recorder)
+    recorded = CudaGraphNetwork(network, recorder)
     for width in range(96, 96 + 16 * 10, 16):
         recorded(images(96, width, 1)[0])
     assert recorder.recordings == 10
@@ -86,14 +86,15 @@ def test_a_camera_that_changes_its_size_for_ever_does_not_fill_the_memory(networ
 @torch.inference_mode()
 def test_the_predictor_is_done_with_the_maps_before_the_next_replay():
     info = weights.WeightsInfo(80.0, 100.0, 96, 128)
-    torch.manual_seed(0)
-    predictor = DepthPredictor.of(S2RDepthNet(TINY), info, 'cpu')
+    predictor = DepthPredictor(tiny_network(seed=0), info, 'cpu')
     rng = np.random.default_rng(0)
     # Three sizes at the network, two of which come twice; two shapes of batches.
-    pictures = [rng.integers(0, 256, (*size_px, 3), np.uint8) for size_px in (
-        (96, 128), (200, 100), (192, 256), (96, 300), (90, 280))]
+    pictures = [
+        rng.integers(0, 256, (*size_px, 3), np.uint8)
+        for size_px in ((96, 128), (200, 100), (192, 256), (96, 300), (90, 280))
+    ]
     expected = predictor.predict(pictures)
-    predictor.engine.network = RecordedNetwork(predictor.engine.network, Recorder())
+    predictor.engine.network = CudaGraphNetwork(predictor.engine.network, Recorder())
     for _ in range(2):
         for one, other in zip(predictor.predict(pictures), expected):
             assert np.array_equal(one, other)
@@ -101,15 +102,14 @@ def test_the_predictor_is_done_with_the_maps_before_the_next_replay():
 
 def test_without_a_gpu_there_are_no_graphs_and_no_error():
     predictor = DepthPredictor('random', 'cpu', cuda_graphs=True, engine='torch')
-    assert not isinstance(predictor.engine.network, RecordedNetwork)
+    assert not isinstance(predictor.engine.network, CudaGraphNetwork)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason=GPU)
 @torch.inference_mode()
 def test_a_cuda_graph_gives_the_maps_of_the_image_at_hand():
-    torch.manual_seed(0)
-    network = inference_form(S2RDepthNet(TINY), torch.device('cuda'))
-    recorded = RecordedNetwork(network, record_cuda_graph)
+    network = optimize_for_inference(tiny_network(seed=0), torch.device('cuda'))
+    recorded = CudaGraphNetwork(network, record_cuda_graph)
     for image in images(96, 112):
         image = image.cuda()
         assert torch.allclose(recorded(image), network(image), atol=1e-3)

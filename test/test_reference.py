@@ -1,4 +1,5 @@
 """Parity with the published reference implementation, in its own tensor names."""
+
 import json
 from pathlib import Path
 import sys
@@ -8,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from s2r_depth_ros import published_names, weights
-from s2r_depth_ros.network import inference_form
+from s2r_depth_ros import weights
+from s2r_depth_ros.engine.fusion import optimize_for_inference
+from s2r_depth_ros.weights import published_names
 
 REFERENCE = Path(__file__).parents[2] / 'shared' / 'reference'
-pytestmark = pytest.mark.skipif(
-    not REFERENCE.is_dir(), reason=SHARED)
+pytestmark = pytest.mark.skipif(not REFERENCE.is_dir(), reason=SHARED)
 TOLERANCE = 1e-4
 
 
@@ -33,7 +34,8 @@ def reference_checkpoints():
 
     return formula, {
         checkpoint: {name: value(checkpoint, name, shape) for name, shape in tensors.items()}
-        for checkpoint, tensors in shapes.items()}
+        for checkpoint, tensors in shapes.items()
+    }
 
 
 @pytest.fixture(scope='module')
@@ -42,8 +44,11 @@ def reference(tmp_path_factory):
     folder = tmp_path_factory.mktemp('published')
     # Names as published for several trainings; all but the encoder carry the prefix.
     files = {
-        'struct_encoder': 'struct_encoder_vkitti.pth', 'struct_decoder': 'decoder.pth',
-        'dsa_module': 'dsamodels_suncg.pth', 'depth_net': 'depthnet_suncg.pth'}
+        'struct_encoder': 'struct_encoder_vkitti.pth',
+        'struct_decoder': 'decoder.pth',
+        'dsa_module': 'dsamodels_suncg.pth',
+        'depth_net': 'depthnet_suncg.pth',
+    }
     for checkpoint, tensors in checkpoints.items():
         prefix = '' if checkpoint == 'struct_encoder' else 'module.'
         torch.save({prefix + k: v for k, v in tensors.items()}, folder / files[checkpoint])
@@ -59,14 +64,19 @@ def network(reference):
 @pytest.mark.parametrize(('height', 'width'), [(128, 160), (112, 208)])
 def test_every_map_equals_the_reference(reference, network, form, height, width):
     if form == 'inference':
-        network = inference_form(network, torch.device('cpu'))
+        network = optimize_for_inference(network, torch.device('cpu'))
     expected = np.load(REFERENCE / 'outputs.npz')
     image = torch.from_numpy(reference[0].image(height, width))
     with torch.inference_mode():
         maps = network(image, return_maps=True)
     ours = {
-        'structure': maps.structure, 'attention': maps.attention, 'depth4': maps.depth_8th,
-        'depth3': maps.depth_4th, 'depth2': maps.depth_half, 'depth1': maps.depth}
+        'structure': maps.structure,
+        'attention': maps.attention,
+        'depth4': maps.depth_8th,
+        'depth3': maps.depth_4th,
+        'depth2': maps.depth_half,
+        'depth1': maps.depth,
+    }
     for name, tensor in ours.items():
         wanted = expected[f'{name}_{height}x{width}']
         difference = np.abs(tensor.numpy() - wanted.reshape(tensor.shape)).max()
@@ -75,8 +85,9 @@ def test_every_map_equals_the_reference(reference, network, form, height, width)
 
 def test_every_published_name_is_known():
     shapes = json.loads((REFERENCE / 'state_dict_shapes.json').read_text())
-    parts = dict(zip(('struct_encoder', 'struct_decoder', 'dsa_module', 'depth_net'),
-                     published_names.PARTS))
+    parts = dict(
+        zip(('struct_encoder', 'struct_decoder', 'dsa_module', 'depth_net'), published_names.PARTS)
+    )
     network, _ = weights.load_with_info('random')
     for checkpoint, tensors in shapes.items():
         part = parts[checkpoint]

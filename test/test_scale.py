@@ -1,10 +1,12 @@
 """The scale from the ground and from a reference: by hand, and on scenes with a spoilt one."""
+
 import math
 
 import numpy as np
 import pytest
 
-from s2r_depth_ros.scale import (
+from s2r_depth_ros.depth.ground import GroundPlane
+from s2r_depth_ros.depth.scale import (
     cone_reference,
     NoScaleError,
     Scale,
@@ -12,13 +14,13 @@ from s2r_depth_ros.scale import (
     scale_from_reference,
     SmoothedScale,
 )
-from s2r_depth_training.render import camera as cameras
-from s2r_depth_training.render.driving import driving_scene
-from s2r_depth_training.render.embree import EmbreeRenderer
-from s2r_depth_training.render.indoor import indoor_scene
-from s2r_depth_training.render.meshes import box, Material, merge, quads
-from s2r_depth_training.render.scene import Scene
-from s2r_depth_training.render.textures import Library, make_library
+from s2r_scenes import camera as cameras
+from s2r_scenes.driving import driving_scene
+from s2r_scenes.embree import EmbreeRenderer
+from s2r_scenes.indoor import indoor_scene
+from s2r_scenes.meshes import box, Material, merge, quads
+from s2r_scenes.scene import Scene
+from s2r_scenes.textures import Library, make_library
 
 WIDTH_PX, HEIGHT_PX = 160, 120
 INTRINSICS = cameras.pinhole(math.radians(70), WIDTH_PX, HEIGHT_PX)
@@ -28,15 +30,32 @@ PLAIN = Library(np.full((1, 256, 256, 4), 255, np.uint8), {'plain': [0]})
 
 def floor(half_m=50.0, height_m=0.0):
     """A level square."""
-    return quads(np.array([[(half_m, half_m, height_m), (half_m, -half_m, height_m),
-                            (-half_m, -half_m, height_m), (-half_m, half_m, height_m)]]), GREY)
+    return quads(
+        np.array(
+            [
+                [
+                    (half_m, half_m, height_m),
+                    (half_m, -half_m, height_m),
+                    (-half_m, -half_m, height_m),
+                    (-half_m, half_m, height_m),
+                ]
+            ]
+        ),
+        GREY,
+    )
 
 
 def seen_by(meshes, height_m, pitch_deg=0.0, roll_deg=0.0):
     """Return the exact depth of meshes for a camera that looks along x, pitched downwards."""
     camera = cameras.look(
-        (0, 0, height_m), 0, -math.radians(pitch_deg), math.radians(roll_deg), INTRINSICS,
-        WIDTH_PX, HEIGHT_PX)
+        (0, 0, height_m),
+        0,
+        -math.radians(pitch_deg),
+        math.radians(roll_deg),
+        INTRINSICS,
+        WIDTH_PX,
+        HEIGHT_PX,
+    )
     renderer = EmbreeRenderer(1)
     renderer.load(Scene(merge(meshes), merge([]), PLAIN, [camera], {}))
     return renderer.depth(camera)
@@ -47,16 +66,18 @@ def test_the_ground_by_hand():
     intrinsics = np.array([[4.0, 0, 3.5], [0, 4.0, 1.5], [0, 0, 1]])
     depth_m = np.repeat(8 / (np.arange(2, 12)[:, None] - 1.5), 8, axis=1)
     depth_m = np.vstack((np.full((2, 8), np.inf), depth_m))
-    scale = scale_from_ground(depth_m, intrinsics, 3.0)
+    scale = scale_from_ground(depth_m, intrinsics, GroundPlane(3.0))
     assert scale.factor == pytest.approx(1.5, rel=1e-5)
     assert scale.confidence == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize('spoilt_by', [0.4, 1.0, 3.0])
-@pytest.mark.parametrize(('height_m', 'pitch_deg', 'roll_deg'), [
-    (0.3, 0, 0), (1.65, 0, 2), (1.2, 30, -4), (8.0, 60, 0)])
+@pytest.mark.parametrize(
+    ('height_m', 'pitch_deg', 'roll_deg'), [(0.3, 0, 0), (1.65, 0, 2), (1.2, 30, -4), (8.0, 60, 0)]
+)
 def test_a_spoilt_scale_is_mended_by_the_ground_between_boxes(
-        spoilt_by, height_m, pitch_deg, roll_deg):
+    spoilt_by, height_m, pitch_deg, roll_deg
+):
     sizes_m = height_m * np.array([[1, 1, 1.5], [2, 2, 0.5], [1, 1, 2]])
     places_m = height_m * np.array([[5, 1.5, 0.75], [6, -2.5, 0.25], [9, 0, 1]])
     boxes = [box(size, GREY, place) for size, place in zip(sizes_m, places_m)]
@@ -64,7 +85,8 @@ def test_a_spoilt_scale_is_mended_by_the_ground_between_boxes(
     noise = np.random.default_rng(0).normal(1, 0.03, truth_m.shape)
     # The pitch is known to some degrees only.
     scale = scale_from_ground(
-        truth_m * spoilt_by * noise, INTRINSICS, height_m, math.radians(pitch_deg + 5))
+        truth_m * spoilt_by * noise, INTRINSICS, GroundPlane(height_m, math.radians(pitch_deg + 5))
+    )
     assert scale.factor * spoilt_by == pytest.approx(1, abs=0.05)
     assert scale.confidence > 0.4
 
@@ -72,21 +94,50 @@ def test_a_spoilt_scale_is_mended_by_the_ground_between_boxes(
 def test_the_floor_wins_against_a_table_over_it():
     table = box((2, 3, 0.05), GREY, (2.4, 0, 0.7))
     truth_m = seen_by([floor(), table], 1.5, 35)
-    assert scale_from_ground(truth_m, INTRINSICS, 1.5, math.radians(35)).factor == pytest.approx(
-        1, abs=0.05)
+    assert scale_from_ground(
+        truth_m, INTRINSICS, GroundPlane(1.5, math.radians(35))
+    ).factor == pytest.approx(1, abs=0.05)
 
 
-@pytest.mark.parametrize('meshes', [
-    [box((1, 60, 60), GREY, (4, 0, 0))],  # a wall
-    [box((6, 8, 3), GREY, (6, 0, 0)), floor()]], ids=['wall', 'lorry'])
-def test_without_ground_there_is_no_scale(meshes):
-    with pytest.raises(NoScaleError, match='lower part of the image'):
-        scale_from_ground(seen_by(meshes, 1.5), INTRINSICS, 1.5)
+@pytest.mark.parametrize('spoilt_by', [0.5, 1.0, 2.0])
+@pytest.mark.parametrize(
+    'meshes',
+    [
+        [box((1, 60, 60), GREY, (2.0, 0, 0)), floor()],  # a wall, 1.5 m away
+        [box((6, 8, 3), GREY, (6, 0, 0)), floor()],
+    ],
+    ids=['wall', 'lorry'],
+)
+def test_without_ground_there_is_no_scale_or_one_nearer_to_the_truth(meshes, spoilt_by):
+    try:
+        scale = scale_from_ground(seen_by(meshes, 1.5) * spoilt_by, INTRINSICS, GroundPlane(1.5))
+    except NoScaleError as error:
+        assert 'no level ground below the horizon' in str(error)  # noqa: PT017
+        return
+    assert spoilt_by >= 1  # what is too near is never below the ground
+    assert scale.confidence < 0.25
+    assert 0.95 <= scale.factor * spoilt_by <= 1.05 * spoilt_by
 
 
-def test_without_valid_depth_there_is_no_scale():
-    with pytest.raises(NoScaleError, match='hardly any valid depth'):
-        scale_from_ground(np.full((HEIGHT_PX, WIDTH_PX), np.nan), INTRINSICS, 1.5)
+@pytest.mark.parametrize('pitch_deg', [0, -60])
+def test_without_depth_below_the_horizon_there_is_no_scale(pitch_deg):
+    depth_m = np.full((HEIGHT_PX, WIDTH_PX), np.nan if pitch_deg == 0 else 2.0)
+    with pytest.raises(NoScaleError, match='hardly any valid depth below the horizon'):
+        scale_from_ground(depth_m, INTRINSICS, GroundPlane(1.5, math.radians(pitch_deg)))
+
+
+def test_a_camera_on_its_side_finds_the_ground():
+    truth_m = seen_by([floor()], 0.8, 10, 90)
+    ground = GroundPlane(0.8, math.radians(10), math.radians(90))
+    scale = scale_from_ground(truth_m * 0.7, INTRINSICS, ground)
+    assert scale.factor * 0.7 == pytest.approx(1, abs=0.02)
+
+
+def test_a_network_that_takes_every_camera_for_a_high_one_is_mended_near_the_floor():
+    sofa = box((0.8, 2, 0.8), GREY, (2.5, 0, 0.4))
+    truth_m = seen_by([floor(), sofa], 0.15)
+    scale = scale_from_ground(truth_m * 10, INTRINSICS, GroundPlane(0.15))
+    assert scale.factor * 10 == pytest.approx(1, abs=0.05)
 
 
 def rendered(kind, number):
@@ -94,18 +145,22 @@ def rendered(kind, number):
     rng = np.random.default_rng([7, number])
     build = indoor_scene if kind == 'indoor' else driving_scene
     scene = build(rng, make_library(0, 0), 1, 240, 180 if kind == 'indoor' else 96)
-    camera, = scene.cameras
+    (camera,) = scene.cameras
     renderer = EmbreeRenderer(1)
     renderer.load(scene)
-    return (renderer.depth(camera), camera.intrinsics, camera.position[2],
-            -math.asin(camera.forward[2]))
+    return (
+        renderer.depth(camera),
+        camera.intrinsics,
+        camera.position[2],
+        -math.asin(camera.forward[2]),
+    )
 
 
 def test_spoilt_scales_of_rendered_streets_are_mended():
     off = []
     for number in range(6):
         depth_m, intrinsics, height_m, pitch_rad = rendered('driving', number)
-        scale = scale_from_ground(depth_m * 0.6, intrinsics, height_m, pitch_rad)
+        scale = scale_from_ground(depth_m * 0.6, intrinsics, GroundPlane(height_m, pitch_rad))
         off.append(abs(scale.factor * 0.6 - 1))
     assert np.median(off) < 0.05
 
@@ -147,7 +202,7 @@ def test_a_range_finder_is_a_disc_about_the_optical_axis():
     # A cone of 2 atan(0.25) has a radius of 100 * 0.25 pixels.
     intrinsics = np.array([[100.0, 0, 40], [0, 100.0, 30], [0, 0, 1]])
     reference_m = cone_reference((60, 80), intrinsics, 7.0, 2 * math.atan(0.25))
-    assert np.isfinite(reference_m).sum() == pytest.approx(math.pi * 25 ** 2, rel=0.05)
+    assert np.isfinite(reference_m).sum() == pytest.approx(math.pi * 25**2, rel=0.05)
     assert reference_m[30, 40] == reference_m[30, 64] == 7.0
     assert np.isnan(reference_m[30, 70])
     assert np.isfinite(cone_reference((60, 80), intrinsics, 7.0, 0.0)).sum() >= 20

@@ -1,4 +1,5 @@
 """The short form of ``make soak``: the same run with fewer frames."""
+
 from soak import soak
 
 

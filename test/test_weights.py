@@ -1,4 +1,5 @@
 """Weight files: round trip, and every way in which a file can be wrong."""
+
 import json
 from pathlib import Path
 import pickle
@@ -6,21 +7,20 @@ import pickle
 import pytest
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from tiny_network import TINY, tiny_network
 import torch
 
 from s2r_depth_ros import weights
 from s2r_depth_ros.cli import main as s2r
-from s2r_depth_ros.network import Architecture, S2RDepthNet
-from s2r_depth_ros.weights_info import content_hash
+from s2r_depth_ros.network import Architecture
+from s2r_depth_ros.weights.info import content_hash
 
-TINY = Architecture(width=1 / 32, channel_multiple=2, light_decoders=True)
 INFO = weights.WeightsInfo(8.0, 210.5, 192, 256, {'data': 'rendered rooms', 'seed': '3'})
 
 
 @pytest.fixture
 def network():
-    torch.manual_seed(1)
-    return S2RDepthNet(TINY).eval()
+    return tiny_network(seed=1).eval()
 
 
 @pytest.fixture
@@ -68,8 +68,12 @@ def test_others_may_read_the_file(file):
 
 
 def test_half_precision_files_become_float32(network, file):
-    rewrite(file, lambda tensors: tensors.update(
-        {k: v.half() for k, v in tensors.items() if v.is_floating_point()}))
+    rewrite(
+        file,
+        lambda tensors: tensors.update(
+            {k: v.half() for k, v in tensors.items() if v.is_floating_point()}
+        ),
+    )
     loaded = weights.load(file)
     assert {p.dtype for p in loaded.parameters()} == {torch.float32}
 
@@ -81,15 +85,21 @@ def test_a_missing_file_is_named_with_what_to_give(tmp_path):
 
 @pytest.mark.parametrize('dtype', [torch.float8_e4m3fn, torch.complex64, torch.int32])
 def test_tensors_of_other_types_are_refused(file, dtype):
-    rewrite(file, lambda tensors: tensors.update(
-        {'depth.activation.weight': torch.zeros(1, dtype=dtype)}))
+    rewrite(
+        file,
+        lambda tensors: tensors.update({'depth.activation.weight': torch.zeros(1, dtype=dtype)}),
+    )
     with pytest.raises(weights.WeightsError, match=f'{dtype}, expected torch.float32'):
         weights.load(file)
 
 
 def test_values_that_float32_does_not_hold_are_refused(file):
-    rewrite(file, lambda tensors: tensors.update(
-        {'depth.activation.weight': torch.tensor([1e300], dtype=torch.float64)}))
+    rewrite(
+        file,
+        lambda tensors: tensors.update(
+            {'depth.activation.weight': torch.tensor([1e300], dtype=torch.float64)}
+        ),
+    )
     with pytest.raises(weights.WeightsError, match='not finite'):
         weights.load(file)
 
@@ -115,14 +125,23 @@ def test_every_wrong_tensor_is_named(file):
 @pytest.mark.parametrize('share', [0.0, 0.01, 0.5, 0.999])
 def test_a_truncated_file_is_refused(file, share):
     content = file.read_bytes()
-    file.write_bytes(content[:int(len(content) * share)])
+    file.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(weights.WeightsError, match='not a whole safetensors file'):
         weights.load(file)
 
 
-@pytest.mark.parametrize('architecture', [
-    '{', '[]', '{"width": 2}', '{"widht": 1}', '{"width": "1"}', '{"channel_multiple": 1e400}',
-    '{"width": null}'])
+@pytest.mark.parametrize(
+    'architecture',
+    [
+        '{',
+        '[]',
+        '{"width": 2}',
+        '{"widht": 1}',
+        '{"width": "1"}',
+        '{"channel_multiple": 1e400}',
+        '{"width": null}',
+    ],
+)
 def test_damaged_metadata_is_refused(file, architecture):
     rewrite(file, architecture=architecture)
     with pytest.raises(weights.WeightsError, match='damaged metadata'):
@@ -135,13 +154,25 @@ def test_metadata_that_promise_a_huge_network_cost_no_memory(file):
         weights.load(file)
 
 
-@pytest.mark.parametrize('info', [
-    {'max_depth_m': -1.0}, {'max_depth_m': float('inf')}, {'training_focal_px': '500'},
-    {'training_width_px': True}, {'training_height_px': 100.5}, {'training_width_px': 4096},
-    {'provenance': 5}])
+@pytest.mark.parametrize(
+    'info',
+    [
+        {'max_depth_m': -1.0},
+        {'max_depth_m': float('inf')},
+        {'training_focal_px': '500'},
+        {'training_width_px': True},
+        {'training_height_px': 100.5},
+        {'training_width_px': 4096},
+        {'provenance': 5},
+    ],
+)
 def test_an_info_that_cannot_be_is_refused(info):
-    good = {'max_depth_m': 80.0, 'training_focal_px': 370.0, 'training_height_px': 192,
-            'training_width_px': 640}
+    good = {
+        'max_depth_m': 80.0,
+        'training_focal_px': 370.0,
+        'training_height_px': 192,
+        'training_width_px': 640,
+    }
     with pytest.raises(ValueError, match=next(iter(info))):
         weights.WeightsInfo(**{**good, **info})
 
@@ -211,14 +242,19 @@ def test_the_hash_is_of_tensors_and_metadata_in_whatever_order(tmp_path, capsys)
     for index, content in enumerate(contents):
         (tmp_path / f'{index}.safetensors').write_bytes(content)
         hashes.add(content_hash(tmp_path / f'{index}.safetensors'))
-    save_file(dict(reversed(tensors.items())), tmp_path / 'r.safetensors',
-              dict(reversed(metadata.items())))
+    save_file(
+        dict(reversed(tensors.items())),
+        tmp_path / 'r.safetensors',
+        dict(reversed(metadata.items())),
+    )
     hashes.add(content_hash(tmp_path / 'r.safetensors'))
     assert len(hashes) == 1
-    for other, facts in (({**tensors, 'a': torch.tensor(4)}, metadata),
-                         ({**tensors, 'b': tensors['b'].reshape(3, 2)}, metadata),
-                         ({**tensors, 'b': tensors['b'].double()}, metadata),
-                         (tensors, {**metadata, 'x': '2'})):
+    for other, facts in (
+        ({**tensors, 'a': torch.tensor(4)}, metadata),
+        ({**tensors, 'b': tensors['b'].reshape(3, 2)}, metadata),
+        ({**tensors, 'b': tensors['b'].double()}, metadata),
+        (tensors, {**metadata, 'x': '2'}),
+    ):
         save_file(other, tmp_path / 'o.safetensors', facts)
         assert content_hash(tmp_path / 'o.safetensors') not in hashes
     assert s2r(['weights', str(tmp_path / 'r.safetensors')]) == 0
@@ -227,4 +263,6 @@ def test_the_hash_is_of_tensors_and_metadata_in_whatever_order(tmp_path, capsys)
     assert 'no weights at' in capsys.readouterr().err
     assert s2r(['weights']) == 0
     assert [line.split('  ')[1] for line in capsys.readouterr().out.splitlines()] == [
-        'outdoor', 'indoor']
+        'outdoor',
+        'indoor',
+    ]

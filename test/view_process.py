@@ -1,4 +1,5 @@
 """`s2r view` as a process, and a client of its web socket, which gets what Foxglove would."""
+
 from __future__ import annotations
 
 import base64
@@ -21,7 +22,7 @@ COLORS = ('red', 'green', 'blue', 'alpha')
 PATIENCE_S = 300
 
 
-class View:
+class CameraImage:
     """`s2r view` as a process on free ports, with the addresses that it prints."""
 
     def __init__(self, *arguments, domain_id=None):
@@ -29,9 +30,23 @@ class View:
         if domain_id is not None:
             environment['ROS_DOMAIN_ID'] = str(domain_id)
         self.process = subprocess.Popen(
-            [sys.executable, '-c', RUN_S2R, 'view', '--port', '0', '--foxglove-port', '0',
-             *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=environment, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+            [
+                sys.executable,
+                '-c',
+                RUN_S2R,
+                'view',
+                '--port',
+                '0',
+                '--foxglove-port',
+                '0',
+                *map(str, arguments),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
         self.page = self._address()
         self.socket = None if '--no-foxglove' in arguments else self._address()
 
@@ -76,8 +91,12 @@ class Foxglove:
 
     def __init__(self, address):
         self._connection = connect(
-            address, subprotocols=['foxglove.sdk.v1'], max_size=2**26, open_timeout=PATIENCE_S,
-            ping_timeout=PATIENCE_S)
+            address,
+            subprotocols=['foxglove.sdk.v1'],
+            max_size=2**26,
+            open_timeout=PATIENCE_S,
+            ping_timeout=PATIENCE_S,
+        )
         self._socket = None
         self.channels = {}
         self.log_time_ns = 0  # of the message that was returned last
@@ -98,11 +117,20 @@ class Foxglove:
     def first(self, topic):
         """Subscribe to a topic and return its first message, decoded by the channel's schema."""
         channel = self.channels[topic]
-        self._socket.send(json.dumps({'op': 'subscribe', 'subscriptions': [
-            {'id': channel['id'], 'channelId': channel['id']}]}))
+        self._socket.send(
+            json.dumps(
+                {
+                    'op': 'subscribe',
+                    'subscriptions': [{'id': channel['id'], 'channelId': channel['id']}],
+                }
+            )
+        )
         data = self._socket.recv(PATIENCE_S)
-        while not (isinstance(data, bytes) and data[0] == 1
-                   and int.from_bytes(data[1:5], 'little') == channel['id']):
+        while not (
+            isinstance(data, bytes)
+            and data[0] == 1
+            and int.from_bytes(data[1:5], 'little') == channel['id']
+        ):
             data = self._socket.recv(PATIENCE_S)
         files = descriptor_pb2.FileDescriptorSet.FromString(base64.b64decode(channel['schema']))
         pool = descriptor_pool.DescriptorPool()
@@ -115,8 +143,14 @@ class Foxglove:
 
 def points_of(cloud):
     """Return the points of a cloud as an array with the fields that the message names."""
-    return np.frombuffer(cloud.data, np.dtype({
-        'names': [field.name for field in cloud.fields],
-        'formats': ['u1' if field.name in COLORS else '<f4' for field in cloud.fields],
-        'offsets': [field.offset for field in cloud.fields],
-        'itemsize': cloud.point_stride}))
+    return np.frombuffer(
+        cloud.data,
+        np.dtype(
+            {
+                'names': [field.name for field in cloud.fields],
+                'formats': ['u1' if field.name in COLORS else '<f4' for field in cloud.fields],
+                'offsets': [field.offset for field in cloud.fields],
+                'itemsize': cloud.point_stride,
+            }
+        ),
+    )

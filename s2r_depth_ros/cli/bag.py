@@ -1,34 +1,13 @@
-"""
-Copy a ROS 2 bag and add the depth of its cameras, as if the node had run; needs no ROS.
+"""`s2r bag`: copy a ROS 2 bag and add the depth of its cameras."""
 
-All topics of IN are copied as they are. For each camera <namespace>/image_... the topics
-<namespace>/depth/... come in addition, with the stamps and the times of recording of its images:
-one for every image, none is dropped. IN is sqlite3 or MCAP, compressed or not, with raw or
-compressed images, whole or as a killed recorder left it; OUT must not exist. Messages that IN
-promises and does not hold are counted, and the exit code then is 1.
-
-Images are undistorted with <namespace>/camera_info, unless their topic is called rect. Without
-camera_info, and without --calibration, --focal-px or --hfov-deg, the depth is right up to a factor
-and there is no depth/camera_info and no depth/points.
-
-Until it is finished, the work lies in OUT.partial, image by image. After an interruption, a power
-cut too, the same command goes on from there.
-
-Examples:
-  s2r bag my_bag my_bag_depth
-  s2r bag my_bag my_bag_depth --storage mcap --compress --point-stride 4
-  s2r bag my_bag my_bag_depth --image /front/image_raw --outputs image camera_info image_color
-  s2r bag my_bag my_bag_depth --hfov-deg 80
-"""
 from __future__ import annotations
 
-import argparse
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, ExitStack
 from dataclasses import asdict
+from functools import partial as with_arguments
 import json
-import os
 from pathlib import Path
 import re
 import shutil
@@ -51,173 +30,400 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys import get_typestore, Stores
 from tqdm import tqdm
 
-from ..bag_files import BagError, BagFiles, encoding_of
-from ..bags import Bag, BagCamera
-from ..frames import Lens
-from ..message_types import serialize_message
-from ..outputs import ATTENTION, DEPTH, INFO, OUTPUTS, POINTS, SCALE, STRUCTURE
-from ..parameters import Parameters
-from ..pipeline import output_messages
-from . import ToolError
+from ..atomic_files import sole_owner, sync
+from ..depth.parameters import Parameters
+from ..depth.pipeline import DepthPipeline
+from ..ros.message_types import serialize_message
+from ..ros.outputs import MAPS, needs_confidence, output_messages, OUTPUTS, SCALE
+from ..sources.bags.bag import Bag, BagCamera
+from ..sources.bags.files import BagError, BagFiles, encoding_of
+from ..sources.bags.paths import is_bag_folder, is_recorded_folder, STORAGES
+from ..sources.frames import IntrinsicsOverride
+from . import fleet, ToolError
 from .offline import (
-    add_lens,
-    add_parameters,
-    DEPTH_PARAMETERS,
     Faults,
     HOW_TO_KNOW_THE_LENS,
     lens_of,
-    NETWORK_PARAMETERS,
-    OfflineDepth,
+    load_pipeline,
     parameters_of,
-    recorded_views,
+    recorded_images,
+    remembers,
 )
+from .options import BagOptions
 
 _PREFIX = 'depth/'
-_TYPES = {
+ADDED_TOPICS = {
     **{output: f'sensor_msgs/msg/{kind.__name__}' for output, kind in OUTPUTS.items()},
-    SCALE: 'std_msgs/msg/Float32MultiArray'}
+    SCALE: 'std_msgs/msg/Float32MultiArray',
+}
 _STORAGES = {'sqlite3': StoragePlugin.SQLITE3, 'mcap': StoragePlugin.MCAP}
 _FOREVER = QosTime(9223372036, 854775807)
-# Of the node's publishers (qos.reliable).
+# The QoS of the node's publishers (qos.reliable).
 _QOS = Qos(
-    QosHistory.KEEP_LAST, 5, QosReliability.RELIABLE, QosDurability.VOLATILE, _FOREVER, _FOREVER,
-    QosLiveliness.AUTOMATIC, _FOREVER, False)
+    QosHistory.KEEP_LAST,
+    5,
+    QosReliability.RELIABLE,
+    QosDurability.VOLATILE,
+    _FOREVER,
+    _FOREVER,
+    QosLiveliness.AUTOMATIC,
+    _FOREVER,
+    False,
+)
 _STORE = 'depth.db'
-_IN_A_URI = re.compile('[#?%]')  # rosbags puts the path of a database into a URI as it is
+_IN_A_URI = re.compile('[#?%]')  # rosbags puts the path of a database unescaped into a URI
 _UNKNOWN_HASH = 'RIHS01_' + '0' * 64
+_BAGS = fleet.Kinds(is_recorded_folder, STORAGES)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this verb."""
-    parser.add_argument('bag', type=Path, metavar='IN', help='folder of a bag, or a file of it')
-    parser.add_argument('out', type=Path, metavar='OUT', help='folder of the new bag')
-    parser.add_argument(
-        '--image', nargs='+', default=[], metavar='TOPIC',
-        help='topics of the images (default: all cameras)')
-    names = [output.removeprefix(_PREFIX) for output in _TYPES]
-    parser.add_argument(
-        '--outputs', nargs='+', choices=names, metavar='OUTPUT',
-        default=[output.removeprefix(_PREFIX) for output in (DEPTH, INFO, POINTS)],
-        help=f'which of the depth topics: {", ".join(names)} (default: image camera_info points)')
-    parser.add_argument(
-        '--storage', choices=_STORAGES, help='of the new bag (default: as in the old one)')
-    parser.add_argument(
-        '--compress', action='store_true',
-        help='compress the new bag with zstd: the chunks of MCAP, the file of sqlite3')
-    add_lens(parser).add_argument(
-        '--rectified', action='store_true',
-        help='the images are undistorted already, whatever their topic is called')
-    add_parameters(parser, (*NETWORK_PARAMETERS, *DEPTH_PARAMETERS, 'depth_encoding'))
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Write the new bag and return the exit code."""
-    out: Path = arguments.out
+def run(arguments: BagOptions) -> int:
+    """Write the new bags and return the exit code."""
+    if fleet.is_wanted(arguments) or len(arguments.inputs) > 1 or _holds_bags(arguments.inputs[0]):
+        make = with_arguments(BagWorker, fleet.settled(arguments))
+        return fleet.run('bag', arguments, make, _BAGS)
+    out, faults = Path(arguments.out), Faults('bag')
     parameters = parameters_of(arguments, rectify=not arguments.rectified)
-    lens = lens_of(arguments)
-    outputs = [_PREFIX + name for name in arguments.outputs]
-    if out.exists():
-        raise ToolError(f'{out} exists: give another name')
-    faults = Faults('bag')
-    partial = out.with_name(f'{out.name}.partial')
-    finished = partial / 'new' / out.name
     try:
-        with Bag(arguments.bag, faults, arguments.image) as bag:
-            faults.of_bag(bag)
-            storage = arguments.storage or bag.storage
-            special = _IN_A_URI.search(str(out.absolute()))
-            if special and storage == 'sqlite3':
-                raise ToolError(
-                    f'{out.absolute()} has a {special[0]}, with which readers of sqlite3 bags do '
-                    'not find the file: give another OUT, or --storage mcap')
-            _tell_of_foreign(bag, faults)
-            _check_topics(bag, outputs)
-            network = OfflineDepth(parameters)
-            with _open_store(partial, bag, outputs, parameters, lens) as store:
-                _compute(bag, store, network, outputs, parameters, lens, faults)
-                added = store.topics(bag, outputs)
-                if added:
-                    shutil.rmtree(finished, ignore_errors=True)  # of an interrupted run
-                    finished.parent.mkdir(exist_ok=True)
-                    written = _write(bag, store, added, finished, storage, arguments.compress)
-            faults.of_bag(bag)
-        if not added:
-            shutil.rmtree(partial)
-            raise ToolError(
-                f'no image of {bag.path} gives {" or ".join(arguments.outputs)}, so {out} is not '
-                'made')
-        _sync(*finished.iterdir(), finished)
-        _check_written(finished, written, partial)
-        finished.rename(out)
-        _sync(out.parent)
-        shutil.rmtree(partial)
-    except BagError as error:
-        raise ToolError(str(error)) from error
-    except WriterError as error:
-        raise ToolError(f'cannot write {partial}: {error}') from error
-    except (OSError, sqlite3.Error) as error:
-        raise ToolError(f'cannot write {partial}: {error}; {_kept(partial, "there")}') from error
+        added = _Copy(arguments, parameters, lens_of(arguments), faults).write(
+            Path(arguments.inputs[0]), out, lambda: load_pipeline(parameters)
+        )
     except KeyboardInterrupt:
-        print(f's2r bag: stopped; {_kept(partial)}', file=sys.stderr)
+        print(f's2r bag: stopped; {_kept(_partial_of(out))}', file=sys.stderr)
         return 130
-    print(f'{out}: ' + ', '.join(f'{camera.namespace}/{output}' for camera, output in added))
+    print(f'{out}: {added}')
     if faults.count:
         print(f's2r bag: {faults.count} faults; the rest is in {out}', file=sys.stderr)
     return 1 if faults.count else 0
 
 
+def _holds_bags(word: str) -> bool:
+    """Return whether a folder is no bag, but has bags in it or below."""
+    path = Path(word).expanduser()
+    return path.is_dir() and not is_bag_folder(path) and any(fleet.below(path, _BAGS))
+
+
+class BagWorker(fleet.Worker):
+    """
+    Adds depth to one bag after the other.
+
+    :param options: of the command.
+    :raises ToolError: if the options, the weights or the device are unusable.
+    """
+
+    def __init__(self, options: BagOptions) -> None:
+        self._options = options
+        self._lens = lens_of(options)
+        self._parameters = parameters_of(options, rectify=not options.rectified)
+        self._pipeline = load_pipeline(self._parameters)
+        self._pipeline.predictor.engine.use_threads()
+
+    def work(self, source: Path, identity: str, out: Path, faults: Faults) -> str:
+        """Write the new bag, and return the topics that were added."""
+        copy = _Copy(self._options, self._parameters, self._lens, faults, is_task=True)
+        return copy.write(source, out, lambda: self._pipeline, identity)
+
+
+class _Copy:
+    """
+    Copies bags and adds depth to them.
+
+    :param options: of the command.
+    :param parameters: from them.
+    :param lens: from them.
+    :param faults: of the bag.
+    :param is_task: without progress bars, and with one result however often it is begun.
+    """
+
+    def __init__(
+        self,
+        options: BagOptions,
+        parameters: Parameters,
+        lens: IntrinsicsOverride,
+        faults: Faults,
+        is_task: bool = False,
+    ) -> None:
+        self._options = options
+        self._parameters = parameters
+        self._lens = lens
+        self._faults = faults
+        self._outputs = [_PREFIX + name for name in options.outputs]
+        self._is_task = is_task
+        self._typestore = get_typestore(Stores.ROS2_JAZZY)
+        self._bar = with_arguments(tqdm, disable=is_task)
+
+    def write(
+        self, source: Path, out: Path, pipeline: Callable[[], DepthPipeline], identity: str = ''
+    ) -> str:
+        """
+        Write the new bag.
+
+        :param source: the old one.
+        :param out: the new one.
+        :param pipeline: is asked for once the bag is known to be usable.
+        :param identity: of the old bag, where its path is that of a copy.
+        :returns: the topics that were added.
+        :raises ToolError: if the bag cannot be used, or the new one not be written.
+        """
+        self._check_out(source, out)
+        partial = _partial_of(out)
+        try:
+            with ExitStack() as owned:
+                added = self._fill(source, out, pipeline, identity, owned)
+                sync(out.parent)
+                shutil.rmtree(partial)
+        except BagError as error:
+            raise ToolError(str(error)) from error
+        except WriterError as error:
+            raise ToolError(f'cannot write {partial}: {error}') from error
+        except (OSError, sqlite3.Error) as error:
+            raise ToolError(
+                f'cannot write {partial}: {error}; {_kept(partial, "there")}'
+            ) from error
+        if not added:
+            raise ToolError(
+                f'no image of {source} gives {" or ".join(self._options.outputs)}, so {out} is '
+                'not made'
+            )
+        return ', '.join(f'{camera.namespace}/{output}' for camera, output in added)
+
+    def _fill(
+        self,
+        source: Path,
+        out: Path,
+        pipeline: Callable[[], DepthPipeline],
+        identity: str,
+        owned: ExitStack,
+    ) -> list[tuple[BagCamera, str]]:
+        """Write the new bag unless nothing was added, and return what was."""
+        options, faults, outputs = self._options, self._faults, self._outputs
+        partial = _partial_of(out)
+        finished = partial / 'new' / out.name
+        with Bag(source, faults, options.image) as bag:
+            faults.of_bag(bag)
+            storage = options.storage or bag.storage
+            special = _IN_A_URI.search(str(out.absolute()))
+            if special and storage == 'sqlite3':
+                raise ToolError(
+                    f'{out.absolute()} has a {special[0]}, with which readers of sqlite3 bags do '
+                    'not find the file: give another OUT, or --storage mcap'
+                )
+            _tell_of_foreign(bag, faults)
+            _check_topics(bag, outputs)
+            loaded = pipeline()
+            partial.mkdir(parents=True, exist_ok=True)
+            owned.enter_context(sole_owner(partial))
+            if self._is_task and remembers(self._parameters):
+                _forget(partial)  # the result must be that of one run
+            identity = identity or str(bag.path.resolve())
+            with _open_store(
+                partial, bag, identity, outputs, self._parameters, self._lens
+            ) as store:
+                self._compute(bag, store, loaded)
+                added = store.topics(bag, outputs)
+                if added:
+                    shutil.rmtree(finished, ignore_errors=True)  # left by an interrupted run
+                    finished.parent.mkdir(exist_ok=True)
+                    written = self._write(bag, store, added, finished, storage)
+            faults.of_bag(bag)
+        if added:
+            sync(*finished.iterdir(), finished)
+            _check_written(finished, written, partial)
+            if options.force and out.exists():  # deleting it takes time, moving it does not
+                old = partial / 'old'
+                shutil.rmtree(old, ignore_errors=True)
+                out.rename(old)
+            finished.rename(out)
+        return added
+
+    def _check_out(self, source: Path, out: Path) -> None:
+        """:raises ToolError: if something is there that must stay."""
+        if not out.exists():
+            return
+        if not self._options.force:
+            raise ToolError(f'{out} exists: give another name, or --force to write it again')
+        real = source.expanduser().resolve()
+        if real.exists() and out.resolve() in (real, *real.parents):  # or has the file to be read
+            raise ToolError(f'{out} is the bag to be read: give another OUT')
+        if not is_bag_folder(out):
+            raise ToolError(f'{out} exists and is no bag, which --force keeps: give another OUT')
+
+    def _compute(self, bag: Bag, store: DepthStore, pipeline: DepthPipeline) -> None:
+        """Compute the depth of all images that the store does not hold yet, and store it."""
+        faults, outputs = self._faults, self._outputs
+        done = store.done()
+        parameters, with_maps = pipeline.parameters, bool(MAPS & set(outputs))
+        with_confidence = needs_confidence(outputs, parameters)
+        with self._bar(
+            total=bag.image_count, initial=len(done), unit='image', desc='depth'
+        ) as bar:
+            images = bag.images(done)
+            for source, image, state in recorded_images(
+                bag, images, parameters, self._lens, faults
+            ):
+                camera = source.camera
+                result = pipeline.run(
+                    image, state, with_maps=with_maps, with_confidence=with_confidence
+                )
+                if image.camera is None:
+                    faults.note(
+                        f'the focal length of {camera.image_topic} is not known, its depth is '
+                        f'right up to a factor, without camera_info and points: '
+                        f'{HOW_TO_KNOW_THE_LENS}'
+                    )
+                if result.scale_fault:
+                    faults.note(f'{camera.image_topic}: {result.scale_fault}')
+                messages = output_messages(result, outputs, parameters)
+                store.add(
+                    camera.image_topic,
+                    source.number,
+                    {each: self._serialized(each, message) for each, message in messages.items()},
+                )
+                bar.update()
+
+    def _serialized(self, output: str, message: Any) -> bytes:
+        """Return the bytes of a message; ROS leaves those between fields as they lay in memory."""
+        kind, store = ADDED_TOPICS[output], self._typestore
+        data = serialize_message(message)
+        return bytes(store.serialize_cdr(store.deserialize_cdr(data, kind), kind))
+
+    def _write(
+        self,
+        bag: Bag,
+        store: DepthStore,
+        topics: Sequence[tuple[BagCamera, str]],
+        path: Path,
+        storage: str,
+    ) -> Counter[str]:
+        """
+        Write the new bag, with the depth of each image after the image.
+
+        :returns: the number of messages of each topic in the new bag.
+        :raises ToolError: if the bag now yields fewer images than during the computation.
+        """
+        writer = Writer(path, version=Writer.VERSION_LATEST, storage_plugin=_STORAGES[storage])
+        if self._options.compress:
+            writer.set_compression(
+                CompressionMode.STORAGE if storage == 'mcap' else CompressionMode.FILE,
+                CompressionFormat.ZSTD,
+            )
+        typestore = self._typestore
+        written: Counter[str] = Counter()
+        unwritten = len(store)
+        with writer, self._bar(total=bag.message_count, unit='message', desc='bag') as bar:
+            copies = {
+                connection.id: writer.add_connection(
+                    connection.topic, connection.msgtype, **_description(connection, typestore)
+                )
+                for connection in bag.connections
+            }
+            added = {
+                (camera, output): writer.add_connection(
+                    f'{camera.namespace}/{output}',
+                    ADDED_TOPICS[output],
+                    typestore=typestore,
+                    offered_qos_profiles=[_QOS],
+                )
+                for camera, output in topics
+            }
+
+            def write(connection: Connection, received_ns: int, data: bytes) -> None:
+                # MCAP times are unsigned. A negative time is written as rosbag2 writes it.
+                writer.write(
+                    connection, received_ns % 2**64 if storage == 'mcap' else received_ns, data
+                )
+                written[connection.topic] += 1
+
+            for message in bag.messages():
+                write(copies[message.connection.id], message.received_ns, message.data)
+                if message.camera is not None:
+                    for output, data in store.outputs_of(
+                        message.camera.image_topic, message.number
+                    ):
+                        write(added[message.camera, output], message.received_ns, data)
+                        unwritten -= 1
+                bar.update()
+        if unwritten:
+            raise ToolError(
+                '; '.join(
+                    [
+                        f'{bag.path} could be read further before than now',
+                        *bag.losses,
+                        _kept(path.parent.parent),
+                    ]
+                )
+            )
+        return written
+
+
 class DepthStore:
-    """What was computed so far, in a database: all outputs of an image are there, or none."""
+    """A database of computed outputs; it holds all outputs of an image, or none."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     def done(self) -> set[tuple[str, int]]:
-        """Return the image topic and number of every image whose depth is here."""
+        """Return the topic and number of each image whose depth is stored."""
         return set(self._connection.execute('SELECT DISTINCT topic, number FROM depth'))
 
     def add(self, topic: str, number: int, computed: dict[str, bytes]) -> None:
-        """Keep all outputs of an image, or none."""
+        """Store all outputs of an image, or none."""
         with self._connection:
             self._connection.executemany(
                 'INSERT INTO depth VALUES (?, ?, ?, ?)',
-                [(topic, number, output, data) for output, data in computed.items()])
+                [(topic, number, output, data) for output, data in computed.items()],
+            )
 
     def topics(self, bag: Bag, outputs: Sequence[str]) -> list[tuple[BagCamera, str]]:
-        """Return the cameras and outputs of which there is any message here."""
-        found = set(self._connection.execute('SELECT DISTINCT topic, output FROM depth'))
-        return [(camera, output) for camera in bag.cameras for output in outputs
-                if (camera.image_topic, output) in found]
+        """Return the cameras and outputs that have at least one stored message."""
+        pairs = set(self._connection.execute('SELECT DISTINCT topic, output FROM depth'))
+        return [
+            (camera, output)
+            for camera in bag.cameras
+            for output in outputs
+            if (camera.image_topic, output) in pairs
+        ]
 
     def outputs_of(self, topic: str, number: int) -> list[tuple[str, bytes]]:
         """Return the outputs of an image with their bytes."""
         return self._connection.execute(
-            'SELECT output, data FROM depth WHERE topic = ? AND number = ?',
-            (topic, number)).fetchall()
+            'SELECT output, data FROM depth WHERE topic = ? AND number = ?', (topic, number)
+        ).fetchall()
 
     def __len__(self) -> int:
-        """Return how many outputs there are in all."""
+        """Return the total number of outputs."""
         return self._connection.execute('SELECT count(*) FROM depth').fetchone()[0]
 
 
 @contextmanager
 def _open_store(
-    partial: Path, bag: Bag, outputs: Sequence[str], parameters: Parameters, lens: Lens,
+    partial: Path,
+    bag: Bag,
+    identity: str,
+    outputs: Sequence[str],
+    parameters: Parameters,
+    lens: IntrinsicsOverride,
 ) -> Iterator[DepthStore]:
-    """:raises ToolError: if it was begun for another bag or with other options."""
-    settings = json.dumps({
-        'bag': str(bag.path.resolve()), 'messages': bag.message_count,
-        'images': [camera.image_topic for camera in bag.cameras], 'outputs': outputs,
-        'parameters': asdict(parameters), 'lens': repr(lens)})
+    """:raises ToolError: if the store belongs to another bag or to other options."""
+    settings = json.dumps(
+        {
+            'bag': identity,
+            'messages': bag.message_count,
+            'images': [camera.image_topic for camera in bag.cameras],
+            'outputs': outputs,
+            'parameters': asdict(parameters),
+            'lens': repr(lens),
+        }
+    )
     if partial.is_dir() and any(partial.iterdir()) and not (partial / _STORE).is_file():
         raise ToolError(f'{partial} exists and is none of `s2r bag`: give another OUT')
     partial.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(partial / _STORE)) as connection:
-        connection.execute('PRAGMA synchronous = FULL')  # what is done outlives a power cut
+        connection.execute('PRAGMA synchronous = FULL')  # finished images survive a power cut
         connection.execute('CREATE TABLE IF NOT EXISTS begun (settings TEXT)')
         connection.execute(
             'CREATE TABLE IF NOT EXISTS depth (topic TEXT, number INTEGER, output TEXT, '
-            'data BLOB, PRIMARY KEY (topic, number, output))')
+            'data BLOB, PRIMARY KEY (topic, number, output))'
+        )
         begun = connection.execute('SELECT settings FROM begun').fetchone()
         store = DepthStore(connection)
         if begun is None or not len(store):
@@ -227,86 +433,27 @@ def _open_store(
         elif begun[0] != settings:
             raise ToolError(
                 f'{partial} was begun for another bag or with other options: repeat those, or '
-                'delete it')
+                'delete it'
+            )
         yield store
 
 
-def _compute(
-    bag: Bag, store: DepthStore, network: OfflineDepth, outputs: Sequence[str],
-    parameters: Parameters, lens: Lens, faults: Faults,
-) -> None:
-    """Put the depth of all images that are not there yet into the store."""
-    done = store.done()
-    with_maps = bool({STRUCTURE, ATTENTION} & set(outputs))
-    with tqdm(total=bag.image_count, initial=len(done), unit='image', desc='depth') as bar:
-        images = bag.images(done)
-        for recorded, view in recorded_views(bag, images, parameters, lens, faults):
-            camera = recorded.camera
-            finished, maps = network.finish(camera.namespace, view, with_maps)
-            if view.model is None:
-                faults.note(
-                    f'the focal length of {camera.image_topic} is not known, its depth is '
-                    f'right up to a factor, without camera_info and points: '
-                    f'{HOW_TO_KNOW_THE_LENS}')
-            if finished.scale_fault:
-                faults.note(f'{camera.image_topic}: {finished.scale_fault}')
-            made = output_messages(view, finished, maps, outputs, parameters)
-            store.add(camera.image_topic, recorded.number, {
-                output: serialize_message(message) for output, message in made.items()})
-            bar.update()
+def _forget(partial: Path) -> None:
+    """Delete all unfinished work; the store, which tells whose it is, goes last."""
+    store = partial / _STORE
+    if store.is_file():
+        for left in set(partial.iterdir()) - {store}:  # its journal, too
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        store.unlink()
 
 
-def _write(
-    bag: Bag, store: DepthStore, topics: Sequence[tuple[BagCamera, str]], path: Path,
-    storage: str, is_compressed: bool,
-) -> Counter[str]:
-    """
-    Write the bag anew, with the depth of each image after it.
-
-    :returns: how many messages each topic has now.
-    :raises ToolError: if less can be read of the bag than when the depth was computed.
-    """
-    writer = Writer(path, version=Writer.VERSION_LATEST, storage_plugin=_STORAGES[storage])
-    if is_compressed:
-        writer.set_compression(
-            CompressionMode.STORAGE if storage == 'mcap' else CompressionMode.FILE,
-            CompressionFormat.ZSTD)
-    typestore = get_typestore(Stores.ROS2_JAZZY)
-    written: Counter[str] = Counter()
-    unwritten = len(store)
-    with writer, tqdm(total=bag.message_count, unit='message', desc='bag') as bar:
-        copies = {
-            connection.id: writer.add_connection(
-                connection.topic, connection.msgtype, **_description(connection, typestore))
-            for connection in bag.connections}
-        added = {
-            (camera, output): writer.add_connection(
-                f'{camera.namespace}/{output}', _TYPES[output], typestore=typestore,
-                offered_qos_profiles=[_QOS])
-            for camera, output in topics}
-
-        def write(connection: Connection, received_ns: int, data: bytes) -> None:
-            # MCAP has no times before 0: as rosbag2 writes them.
-            writer.write(
-                connection, received_ns % 2**64 if storage == 'mcap' else received_ns, data)
-            written[connection.topic] += 1
-
-        for message in bag.messages():
-            write(copies[message.connection.id], message.received_ns, message.data)
-            if message.camera is not None:
-                for output, data in store.outputs_of(message.camera.image_topic, message.number):
-                    write(added[message.camera, output], message.received_ns, data)
-                    unwritten -= 1
-            bar.update()
-    if unwritten:
-        raise ToolError('; '.join([
-            f'{bag.path} could be read further before than now', *bag.losses,
-            _kept(path.parent.parent)]))
-    return written
+def _partial_of(out: Path) -> Path:
+    """Return the folder of the unfinished work."""
+    return out.with_name(f'{out.name}.partial')
 
 
 def _check_written(path: Path, written: Counter[str], partial: Path) -> None:
-    """:raises ToolError: if the new bag does not hold what was written."""
+    """:raises ToolError: if the new bag does not hold all written messages."""
     try:
         with BagFiles(path, partial) as new:
             held = Counter(connection.topic for connection, _, _ in new.messages(new.connections))
@@ -314,61 +461,62 @@ def _check_written(path: Path, written: Counter[str], partial: Path) -> None:
     except BagError as error:
         held, losses = Counter(), [str(error)]
     if held != written or losses:
-        raise ToolError('; '.join([
-            f'of {written.total()} messages written to {path}, {held.total()} can be read',
-            *losses, _kept(partial)]))
+        raise ToolError(
+            '; '.join(
+                [
+                    f'of {written.total()} messages written to {path}, {held.total()} can be read',
+                    *losses,
+                    _kept(partial),
+                ]
+            )
+        )
 
 
 def _kept(partial: Path, place: str = '') -> str:
     """
-    Say what an interruption leaves, and whether it is of use.
+    Describe the outputs that an interrupted run leaves, and whether a new run can use them.
 
-    :param partial: the folder of the work.
-    :param place: what to call it; by default "in" and its path.
+    :param partial: the folder of the unfinished work.
+    :param place: the name of the folder in the text; by default "in" and its path.
     """
     try:
-        with closing(sqlite3.connect(
-                (partial / _STORE).absolute().as_uri() + '?mode=ro', uri=True)) as connection:
+        with closing(
+            sqlite3.connect((partial / _STORE).absolute().as_uri() + '?mode=ro', uri=True)
+        ) as connection:
             if len(DepthStore(connection)):
                 return f'what is done is kept {place or f"in {partial}"}, the same command goes on'
-    except sqlite3.OperationalError:  # it is not there
+    except sqlite3.OperationalError:  # the store does not exist
         pass
     except sqlite3.DatabaseError as error:
         return f'{partial / _STORE} is damaged, {error}: delete {partial}'
     return 'no depth was computed yet'
 
 
-def _sync(*paths: Path) -> None:
-    """Wait until files and the names in folders are on the disk, not only on their way to it."""
-    for path in paths:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        except OSError:
-            if not path.is_dir():  # for folders some network file systems cannot
-                raise
-        finally:
-            os.close(handle)
-
-
 def _description(connection: Connection, typestore: Any) -> dict[str, Any]:
-    """Return what the writer wants to know of a topic; of an unknown type that is little."""
+    """Return the writer's arguments for a topic; an unknown type gets a placeholder hash."""
     ext = cast(ConnectionExtRosbag2, connection.ext)
     description: dict[str, Any] = {
         'serialization_format': ext.serialization_format,
-        'offered_qos_profiles': ext.offered_qos_profiles}
+        'offered_qos_profiles': ext.offered_qos_profiles,
+    }
     is_known = connection.msgtype in typestore.fielddefs
     if connection.msgdef.format == MessageDefinitionFormat.NONE and is_known:
         return {**description, 'typestore': typestore}
-    return {**description, 'msgdef': connection.msgdef.data, 'rihs01': connection.digest or (
-        typestore.hash_rihs01(connection.msgtype) if is_known else _UNKNOWN_HASH)}
+    return {
+        **description,
+        'msgdef': connection.msgdef.data,
+        'rihs01': connection.digest
+        or (typestore.hash_rihs01(connection.msgtype) if is_known else _UNKNOWN_HASH),
+    }
 
 
 def _tell_of_foreign(bag: Bag, faults: Faults) -> None:
-    """Say which topics stay behind."""
+    """Report the topics that the new bag does not include."""
     for topic in bag.foreign:
-        text = (f'{topic.topic} ({topic.msgtype or "no type"}, {topic.msgcount} messages) is in '
-                f'{encoding_of(topic) or "no encoding"}, and a ROS 2 bag holds cdr: not copied')
+        text = (
+            f'{topic.topic} ({topic.msgtype or "no type"}, {topic.msgcount} messages) is in '
+            f'{encoding_of(topic) or "no encoding"}, and a ROS 2 bag holds cdr: not copied'
+        )
         if topic.msgcount:
             faults.lost(text)
         else:
@@ -376,11 +524,12 @@ def _tell_of_foreign(bag: Bag, faults: Faults) -> None:
 
 
 def _check_topics(bag: Bag, outputs: Sequence[str]) -> None:
-    """:raises ToolError: if the bag has one of the depth topics already."""
+    """:raises ToolError: if the bag already has one of the depth topics."""
     there = {connection.topic for connection in bag.connections}
     for camera in bag.cameras:
         for output in outputs:
             if f'{camera.namespace}/{output}' in there:
                 raise ToolError(
                     f'{bag.path} has {camera.namespace}/{output} already: leave it out of '
-                    '--outputs, or the camera out of --image')
+                    '--outputs, or the camera out of --image'
+                )

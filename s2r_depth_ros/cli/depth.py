@@ -1,34 +1,14 @@
-"""
-Write the depth of images, videos, a webcam or a bag to files; needs no ROS.
+"""`s2r depth`: write the depth of images, videos, a webcam or a bag to files."""
 
-What --save can name, and where it lies in the folder --out (NAME is that of the image):
-
-  png    depth_mm/NAME.png  16 bits, millimetres; 0 where there is no depth
-  npy    depth_m/NAME.npy   float32, metres; -inf is too near, inf too far, nan not seen
-  color  color/NAME.png     red is near, blue far, on a logarithmic scale, the same for all images
-                            (--color-range, 1 to 80 m); grey is too far
-  mp4    color.mp4          the same as a video
-  ply    cloud/NAME.ply     points in metres; x right, y down, z forward
-  sheet  contact_sheet.png  image, structure map, attention map and depth of a few images, in the
-                            same colours, with their scale
-
-Metres need the focal length: --calibration, --focal-px or --hfov-deg, a manifest.json beside the
-images, or the camera_info of a bag. Without it the depth is right up to a factor.
-
-Examples:
-  s2r depth street.jpg --focal-px 720
-  s2r depth ~/pictures --calibration camera.yaml --save png ply sheet --out my-depth
-  s2r depth drive.mp4 --hfov-deg 80
-  s2r depth webcam --frames 100
-  s2r depth my_bag --save npy
-"""
 from __future__ import annotations
 
-import argparse
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import chain, islice
 import os
 from pathlib import Path
+import shutil
 import sys
 import time
 from typing import NamedTuple
@@ -36,46 +16,47 @@ from typing import NamedTuple
 import cv2
 from tqdm import tqdm
 
-from ..bag_files import BagError
-from ..bag_paths import is_bag
-from ..bags import Bag
-from ..camera import CameraError
-from ..frames import FrameError, FrameSource, Lens
-from ..message_types import Header
-from ..parameters import Parameters
-from ..pipeline import CameraInput, View
-from . import number_in, ToolError
-from .depth_files import DepthFiles, PLACES
+from ..atomic_files import sole_owner
+from ..depth.camera_model import CameraError
+from ..depth.parameters import Parameters
+from ..depth.pipeline import CameraImage, CameraState, DepthPipeline, preprocess
+from ..sources.bags.bag import Bag
+from ..sources.bags.files import BagError
+from ..sources.bags.paths import is_bag, is_recorded_folder, STORAGES
+from ..sources.frames import FrameError, FrameSource, IMAGE_SUFFIXES, IntrinsicsOverride
+from ..sources.manifest import MANIFEST
+from . import fleet, ToolError
+from .depth_files import DepthFiles
 from .offline import (
-    add_lens,
-    add_parameters,
-    DEPTH_PARAMETERS,
     Faults,
     HOW_TO_KNOW_THE_LENS,
     lens_of,
-    NETWORK_PARAMETERS,
-    OfflineDepth,
+    load_pipeline,
     parameters_of,
-    recorded_views,
+    recorded_images,
+    with_lens,
 )
+from .options import DEPTH_FILES, DepthOptions
 
 _DEFAULT_RATE_HZ = 10.0
+_VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.ts', '.webm', '.wmv')
 
 
 class Shot(NamedTuple):
-    """An image to work on: its name, the camera that its scale is smoothed with, and the image."""
+    """An input image: its name, the image, its preprocessed form, and the state of its camera."""
 
     name: str
-    camera: str
-    view: View
+    image: CameraImage
+    state: CameraState
 
 
 class Source(NamedTuple):
     """
-    What one INPUT holds.
+    The images of one INPUT.
 
-    ``total`` is how many images there should be, 0 if nobody knows; ``rate_hz`` how many a second;
-    ``is_film`` whether they follow each other in time; ``is_live`` whether they go on for ever.
+    ``total`` is the expected number of images, 0 if unknown. ``rate_hz`` is the number of images
+    per second. ``is_film`` is whether the images follow each other in time. ``is_live`` is
+    whether the images have no end.
     """
 
     total: int
@@ -85,95 +66,203 @@ class Source(NamedTuple):
     shots: Iterator[Shot]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this verb."""
-    parser.add_argument(
-        'inputs', nargs='+', type=Path, metavar='INPUT',
-        help='images, folders of images, videos, ROS 2 bags, or webcam (webcam:1 for the second)')
-    parser.add_argument(
-        '--out', type=Path, default=Path('depth'), metavar='FOLDER',
-        help='where the files go (default: %(default)s)')
-    parser.add_argument(
-        '--save', nargs='+', choices=PLACES, metavar='KIND',
-        help='what to write: png, npy, color, mp4, ply, sheet '
-        '(default: png color sheet; of a video or webcam png mp4 sheet)')
-    parser.add_argument(
-        '--force', action='store_true', help='write over files that are there already')
-    parser.add_argument(
-        '--frames', type=number_in(int, 1, 10**9), metavar='N', help='stop after so many images')
-    parser.add_argument(
-        '--color-range', type=number_in(float, 0.001, 10_000), nargs=2, default=(1.0, 80.0),
-        metavar=('NEAR', 'FAR'),
-        help='metres of the reddest and of the bluest colour, of color, mp4 and sheet alike; '
-        '0.5 10 suits a room (default: 1 80)')
-    add_lens(parser).add_argument(
-        '--rectified', action='store_true', help='the images are undistorted already')
-    parser.add_argument_group('bags').add_argument(
-        '--image', nargs='+', default=[], metavar='TOPIC',
-        help='topics of the images (default: all cameras)')
-    add_parameters(parser, (*NETWORK_PARAMETERS, *DEPTH_PARAMETERS))
-
-
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: DepthOptions) -> int:
     """Write the depth of all images and return the exit code."""
     _silence_opencv()
+    if fleet.is_wanted(arguments):
+        _check_colors(arguments)
+        make = partial(DepthWorker, fleet.settled(arguments))
+        return fleet.run('depth', arguments, make, _INPUTS)
     parameters = parameters_of(arguments, rectify=not arguments.rectified)
     lens, faults = lens_of(arguments), Faults('depth')
-    _check(arguments)
+    inputs, out = [Path(word) for word in arguments.inputs], Path(arguments.out)
+    _check(arguments, inputs, out)
+    written = _write(
+        arguments, parameters, lens, inputs, out, lambda: load_pipeline(parameters), faults
+    )
+    print(
+        f'{_counted(written.done, "image")} in {written.seconds:.1f} s, '
+        f'{written.done / written.seconds:.1f} a second: {written.files}'
+    )
+    if faults.count:
+        print(
+            f's2r depth: not all could be used, {_counted(faults.count, "fault")}', file=sys.stderr
+        )
+    if written.is_stopped and not written.is_live:
+        print(
+            f's2r depth: stopped after {written.done} of {written.total} images', file=sys.stderr
+        )
+        return 130
+    return 1 if faults.count else 0
+
+
+class _Written(NamedTuple):
+    """What was written: images, of how many, in how long, to which files, and how it ended."""
+
+    done: int
+    total: int
+    seconds: float
+    files: str
+    is_stopped: bool
+    is_live: bool
+
+
+def _write(
+    arguments: DepthOptions,
+    parameters: Parameters,
+    lens: IntrinsicsOverride,
+    inputs: Sequence[Path],
+    out: Path,
+    load: Callable[[], DepthPipeline],
+    faults: Faults,
+    is_quiet: bool = False,
+) -> _Written:
+    """
+    Write the depth of all images of some inputs into one folder.
+
+    :param arguments: of the command; ``inputs`` and ``out`` count in their place.
+    :param parameters: from them.
+    :param lens: from them.
+    :param load: is asked for the pipeline once the inputs are known to be usable.
+    :param faults: takes those of single images.
+    :param is_quiet: without a progress bar, and Ctrl-C raises.
+    :raises ToolError: if an input cannot be used, or nothing or not all can be written.
+    """
     sources = [
-        _bag(path, arguments.image, lens, parameters, faults) if is_bag(path) else
-        _frames(path, lens, parameters, faults) for path in arguments.inputs]
+        _bag(path, arguments.image, lens, parameters, faults)
+        if is_bag(path)
+        else _frames(path, lens, parameters, faults)
+        for path in inputs
+    ]
     is_live = any(source.is_live for source in sources)
     is_known = not is_live and all(source.total for source in sources)
     total = sum(source.total for source in sources) if is_known else 0
     if arguments.frames:
         total = min(arguments.frames, total or arguments.frames)
     kinds = arguments.save or (
-        'png', 'mp4' if all(source.is_film for source in sources) else 'color', 'sheet')
-    network = OfflineDepth(parameters)
+        'png',
+        'mp4' if all(source.is_film for source in sources) else 'color',
+        'sheet',
+    )
+    pipeline = load()
     files = DepthFiles(
-        arguments.out, kinds, ', '.join(path.name for path in arguments.inputs),
-        arguments.color_range, parameters.point_stride, sources[0].rate_hz, total)
+        out,
+        kinds,
+        ', '.join(path.name for path in inputs),
+        arguments.color_range,
+        parameters.point_stride,
+        sources[0].rate_hz,
+        total,
+    )
     shots = islice(chain.from_iterable(source.shots for source in sources), arguments.frames)
     begun_s = time.monotonic()
     is_stopped = False
     try:
         with files:
-            for shot in tqdm(shots, total=total or None, unit='image'):
-                if shot.view.model is None:
+            for shot in tqdm(shots, total=total or None, unit='image', disable=is_quiet):
+                if shot.image.camera is None:
                     _tell_of_unknown_lens(shot, kinds, faults)
-                finished, maps = network.finish(shot.camera, shot.view, files.wants_maps)
-                if finished.scale_fault:
-                    faults.note(f'{shot.name}: {finished.scale_fault}')
-                files.write(shot.name, shot.view, finished.depth_m, maps)
+                result = pipeline.run(shot.image, shot.state, with_maps=files.wants_maps)
+                if result.scale_fault:
+                    faults.note(f'{shot.name}: {result.scale_fault}')
+                files.write(shot.name, result)
     except KeyboardInterrupt:
+        if is_quiet:
+            raise
         is_stopped = True
     except ToolError as error:
-        where = f' in {arguments.out}' if files.done else ''
+        where = f' in {out}' if files.done else ''
         raise ToolError(f'{error} ({files.done} images are done{where})') from error
     seconds = time.monotonic() - begun_s
     if not files.done and not is_stopped:
         raise ToolError('there is no image that can be used')
-    print(f'{files.done} images in {seconds:.1f} s, {files.done / seconds:.1f} a second: '
-          + ', '.join(str(arguments.out / PLACES[kind]) for kind in kinds))
-    if faults.count:
-        print(f's2r depth: not all could be used, {faults.count} faults', file=sys.stderr)
-    if is_stopped and not is_live:
-        print(f's2r depth: stopped after {files.done} of {total} images', file=sys.stderr)
-        return 130
-    return 1 if faults.count else 0
+    shown = ', '.join(str(out / DEPTH_FILES[kind]) for kind in kinds)
+    return _Written(files.done, total, seconds, shown, is_stopped, is_live)
+
+
+class DepthWorker(fleet.Worker):
+    """
+    Writes the depth of one input after the other.
+
+    :param options: of the command.
+    :raises ToolError: if the options, the weights or the device are unusable.
+    """
+
+    def __init__(self, options: DepthOptions) -> None:
+        _silence_opencv()
+        self._options = options
+        self._lens = lens_of(options)
+        self._parameters = parameters_of(options, rectify=not options.rectified)
+        self._pipeline = load_pipeline(self._parameters)
+        self._pipeline.predictor.engine.use_threads()
+
+    def work(self, source: Path, identity: str, out: Path, faults: Faults) -> str:
+        """Write the files of one input."""
+        written = out.with_name(f'{out.name}.partial')
+        written.mkdir(exist_ok=True)
+        with sole_owner(written):
+            for left in written.iterdir():  # by an interrupted run
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            options = self._options
+            if not is_bag(source):
+                options = replace(options, image=[])
+            try:
+                done = _write(
+                    options,
+                    self._parameters,
+                    self._lens,
+                    [source],
+                    written / 'new',
+                    lambda: self._pipeline,
+                    faults,
+                    is_quiet=True,
+                )
+                _move(written / 'new', out)
+            finally:
+                shutil.rmtree(written)
+        return f'{_counted(done.done, "image")}'
+
+
+def _move(folder: Path, out: Path) -> None:
+    """Move a folder to its place, or its files into one that is there."""
+    if not out.exists() or out.is_dir() and not any(out.iterdir()):
+        folder.rename(out)
+        return
+    for file in sorted(folder.rglob('*')):
+        if file.is_file():
+            target = out / file.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(target)
+
+
+def _is_one(folder: Path) -> bool:
+    """Return whether a folder is a bag, or has images."""
+    return (
+        is_recorded_folder(folder)
+        or (folder / MANIFEST).is_file()
+        or any(file.suffix.lower() in IMAGE_SUFFIXES for file in folder.iterdir())
+    )
+
+
+_INPUTS = fleet.Kinds(_is_one, (*STORAGES, *IMAGE_SUFFIXES, *_VIDEO_SUFFIXES))
+
+
+def _counted(count: int, noun: str) -> str:
+    return f'{count} {noun}' if count == 1 else f'{count} {noun}s'
 
 
 def _silence_opencv() -> None:
-    """Keep OpenCV from printing what is said here in one sentence."""
+    """Silence OpenCV, because this tool reports the same errors in one sentence."""
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
     if hasattr(cv2.utils, 'logging'):
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    else:  # OpenCV 4.6, that of Ubuntu 24.04
+    else:  # OpenCV 4.6 of Ubuntu 24.04
         cv2.setLogLevel(0)  # type: ignore[attr-defined]
 
 
-def _frames(path: Path, lens: Lens, parameters: Parameters, faults: Faults) -> Source:
+def _frames(
+    path: Path, lens: IntrinsicsOverride, parameters: Parameters, faults: Faults
+) -> Source:
     """:raises ToolError: if there is nothing to read."""
     try:
         source = FrameSource(path, faults)
@@ -182,25 +271,22 @@ def _frames(path: Path, lens: Lens, parameters: Parameters, faults: Faults) -> S
     rate_hz = source.rate_hz or _DEFAULT_RATE_HZ
 
     def shots() -> Iterator[Shot]:
-        camera = CameraInput()
+        state = CameraState()
         for number, frame in enumerate(source):
-            header = Header()
             stamp_s = number / rate_hz if frame.stamp_s is None else frame.stamp_s
-            header.stamp.sec, header.stamp.nanosec = divmod(int(stamp_s * 1e9), 10**9)
+            image = CameraImage(frame.rgb, stamp_ns=int(stamp_s * 1e9))
             try:
-                if lens.shape_fault(frame):
-                    raise CameraError(lens.shape_fault(frame))
-                view = camera.rectified(header, frame.rgb, lens.camera_of(frame), parameters)
+                image = preprocess(with_lens(image, lens, frame), state, parameters)
             except CameraError as error:
                 faults(f'{frame.name}: {error}')
                 continue
-            yield Shot(frame.name, str(path), view)
+            yield Shot(frame.name, image, state)
 
     return Source(len(source), rate_hz, source.is_film, source.is_live, shots())
 
 
 def _bag(
-    path: Path, topics: list[str], lens: Lens, parameters: Parameters, faults: Faults,
+    path: Path, topics: list[str], lens: IntrinsicsOverride, parameters: Parameters, faults: Faults
 ) -> Source:
     """:raises ToolError: if there is nothing to read."""
     try:
@@ -212,12 +298,12 @@ def _bag(
 
     def shots() -> Iterator[Shot]:
         try:
-            for recorded, view in recorded_views(
-                    bag, bag.images(), parameters, lens, faults):
-                stamp, namespace = view.header.stamp, recorded.camera.namespace
-                name = _seconds(stamp.sec * 10**9 + stamp.nanosec)
-                prefix = namespace.strip('/').replace('/', '_')
-                yield Shot(f'{prefix}-{name}' if several else name, namespace, view)
+            for source, image, state in recorded_images(
+                bag, bag.images(), parameters, lens, faults
+            ):
+                name = _seconds(image.stamp_ns)
+                prefix = source.camera.namespace.strip('/').replace('/', '_')
+                yield Shot(f'{prefix}-{name}' if several else name, image, state)
             faults.of_bag(bag)
         finally:
             bag.close()
@@ -226,25 +312,38 @@ def _bag(
 
 
 def _seconds(stamp_ns: int) -> str:
-    """Return a stamp as text: -1 s and 9e8 ns of a message are -0.100000000."""
+    """Return a stamp as text in seconds: -1 s and 9e8 ns of a message give -0.100000000."""
     whole, rest = divmod(abs(stamp_ns), 10**9)
     return f'{"-" if stamp_ns < 0 else ""}{whole}.{rest:09d}'
 
 
-def _check(arguments: argparse.Namespace) -> None:
-    """:raises ToolError: if something might be written over, or the colours have no range."""
-    out, force, (near_m, far_m) = arguments.out, arguments.force, arguments.color_range
+def _check(arguments: DepthOptions, inputs: Sequence[Path], out: Path) -> None:
+    """
+    Check the options against each other.
+
+    :raises ToolError: if --image names topics of no bag, a file would be overwritten, or the
+        colour range is empty.
+    """
+    if arguments.image and not any(map(is_bag, inputs)):
+        raise ToolError('--image names topics of a bag, and no INPUT is a bag: leave it out')
+    _check_colors(arguments)
+    if out.is_dir() and not arguments.force and any(out.iterdir()):
+        raise ToolError(f'{out} is not empty: give another --out, or --force to write over it')
+
+
+def _check_colors(arguments: DepthOptions) -> None:
+    """:raises ToolError: if the colour range is empty."""
+    near_m, far_m = arguments.color_range
     if not near_m < far_m:
         raise ToolError(f'--color-range is NEAR and FAR, got {near_m:g} and {far_m:g} m')
-    if out.is_dir() and not force and any(out.iterdir()):
-        raise ToolError(f'{out} is not empty: give another --out, or --force to write over it')
 
 
 def _tell_of_unknown_lens(shot: Shot, kinds: Collection[str], faults: Faults) -> None:
     if 'ply' in kinds:
         raise ToolError(
             f'a cloud needs the focal length, and that of {shot.name} is not known: '
-            + HOW_TO_KNOW_THE_LENS)
+            + HOW_TO_KNOW_THE_LENS
+        )
     faults.note(
-        'the focal length is not known, the depth is right up to a factor: '
-        f'{HOW_TO_KNOW_THE_LENS}')
+        f'the focal length is not known, the depth is right up to a factor: {HOW_TO_KNOW_THE_LENS}'
+    )

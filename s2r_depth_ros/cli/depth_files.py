@@ -1,4 +1,5 @@
-"""The files of `s2r depth`: what of an image goes where."""
+"""Write the files of `s2r depth`."""
+
 from __future__ import annotations
 
 from collections import deque
@@ -12,19 +13,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..colors import color_depth
-from ..geometry import back_project, subsample
-from ..messages import depth_to_mm
-from ..pipeline import View
-from ..predictor import PredictedMaps
+from ..atomic_files import atomic_file
+from ..depth.colors import color_depth
+from ..depth.pipeline import DepthResult, project
+from ..ros.messages import depth_to_mm
 from . import ToolError
 from .cloud_view import write_ply
 from .contact_sheet import contact_sheet
-
-PLACES = {
-    'png': 'depth_mm', 'npy': 'depth_m', 'color': 'color', 'mp4': 'color.mp4', 'ply': 'cloud',
-    'sheet': 'contact_sheet.png'}
-"""What can be written, and the folder or file that it goes to."""
+from .options import DEPTH_FILES
 
 _SHEET_ROWS = 5
 _WAITING_IMAGES = 4
@@ -32,7 +28,7 @@ _WAITING_IMAGES = 4
 
 @dataclass(frozen=True)
 class _SheetRow:
-    """Fulfils contact_sheet.Maps."""
+    """Implements contact_sheet.Maps."""
 
     rgb: np.ndarray
     structure: np.ndarray
@@ -42,29 +38,34 @@ class _SheetRow:
 
 class DepthFiles:
     """
-    Writes what is wanted of each image, in a thread of its own; a context manager.
+    Writes the requested files of each image in a separate thread; a context manager.
 
-    Each file appears whole or not at all, except the video. At the end of the context the video
-    is closed and the sheet drawn, after an exception too; a folder that was made for nothing is
-    removed.
+    Each file except the video appears complete or not at all. The end of the context closes the
+    video and draws the sheet, also after an exception. It removes new folders that are empty.
 
-    :param folder: is made if it is not there.
-    :param kinds: of :data:`PLACES`.
+    :param folder: is created if it does not exist.
+    :param kinds: of :data:`DEPTH_FILES`.
     :param title: of the sheet.
     :param color_range_m: depth of the reddest and the bluest colour.
-    :param point_stride: a point of the cloud for every how many pixels.
-    :param rate_hz: images a second of the video.
-    :param expected: how many images there will be, 0 if nobody knows; the rows of the sheet are
-        spread over them.
-    :raises ToolError: if the folder cannot be written.
+    :param point_stride: step in pixels between the points of the cloud.
+    :param rate_hz: images per second of the video.
+    :param expected: expected number of images, 0 if unknown; the rows of the sheet are spread
+        over them.
+    :raises ToolError: if the folder is not writable.
     """
 
     def __init__(
-        self, folder: Path, kinds: Collection[str], title: str,
-        color_range_m: tuple[float, float], point_stride: int, rate_hz: float, expected: int,
+        self,
+        folder: Path,
+        kinds: Collection[str],
+        title: str,
+        color_range_m: tuple[float, float],
+        point_stride: int,
+        rate_hz: float,
+        expected: int,
     ) -> None:
         self.done = 0
-        """Images of which everything is written."""
+        """The number of images whose files are all written."""
         self._folder = folder
         self._kinds = kinds
         self._title = title
@@ -80,12 +81,12 @@ class DepthFiles:
         self._video_images = 0
         self._thread = ThreadPoolExecutor(1)
         self._waiting: deque[Future] = deque()
-        self._made: list[Path] = []
+        self._new_folders: list[Path] = []
         for kind in kinds:
-            place = folder / PLACES[kind]
+            place = folder / DEPTH_FILES[kind]
             needed = place.parent if place.suffix else place
-            self._made += [path for path in (needed, *needed.parents) if not path.exists()]
-            with _told(place):
+            self._new_folders += [path for path in (needed, *needed.parents) if not path.exists()]
+            with _one_sentence(place):
                 needed.mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> DepthFiles:
@@ -100,26 +101,26 @@ class DepthFiles:
                 self._thread.shutdown(cancel_futures=True)
                 self._close_video()
                 self._draw_sheet()
-                for path in sorted(self._made, reverse=True):  # what is inside comes first
-                    with suppress(OSError):  # it is not empty
+                for path in sorted(self._new_folders, reverse=True):  # inner folders come first
+                    with suppress(OSError):  # the folder is not empty
                         path.rmdir()
 
     @property
     def wants_maps(self) -> bool:
-        """Whether the next image should go into the sheet."""
-        return ('sheet' in self._kinds and len(self._rows) < _SHEET_ROWS
-                and self._given >= len(self._rows) * self._images_per_row)
+        """Whether the next image goes into the sheet."""
+        return (
+            'sheet' in self._kinds
+            and len(self._rows) < _SHEET_ROWS
+            and self._given >= len(self._rows) * self._images_per_row
+        )
 
-    def write(
-        self, name: str, view: View, depth_m: np.ndarray, maps: PredictedMaps | None,
-    ) -> None:
+    def write(self, name: str, result: DepthResult) -> None:
         """
-        Write what is wanted of an image, now or soon.
+        Write the requested files of an image, possibly after the return of this call.
 
-        :param name: of the image; another of the same name gets a number.
-        :param view: the image; a cloud needs its intrinsics.
-        :param depth_m: (H, W) float32 metres; NaN, -inf and inf where there is none.
-        :param maps: for the sheet, None if the image does not go there.
+        :param name: of the image; a second image of the same name gets a number.
+        :param result: after postprocessing. A cloud needs the intrinsics; a row of the sheet needs
+            the maps.
         :raises ToolError: if this or an earlier image cannot be written.
         """
         self._given += 1
@@ -128,47 +129,48 @@ class DepthFiles:
             number += 1
             free_name = f'{name}-{number}'
         self._names.add(free_name)
-        if maps is not None:
+        if result.structure is not None and result.attention is not None:
             structure, attention = (
-                (each * 255).round().astype(np.uint8) for each in (maps.structure, maps.attention))
-            self._rows.append(_SheetRow(view.rgb, structure, attention, depth_m))
-        self._waiting.append(self._thread.submit(self._write, free_name, view, depth_m))
+                (levels * 255).round().astype(np.uint8)
+                for levels in (result.structure, result.attention)
+            )
+            self._rows.append(_SheetRow(result.image.rgb, structure, attention, result.depth_m))
+        self._waiting.append(self._thread.submit(self._write, free_name, result))
         self._wait(_WAITING_IMAGES)
 
     def _wait(self, images: int) -> None:
-        """Wait until only so many images are not yet written."""
+        """Wait until at most ``images`` images are unwritten."""
         while len(self._waiting) > images:
             self._waiting.popleft().result()
             self.done += 1
 
-    def _write(self, name: str, view: View, depth_m: np.ndarray) -> None:
+    def _write(self, name: str, result: DepthResult) -> None:
+        depth_m = result.depth_m
         if 'png' in self._kinds:
-            _write_png(self._folder / PLACES['png'] / f'{name}.png', depth_to_mm(depth_m))
+            _write_png(self._folder / DEPTH_FILES['png'] / f'{name}.png', depth_to_mm(depth_m))
         if 'npy' in self._kinds:
             data = BytesIO()
             np.save(data, depth_m)
-            with _whole(self._folder / PLACES['npy'] / f'{name}.npy') as file:
+            with _whole(self._folder / DEPTH_FILES['npy'] / f'{name}.npy') as file:
                 file.write_bytes(data.getbuffer())
         if 'color' in self._kinds or 'mp4' in self._kinds:
             colored = color_depth(depth_m, *self._color_range_m)
             if 'color' in self._kinds:
-                _write_png(self._folder / PLACES['color'] / f'{name}.png', colored)
+                _write_png(self._folder / DEPTH_FILES['color'] / f'{name}.png', colored)
             if 'mp4' in self._kinds:
                 self._add_to_video(colored)
-        if 'ply' in self._kinds and view.model is not None:
-            depth, intrinsics = subsample(depth_m, view.model.k, self._point_stride)
-            colors, _ = subsample(view.rgb, view.model.k, self._point_stride)
-            points_m = back_project(depth, intrinsics)
-            with _whole(self._folder / PLACES['ply'] / f'{name}.ply') as file:
-                write_ply(
-                    file, points_m, colors, [name, 'metres; x right, y down, z forward'])
+        if 'ply' in self._kinds and result.image.camera is not None:
+            points_m, colors = project(result, self._point_stride)
+            with _whole(self._folder / DEPTH_FILES['ply'] / f'{name}.ply') as file:
+                write_ply(file, points_m, colors, [name, 'metres; x right, y down, z forward'])
 
     def _add_to_video(self, bgr: np.ndarray) -> None:
-        path = self._folder / PLACES['mp4']
+        path = self._folder / DEPTH_FILES['mp4']
         if self._video is None:
             self._video_size_px = bgr.shape[1], bgr.shape[0]
             self._video = cv2.VideoWriter(
-                str(path), cv2.VideoWriter.fourcc(*'mp4v'), self._rate_hz, self._video_size_px)
+                str(path), cv2.VideoWriter.fourcc(*'mp4v'), self._rate_hz, self._video_size_px
+            )
             if not self._video.isOpened():
                 raise ToolError(f'cannot write {path}')
         if (bgr.shape[1], bgr.shape[0]) != self._video_size_px:
@@ -177,27 +179,28 @@ class DepthFiles:
         self._video_images += 1
 
     def _close_video(self) -> None:
-        """:raises ToolError: if less is in the file than was written; OpenCV does not tell."""
+        """:raises ToolError: if the file lacks written images; OpenCV does not report that."""
         if self._video is None:
             return
         self._video.release()
-        path = self._folder / PLACES['mp4']
+        path = self._folder / DEPTH_FILES['mp4']
         video = cv2.VideoCapture(str(path))
         images = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
         video.release()
         if images != self._video_images:
             raise ToolError(
                 f'{path} has only {max(0, images)} of {self._video_images} images: is the disk '
-                'full?')
+                'full?'
+            )
 
     def _draw_sheet(self) -> None:
         if self._rows:
-            with _whole(self._folder / PLACES['sheet']) as file:
+            with _whole(self._folder / DEPTH_FILES['sheet']) as file:
                 contact_sheet(self._rows, self._title, self._color_range_m).savefig(file)
 
 
 def _writable_rate_hz(rate_hz: float) -> float:
-    """Return the next rate that MPEG-4 has: a fraction of whole numbers up to 65535."""
+    """Return the nearest rate that MPEG-4 can store: a ratio of integers up to 65535."""
     return max(0.1, round(rate_hz, 2 if rate_hz < 600 else 0))
 
 
@@ -208,19 +211,14 @@ def _write_png(path: Path, pixels: np.ndarray) -> None:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[Path]:
-    """Give a file to write that takes the place of ``path`` when it is whole."""
-    part = path.with_name(f'.{path.name}')  # keeps the suffix
-    with _told(path):
-        try:
-            yield part
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+    """Yield a file to write that replaces ``path`` once it is complete."""
+    with _one_sentence(path), atomic_file(path) as part:
+        yield part
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Turn an error of the file system into one sentence."""
+def _one_sentence(path: Path) -> Iterator[None]:
+    """Convert an error of the file system into one sentence."""
     try:
         yield
     except OSError as error:

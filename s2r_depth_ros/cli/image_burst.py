@@ -1,8 +1,9 @@
 """
-Publish best-effort images as a camera driver does; a process that `s2r doctor` starts.
+Publish best-effort images as a camera driver does; `s2r doctor` starts it as a process.
 
-Arguments: topic, height, width, number of images, rate in Hz. It begins with the first subscriber.
+Arguments: topic, height, width, number of images, rate in Hz. It waits for a subscriber first.
 """
+
 from __future__ import annotations
 
 import sys
@@ -13,16 +14,16 @@ import rclpy
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
-from ..message_types import Header
-from ..messages import pixels_to_image
+from ..ros.message_types import Header
+from ..ros.messages import pixels_to_image
 
 _PATIENCE_S = 30.0
-_DISCOVERY_S = 1.0  # until the other side has found this publisher, too
+_DISCOVERY_S = 1.0  # the other side needs this long to discover the publisher
 _DELIVERY_S = 1.0
 
 
 def main(topic: str, height: int, width: int, images: int, rate_hz: float) -> int:
-    """Publish the images, and return 0; 1 if nobody subscribed."""
+    """Publish the images; return 0, or 1 without a subscriber."""
     rclpy.init()
     node = rclpy.create_node('s2r_image_burst')
     publisher = node.create_publisher(Image, topic, qos_profile_sensor_data)

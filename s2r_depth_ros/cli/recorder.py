@@ -1,4 +1,5 @@
-"""Subscribes to a camera and to all that the depth node publishes of it, and keeps the figures."""
+"""Record a camera and the depth node's outputs for it, with counts and latencies."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -13,9 +14,10 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
-from ..messages import image_to_rgb, MAX_PIXELS
-from ..outputs import ATTENTION, DEPTH, OUTPUTS, POINTS, STRUCTURE
-from ..ros_compat import read_points
+from ..ros.compat import read_points
+from ..ros.messages import image_to_rgb, MAX_PIXELS
+from ..ros.outputs import ATTENTION, DEPTH, OUTPUTS, POINTS, STRUCTURE
+from ..ros.stamp_matcher import StampMatcher
 
 IMAGE = 'image_raw'
 INFO = 'camera_info'
@@ -28,13 +30,14 @@ _WAITING_STAMPS = 8
 @dataclass(frozen=True)
 class RecordedFrame:
     """
-    One camera image and what the node made of it.
+    One camera image and the node's outputs for it.
 
     :param rgb: (H, W, 3) uint8 RGB.
     :param depth_m: (H, W) float32 metres, as published.
     :param structure: (H, W) uint8.
     :param attention: (H, W) uint8.
-    :param points_m: (h, w, 3) float32 organised cloud in the optical frame, NaN where invalid.
+    :param points_m: (h, w, 3) float32 organised cloud in the optical frame in metres, NaN where
+        invalid.
     :param colors: (h, w, 3) uint8 RGB of the points.
     """
 
@@ -49,12 +52,12 @@ class RecordedFrame:
 @dataclass
 class Recording:
     """
-    What was received.
+    The received messages and their times.
 
-    :param counts: messages received, by topic below the camera.
-    :param latencies_s: of each depth image, from its stamp to here.
-    :param images_s: when each image was stamped, seconds.
-    :param depths_s: when each depth image was received, seconds.
+    :param counts: number of messages received, by topic below the camera.
+    :param latencies_s: of each depth image, from its stamp to its reception.
+    :param images_s: the stamp of each image in seconds.
+    :param depths_s: the reception time of each depth image in seconds.
     :param frames: a few complete frames, spread over the time.
     :param network: the newest diagnostics of the network.
     :param camera: the newest diagnostics of the camera.
@@ -75,21 +78,20 @@ class Recorder:
 
     :param node: of the caller.
     :param camera: namespace of the topics.
-    :param keep_frames: how many frames to keep for pictures.
-    :param expected_frames: how many there will be; the kept ones are spread over these.
+    :param keep_frames: number of frames to keep for pictures.
+    :param expected_frames: expected number of frames; the kept frames are spread over them.
     """
 
-    def __init__(
-        self, node: Node, camera: str, keep_frames: int, expected_frames: int,
-    ) -> None:
+    def __init__(self, node: Node, camera: str, keep_frames: int, expected_frames: int) -> None:
         self.recording = Recording()
         self._camera = camera
         self._keep_frames = keep_frames
         self._spacing = expected_frames / keep_frames
-        self._waiting: dict[int, dict[str, Any]] = {}
+        self._matcher = StampMatcher(_PICTURED, _WAITING_STAMPS)
         for topic, kind in {IMAGE: Image, INFO: CameraInfo, **OUTPUTS}.items():
             node.create_subscription(
-                kind, f'{camera}/{topic}', partial(self._on_message, topic), _RELIABLE)
+                kind, f'{camera}/{topic}', partial(self._on_message, topic), _RELIABLE
+            )
         node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
 
     def _on_message(self, topic: str, message: Image | CameraInfo | PointCloud2) -> None:
@@ -105,30 +107,27 @@ class Recorder:
             recording.depths_s.append(now_s)
         if topic not in _PICTURED:
             return
-        stamp_ns = stamp.sec * 10**9 + stamp.nanosec
-        found = self._waiting.setdefault(stamp_ns, {})
-        found[topic] = message
-        if len(found) == len(_PICTURED):
-            del self._waiting[stamp_ns]
-            self._keep(found)
-        while len(self._waiting) > _WAITING_STAMPS:
-            del self._waiting[min(self._waiting)]
+        if messages := self._matcher.add(topic, message):
+            self._keep(messages)
 
-    def _keep(self, found: dict[str, Any]) -> None:
-        """Keep the frame if it is due and shows what no kept frame shows."""
+    def _keep(self, messages: dict[str, Any]) -> None:
+        """Keep the frame if it is due and its image differs from those of all kept frames."""
         frames = self.recording.frames
         is_due = self.recording.counts[DEPTH] > len(frames) * self._spacing
         if len(frames) == self._keep_frames or not is_due:
             return
-        rgb = image_to_rgb(found[IMAGE], MAX_PIXELS)
+        rgb = image_to_rgb(messages[IMAGE], MAX_PIXELS)
         if not any(np.array_equal(rgb, frame.rgb) for frame in frames):
-            depth = found[DEPTH]
-            frames.append(RecordedFrame(
-                rgb,
-                np.frombuffer(depth.data, np.float32).reshape(depth.height, depth.width),
-                image_to_rgb(found[STRUCTURE], MAX_PIXELS)[..., 0],
-                image_to_rgb(found[ATTENTION], MAX_PIXELS)[..., 0],
-                *cloud_arrays(found[POINTS])))
+            depth = messages[DEPTH]
+            frames.append(
+                RecordedFrame(
+                    rgb,
+                    np.frombuffer(depth.data, np.float32).reshape(depth.height, depth.width),
+                    image_to_rgb(messages[STRUCTURE], MAX_PIXELS)[..., 0],
+                    image_to_rgb(messages[ATTENTION], MAX_PIXELS)[..., 0],
+                    *cloud_arrays(messages[POINTS]),
+                )
+            )
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
@@ -146,7 +145,7 @@ def cloud_arrays(cloud: PointCloud2) -> tuple[np.ndarray, np.ndarray]:
     """
     fields = read_points(cloud, ('x', 'y', 'z', 'rgb'))
     points_m = np.stack([fields[axis] for axis in 'xyz'], axis=-1).astype(np.float32, copy=False)
-    # The bytes of rgb are blue, green, red and nothing.
+    # The bytes of rgb are blue, green, red and an unused byte.
     colors = np.ascontiguousarray(fields['rgb']).view(np.uint8).reshape(-1, 4)[:, 2::-1]
     shape = cloud.height, cloud.width, 3
     return points_m.reshape(shape), np.ascontiguousarray(colors).reshape(shape)

@@ -1,4 +1,5 @@
-"""Weights as an ONNX model: bundled, given, or converted once into the user's cache."""
+"""Weights as an ONNX model: bundled, read from a file, or converted once into a cache."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -14,34 +15,35 @@ try:
 except ImportError:  # not on Windows: there two nodes may convert at once
     fcntl = None  # type: ignore[assignment]
 
-from ..weights_info import BUNDLED, RANDOM, source_of, WeightsError, WeightsInfo
+from ..atomic_files import atomic_file
+from ..weights.info import BUNDLED, RANDOM, source_of, WeightsError, WeightsInfo
 
-_FORM = 1  # of the graph; another one makes what is in the caches useless
-_KEPT = 8  # conversions, the most recent ones
+_GRAPH_VERSION = 1  # a new version makes all cached conversions invalid
+_MAX_ENTRIES = 8  # the cache keeps the most recent conversions
 _BLOCK = 2**20
 
 
 class ConversionError(WeightsError):
-    """Weights cannot be made into an ONNX model here; they may well be good."""
+    """This machine cannot convert the weights to an ONNX model; the weights may be valid."""
 
 
 def model_of(
-    weights: str | os.PathLike | None, published: WeightsInfo, log: Callable[[str], None],
+    weights: str | os.PathLike | None, published: WeightsInfo, log: Callable[[str], None]
 ) -> tuple[bytes, str]:
     """
-    Return the ONNX model of weights, and what to call it in an error.
+    Return the ONNX model of weights, and its name for error messages.
 
     :param weights: as for :class:`~s2r_depth_ros.DepthPredictor`, or an ``.onnx`` file.
-    :param published: what to assume of published ``.pth`` files.
-    :param log: takes a sentence before a conversion, and where it cannot be kept.
+    :param published: range, focal length and size of published ``.pth`` files.
+    :param log: called with a sentence before a conversion, and if the cache is not writable.
     :raises WeightsError: if the weights are missing or damaged.
-    :raises ConversionError: if they are not known yet, and what converts them is not installed.
+    :raises ConversionError: if the cache has no conversion, and torch or onnx is not installed.
     """
     if weights == RANDOM:
         name, key = RANDOM, _key([RANDOM.encode()])
     else:
         if weights is None or str(weights) in BUNDLED:
-            with contextlib.suppress(WeightsError):  # a build without: convert the other form
+            with contextlib.suppress(WeightsError):  # a build without .onnx: convert safetensors
                 source = source_of(weights, '.onnx')
                 return source.read_bytes(), str(source)
         source = source_of(weights)
@@ -55,30 +57,28 @@ def model_of(
     def convert() -> bytes:
         return _converted(weights, published, name, log)
 
-    return kept(cache_folder(), key, convert, log), name
+    return cached(cache_folder(), key, convert, log), name
 
 
 def cache_folder() -> Path:
-    """Return the folder of the user's cache, which need not exist; XDG says where."""
+    """Return the folder of the user's cache by the XDG rules; it need not exist."""
     base = os.environ.get('XDG_CACHE_HOME', '')
-    with contextlib.suppress(RuntimeError):  # nobody's home
+    with contextlib.suppress(RuntimeError):  # a user without a home folder
         return (Path(base) if os.path.isabs(base) else Path.home() / '.cache') / 's2r_depth_ros'
     return Path('/nonexistent/s2r_depth_ros')
 
 
-def kept(
-    folder: Path, key: str, make: Callable[[], bytes], log: Callable[[str], None],
-) -> bytes:
+def cached(folder: Path, key: str, make: Callable[[], bytes], log: Callable[[str], None]) -> bytes:
     """
-    Return what ``make`` makes, from the cache if it is there, else after it was put there.
+    Return an entry of the cache; if the cache has none, make the entry and store it.
 
-    An entry carries the hash of its content in its name: one that is damaged is made anew. While
-    one process makes an entry, others wait for it.
+    The name of an entry holds the hash of its content, so that a damaged entry is made again.
+    While one process makes an entry, other processes wait for it.
 
-    :param folder: of the cache; it comes into being.
-    :param key: letters and digits that stand for what is made.
-    :param make: called at most once.
-    :param log: takes a sentence where the cache cannot be written.
+    :param folder: folder of the cache; the function creates it.
+    :param key: letters and digits that identify the entry.
+    :param make: returns the content; called at most once.
+    :param log: called with a sentence if the cache is not writable.
     """
     content = _entry(folder, key)
     if content is not None:
@@ -86,19 +86,21 @@ def kept(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _lock(folder / 'lock'):
-            content = _entry(folder, key)  # another process may have made it meanwhile
+            content = _entry(folder, key)  # another process may have stored it meanwhile
             if content is None:
                 content = make()
                 _put(folder, key, content)
             return content
     except OSError as error:
-        log(f'the conversion cannot be kept in {folder} ({error.strerror}): it is made again at '
-            'each start; XDG_CACHE_HOME names another place')
+        log(
+            f'the conversion cannot be kept in {folder} ({error.strerror}): it is made again at '
+            'each start; XDG_CACHE_HOME names another place'
+        )
         return make() if content is None else content
 
 
 def _entry(folder: Path, key: str) -> bytes | None:
-    """Return the content of an entry that is whole."""
+    """Return the content of an undamaged entry, None if there is none."""
     with contextlib.suppress(OSError):
         for file in folder.glob(f'{key}-*.onnx'):
             content = file.read_bytes()
@@ -108,37 +110,35 @@ def _entry(folder: Path, key: str) -> bytes | None:
 
 
 def _put(folder: Path, key: str, content: bytes) -> None:
-    """Write an entry, whole or not at all; needs the lock."""
-    for stale in (*folder.glob('*.part'), *folder.glob(f'{key}-*.onnx')):
+    """Write an entry atomically; the caller holds the lock."""
+    for stale in (*folder.glob('*.part*'), *folder.glob(f'{key}-*.onnx')):
         stale.unlink(missing_ok=True)
-    part = folder / f'{key}.part'
-    try:
+    with atomic_file(folder / f'{key}-{_digest(content)}.onnx') as part:
         part.write_bytes(content)
-        os.replace(part, folder / f'{key}-{_digest(content)}.onnx')
-    finally:
-        part.unlink(missing_ok=True)
     entries = sorted(folder.glob('*-*.onnx'), key=lambda file: file.stat().st_mtime)
-    for old in entries[:-_KEPT]:
-        old.unlink(missing_ok=True)
+    for entry in entries[:-_MAX_ENTRIES]:
+        entry.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def _lock(file: Path) -> Iterator[None]:
-    """Hold a lock, which the kernel takes from a process that dies."""
-    with file.open('a') as opened:
+    """Hold a lock; the kernel releases it when the process dies."""
+    with file.open('a') as stream:
         if fcntl is not None:
-            fcntl.flock(opened, fcntl.LOCK_EX)
+            fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 
 
 def _converted(
-    weights: str | os.PathLike | None, published: WeightsInfo, name: str,
+    weights: str | os.PathLike | None,
+    published: WeightsInfo,
+    name: str,
     log: Callable[[str], None],
 ) -> bytes:
     try:
         from .. import weights as weight_files
         from . import onnx_model
-    except (ImportError, OSError) as error:  # of a library, not of the weights
+    except (ImportError, OSError) as error:  # a fault of a library, not of the weights
         raise ConversionError(
             f'{name} has to be converted once for ONNX Runtime, which needs torch and onnx '
             f'({error}): install them, or convert it elsewhere with s2r_train export-onnx'
@@ -152,7 +152,7 @@ def _converted(
 
 
 def _fingerprint(source: Path, published: WeightsInfo) -> str:
-    """Return what tells these weights from all others."""
+    """Return a key that identifies these weights."""
     if not source.is_dir():
         return _key([_hash_of(source)])
     files = sorted(source.glob('*.pth'))
@@ -160,13 +160,13 @@ def _fingerprint(source: Path, published: WeightsInfo) -> str:
 
 
 def _key(parts: list[bytes]) -> str:
-    return _digest(b'\n'.join([str(_FORM).encode(), *parts]))
+    return _digest(b'\n'.join([str(_GRAPH_VERSION).encode(), *parts]))
 
 
 def _hash_of(file: Path) -> bytes:
     hashed = hashlib.sha256()
-    with file.open('rb') as opened:
-        while block := opened.read(_BLOCK):
+    with file.open('rb') as stream:
+        while block := stream.read(_BLOCK):
             hashed.update(block)
     return hashed.digest()
 

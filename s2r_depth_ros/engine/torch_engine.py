@@ -1,36 +1,32 @@
-"""The network in PyTorch: the reference, the way to a GPU, and a CPU without ONNX Runtime."""
+"""The network in PyTorch: the reference, for GPUs and for CPUs without ONNX Runtime."""
+
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import contextlib
 import os
 from typing import Any
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 
-from ..openmp import sleep_while_waiting
-
-sleep_while_waiting()
-
-import torch  # noqa: E402
-import torch.nn.functional as F  # noqa: E402
-
-from .. import depth_range  # noqa: E402
-from .. import weights as weight_files  # noqa: E402
-from ..network import DepthMaps, inference_form  # noqa: E402
-from ..network.recorded import record_cuda_graph, RecordedNetwork  # noqa: E402
-from ..sizes import Fit  # noqa: E402
-from ..weights_info import WeightsInfo  # noqa: E402
-from . import check_finite, input_groups, pixels, Settings, Task  # noqa: E402
+from .. import weights as weight_files
+from ..network import DepthMaps
+from ..weights.info import WeightsInfo
+from . import check_finite, depth_range, DepthRequest, input_groups, pixels, Settings
+from .cuda_graph import CudaGraphNetwork, record_cuda_graph
+from .fusion import optimize_for_inference
+from .letterbox import Letterbox
 
 
 class TorchEngine:
     """
     Runs a network with PyTorch.
 
-    :param network: called as ``S2RDepthNet`` is; a copy of it runs.
-    :param info: what it was trained for.
-    :param settings: where and how to run it.
+    :param network: has the interface of ``S2RDepthNet``; a copy of it runs.
+    :param info: range, focal length and size of the training.
+    :param settings: device, precision and other options.
     :raises ValueError: if PyTorch does not see the device.
     """
 
@@ -44,18 +40,19 @@ class TorchEngine:
         self.dtype = getattr(torch, settings.precision)
         if self.torch_device.type == 'cpu' and self.precision == 'float16':
             raise ValueError(
-                'precision float16 needs a CUDA device; on a CPU use bfloat16 or float32')
-        self.network: Any = inference_form(network, self.torch_device)
+                'precision float16 needs a CUDA device; on a CPU use bfloat16 or float32'
+            )
+        self.network: Any = optimize_for_inference(network, self.torch_device)
         if self.torch_device.type == 'cuda':
-            torch.backends.cudnn.benchmark = True  # sizes stay the same: the search pays
-            # Weights of the precision itself; autocast would convert them for each image.
+            torch.backends.cudnn.benchmark = True  # sizes stay the same, so the search pays off
+            # Converts the weights once; autocast converts them for each image.
             self.network = self.network.to(self.dtype)
             if settings.cuda_graphs:
-                self.network = RecordedNetwork(self.network, record_cuda_graph)
+                self.network = CudaGraphNetwork(self.network, record_cuda_graph)
 
     @classmethod
     def load(
-        cls, weights: str | os.PathLike | None, settings: Settings, published: WeightsInfo,
+        cls, weights: str | os.PathLike | None, settings: Settings, published: WeightsInfo
     ) -> TorchEngine:
         """Return the engine of these weights; see :func:`s2r_depth_ros.engine.load_engine`."""
         return cls(*weight_files.load_with_info(weights, published), settings)
@@ -74,38 +71,48 @@ class TorchEngine:
 
     @property
     def warning(self) -> str:
-        """Why this precision is slow on this machine; empty if it is not."""
-        if (self.precision != 'bfloat16' or self.torch_device.type != 'cpu'
-                or _cpu_computes_in_bfloat16()):
+        """The reason why this precision is slow on this machine; empty if it is not."""
+        if (
+            self.precision != 'bfloat16'
+            or self.torch_device.type != 'cpu'
+            or _cpu_computes_in_bfloat16()
+        ):
             return ''
-        return ('precision bfloat16 is 25 to 100 times slower than float32 on this CPU, which '
-                'lacks the instructions for it (AVX-512 on x86): use float32')
+        return (
+            'precision bfloat16 is 25 to 100 times slower than float32 on this CPU, which '
+            'lacks the instructions for it (AVX-512 on x86): use float32'
+        )
+
+    def use_threads(self) -> None:
+        """Set PyTorch's number of CPU threads for the whole process."""
+        torch.set_num_threads(self.threads)
 
     @torch.inference_mode()
-    def run(self, tasks: Sequence[Task], with_maps: bool) -> list[list[np.ndarray]]:
+    def run(self, requests: Sequence[DepthRequest], with_maps: bool) -> list[list[np.ndarray]]:
         """Run the network on images; see :class:`s2r_depth_ros.engine.Engine`."""
-        torch.set_num_threads(self.threads)  # OpenMP keeps this for each calling thread
         pending: dict[int, list[Any]] = {}
         are_finite: list[torch.Tensor] = []
-        with self._as_current_device():
-            for group in input_groups(tasks):
-                maps = self._forward([tasks[number] for number in group])
+        with cpu_threads(self.threads), self._as_current_device():
+            for group in input_groups(requests):
+                maps = self._forward([requests[number] for number in group])
                 are_finite.append(torch.isfinite(maps.depth).all())
                 for row, number in enumerate(group):
-                    pending[number] = self._to_image_size(maps, row, tasks[number], with_maps)
-            if self.torch_device.type == 'cuda':  # once, after all that was asked for is under way
+                    pending[number] = self._to_image_size(maps, row, requests[number], with_maps)
+            if self.torch_device.type == 'cuda':  # wait once, after the last request is queued
                 torch.cuda.synchronize(self.torch_device)
         check_finite(all(are_finite), self.precision)
-        return [[np.asarray(values) for values in pending[number]] for number in range(len(tasks))]
+        return [
+            [np.asarray(values) for values in pending[number]] for number in range(len(requests))
+        ]
 
     def _as_current_device(self) -> contextlib.AbstractContextManager:
-        """Return the context in which streams and graphs are those of the chosen GPU."""
+        """Return a context in which the chosen GPU is the current device."""
         if self.torch_device.type == 'cuda':
             return torch.cuda.device(self.torch_device)
         return contextlib.nullcontext()
 
-    def _forward(self, tasks: Sequence[Task]) -> DepthMaps:
-        inputs = [self._to_input(task.image, task.fit) for task in tasks]
+    def _forward(self, requests: Sequence[DepthRequest]) -> DepthMaps:
+        inputs = [self._to_input(request.image, request.letterbox) for request in requests]
         batch = torch.cat(inputs) if len(inputs) > 1 else inputs[0]
         if self.torch_device.type == 'cuda':
             batch = batch.to(self.dtype)
@@ -113,42 +120,74 @@ class TorchEngine:
             return self.network(batch, return_maps=True)
 
     def reduced_precision(self) -> contextlib.AbstractContextManager:
-        """Return the context in which the network runs in the chosen precision on a CPU."""
+        """Return a context in which a CPU computes in the chosen precision."""
         if self.torch_device.type == 'cuda' or self.dtype is torch.float32:
             return contextlib.nullcontext()
         return torch.autocast(self.torch_device.type, self.dtype)
 
-    def _to_input(self, image: np.ndarray, fit: Fit) -> torch.Tensor:
-        """Return the image as the network wants it: (1, 3, H, W) in [-1, 1], on the device."""
+    def _to_input(self, image: np.ndarray, letterbox: Letterbox) -> torch.Tensor:
+        """Return the network's input: (1, 3, h, w) in [-1, 1], on the device."""
         if self.torch_device.type == 'cpu':
-            return torch.from_numpy(pixels.to_input(image, fit))[None].contiguous(
-                memory_format=torch.channels_last)
-        # PyTorch warns of arrays that it could not write to, such as those of Pillow.
-        given = torch.from_numpy(np.require(image, requirements=('C', 'W'))).pin_memory()
-        given = given.to(self.torch_device, non_blocking=True).permute(2, 0, 1)[None].float()
+            return torch.from_numpy(pixels.to_input(image, letterbox))[None].contiguous(
+                memory_format=torch.channels_last
+            )
+        # PyTorch warns about read-only arrays, such as those of Pillow.
+        pixels_rgb = torch.from_numpy(np.require(image, requirements=('C', 'W'))).pin_memory()
+        pixels_rgb = (
+            pixels_rgb.to(self.torch_device, non_blocking=True).permute(2, 0, 1)[None].float()
+        )
         resized = F.interpolate(
-            given, fit.inner_size_px, mode='bilinear', antialias=True, align_corners=False)
-        padded = F.pad(resized.mul_(2 / 255).sub_(1), fit.padding, mode='replicate')
+            pixels_rgb,
+            letterbox.inner_size_px,
+            mode='bilinear',
+            antialias=True,
+            align_corners=False,
+        )
+        padded = F.pad(resized.mul_(2 / 255).sub_(1), letterbox.padding, mode='replicate')
         return padded.contiguous(memory_format=torch.channels_last)
 
     def _to_image_size(
-        self, maps: DepthMaps, row: int, task: Task, with_maps: bool,
+        self, maps: DepthMaps, row: int, request: DepthRequest, with_maps: bool
     ) -> list[Any]:
-        """Cut the border off, resize, and on a GPU start the copy to the host."""
-        fit = task.fit
-        whole = [m[row, 0].float() for m in (
-            (maps.depth, maps.structure, maps.attention) if with_maps else (maps.depth,))]
+        """Crop the border, resize, and on a GPU start the copy to the host."""
+        letterbox = request.letterbox
+        input_maps = [
+            m[row, 0].float()
+            for m in ((maps.depth, maps.structure, maps.attention) if with_maps else (maps.depth,))
+        ]
         if self.torch_device.type == 'cpu':
-            return pixels.to_image_size([m.numpy() for m in whole], fit, task.max_depth_m)
-        left, _, top, _ = fit.padding
-        height, width = fit.inner_size_px
-        inner = [m[top:top + height, left:left + width] for m in whole]
-        inner[0] = depth_range.to_metres(inner[0], task.max_depth_m)
+            return pixels.to_image_size(
+                [m.numpy() for m in input_maps], letterbox, request.max_depth_m
+            )
+        left, _, top, _ = letterbox.padding
+        height, width = letterbox.inner_size_px
+        inner = [m[top : top + height, left : left + width] for m in input_maps]
+        inner[0] = depth_range.to_metres(inner[0], request.max_depth_m)
         resized = F.interpolate(
-            torch.stack(inner)[None], fit.image_size_px, mode='bilinear', align_corners=False)[0]
+            torch.stack(inner)[None], letterbox.image_size_px, mode='bilinear', align_corners=False
+        )[0]
         return [
             torch.empty(m.shape, dtype=m.dtype, pin_memory=True).copy_(m, non_blocking=True)
-            for m in resized]
+            for m in resized
+        ]
+
+
+@contextlib.contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """
+    Set PyTorch's number of CPU threads, and restore it at the end.
+
+    :param count: at least one; OpenMP has one number for each calling thread.
+    """
+    before = torch.get_num_threads()
+    if before == count:
+        yield
+        return
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def sees_gpu() -> bool:
@@ -169,10 +208,11 @@ def torch_device(name: str) -> torch.device:
     if kind == 'cuda' and int(index or 0) >= torch.cuda.device_count():
         raise ValueError(
             f'device {name!r} is not there: PyTorch sees {torch.cuda.device_count()} CUDA '
-            'devices; use device auto or cpu, or install a CUDA build of PyTorch')
+            'devices; use device auto or cpu, or install a CUDA build of PyTorch'
+        )
     return torch.device(name)
 
 
 def _cpu_computes_in_bfloat16() -> bool:
-    """Ask PyTorch whether its library of CPU kernels has fast ones; on x86 and ARM."""
+    """Return whether PyTorch has fast bfloat16 kernels for this CPU (x86 or ARM)."""
     return torch.ops.mkldnn._is_mkldnn_bf16_supported()

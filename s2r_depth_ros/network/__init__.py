@@ -1,15 +1,21 @@
 """S2R-DepthNet, one file per module of the method's figure; imports torch and nothing else."""
-from ..sizes import SIZE_MULTIPLE, SMALLEST_SIZE
-from .architecture import Architecture
+
+from .architecture import Architecture, SIZE_MULTIPLE, SMALLEST_SIZE
 from .attention import AttentionNet
 from .depth import DepthNet
 from .drn import DilatedResidualNet
-from .inference import inference_form
 from .s2r_depthnet import DepthMaps, S2RDepthNet
 from .structure import StructureDecoder, StructureEncoder
 
 __all__ = [
-    'Architecture', 'AttentionNet', 'DepthMaps', 'DepthNet', 'DilatedResidualNet',
-    'inference_form', 'S2RDepthNet', 'SIZE_MULTIPLE', 'SMALLEST_SIZE', 'StructureDecoder',
+    'Architecture',
+    'AttentionNet',
+    'DepthMaps',
+    'DepthNet',
+    'DilatedResidualNet',
+    'S2RDepthNet',
+    'SIZE_MULTIPLE',
+    'SMALLEST_SIZE',
+    'StructureDecoder',
     'StructureEncoder',
 ]

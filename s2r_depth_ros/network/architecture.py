@@ -1,9 +1,13 @@
 """The settings from which the network is built, and the two named presets."""
+
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 import math
 from typing import Any
+
+SIZE_MULTIPLE = 16  # height and width of the input, in pixels
+SMALLEST_SIZE = 96
 
 
 @dataclass(frozen=True)
@@ -12,13 +16,12 @@ class Architecture:
     Sizes of the one architecture of S2R-DepthNet.
 
     :param width: factor on every channel count of the published network; more than 0, up to 1.
-    :param channel_multiple: channel counts are rounded up to a multiple of this many, which is
-        what vector units compute at once.
-    :param light_decoders: convolve before enlarging in the up-projections of the structure
-        decoder and the attention network, with smaller kernels. These are 60 % of the published
-        network's operations.
-    :param faint_skips: scale the skips of the depth net down to a hundredth to a tenth, as
-        published. Without, Adam learns the details in fewer steps.
+    :param channel_multiple: channel counts are rounded up to a multiple of this number, the width
+        of a vector unit.
+    :param light_decoders: use :class:`LightUpProjection` in the structure decoder and the
+        attention network. Up-projections are 60 % of the published network's operations.
+    :param faint_skips: multiply the skips of the depth net by 0.01 to 0.1, as published. Without
+        this factor, Adam learns the details in fewer steps.
     :raises ValueError: if a setting is out of its range.
     """
 
@@ -46,16 +49,17 @@ class Architecture:
         return PRESETS[name]
 
     def channels(self, published: int) -> int:
-        """Return the channel count that stands for ``published`` channels of the paper."""
+        """Return the channel count in place of ``published`` channels of the paper."""
         return math.ceil(published * self.width / self.channel_multiple) * self.channel_multiple
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the settings as plain values, the opposite of ``Architecture(**settings)``."""
+        """Return the settings as plain values, the inverse of ``Architecture(**settings)``."""
         return asdict(self)
 
 
 PRESETS = {
     'paper': Architecture(),
     'compact': Architecture(
-        width=1 / 8, channel_multiple=4, light_decoders=True, faint_skips=False),
+        width=1 / 8, channel_multiple=4, light_decoders=True, faint_skips=False
+    ),
 }

@@ -1,4 +1,5 @@
-"""DSA: depth-specific attention, which part of the structure says something about depth."""
+"""DSA: depth-specific attention, which selects the structure that indicates depth."""
+
 import torch
 from torch import nn
 
@@ -11,7 +12,7 @@ class AttentionNet(nn.Module):
     """
     DSA: image (B, 3, H, W) in [-1, 1] -> attention map A (B, 1, H, W) in [0, 1].
 
-    No instance norm anywhere: it would discard the semantics that attention needs.
+    It has no instance norm, which would discard the semantics that attention needs.
     """
 
     def __init__(self, architecture: Architecture):

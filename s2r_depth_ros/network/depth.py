@@ -1,4 +1,5 @@
 """DP: depth prediction at four scales from one depth-specific structure map."""
+
 from collections.abc import Callable
 from functools import partial
 import math
@@ -12,8 +13,8 @@ from .layers import conv_norm, reflect_conv, SharedPReLU
 
 Activation = Callable[[torch.Tensor], torch.Tensor]
 
-# How much of the encoder levels at 1/2, 1/4 and 1/8 reaches their decoder levels, as published:
-# little, so that depth is decided where the view is wide.
+# Factors on the skips at 1/2, 1/4 and 1/8 of the size, as published. They are small so that the
+# layers with a wide field of view decide the depth.
 FAINT_SKIP_SCALES = (0.01, 0.05, 0.1)
 
 
@@ -28,13 +29,14 @@ class _EncoderBlock(nn.Module):
 
 
 class InceptionBlock(nn.Module):
-    """Three views of different width, merged and added: (B, C, H, W) -> (B, C, H, W)."""
+    """Three convolutions of different dilation, merged and added: (B, C, H, W), same shape."""
 
     def __init__(self, channels: int):
         super().__init__()
         self.branches = nn.ModuleList(
             reflect_conv(channels, channels, 3, padding=dilation, dilation=dilation, bias=False)
-            for dilation in (1, 3, 5))
+            for dilation in (1, 3, 5)
+        )
         self.norm1 = nn.BatchNorm2d(3 * channels)
         self.merge = reflect_conv(3 * channels, channels, 3, bias=False)
         self.norm2 = nn.BatchNorm2d(channels)
@@ -54,7 +56,8 @@ class DecoderBlock(nn.Module):
         self.conv = reflect_conv(channels_in, channels_middle, 3, bias=False)
         self.norm1 = nn.BatchNorm2d(channels_middle)
         self.enlarge = nn.ConvTranspose2d(
-            channels_middle, channels_out, 3, stride=2, padding=1, output_padding=1)
+            channels_middle, channels_out, 3, stride=2, padding=1, output_padding=1
+        )
         self.norm2 = nn.BatchNorm2d(channels_out)
 
     def forward(self, x: torch.Tensor, activation: Activation) -> torch.Tensor:
@@ -68,7 +71,7 @@ class DepthNet(nn.Module):
     DP: map (B, 1, H, W) -> depths in [-1, 1] at 1/8, 1/4, 1/2 and 1/1 of the size.
 
     :param architecture: the sizes.
-    :param channels_in: 1 for a structure map; 3 makes the baseline that sees the image itself.
+    :param channels_in: 1 for a structure map; 3 for the baseline, whose input is the image.
     """
 
     def __init__(self, architecture: Architecture, channels_in: int = 1):
@@ -127,10 +130,10 @@ def _repeat(depth: torch.Tensor) -> torch.Tensor:
 
 
 def _initialise(module: nn.Module, published: bool) -> None:
-    """Start at the published N(0, 0.02); with fewer channels as He et al. do (ICCV 2015)."""
+    """Initialise as published, N(0, 0.02); with fewer channels as He et al. (ICCV 2015)."""
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-        # He's deviation is 0.021 for 512 channels, of which most of the published network is.
-        # What makes a depth of the features begins small always: far from 0, tanh is flat.
+        # He's deviation is 0.021 for 512 channels, the most common count in the published network.
+        # The output layers always start small, since tanh is flat far from 0.
         small = published or module.out_channels == 1
         deviation = 0.02 if small else math.sqrt(2 / _summed(module))
         nn.init.normal_(module.weight, 0.0, deviation)
@@ -145,13 +148,13 @@ def _in_range(values: torch.Tensor) -> torch.Tensor:
     """
     Return depth in [-1, 1], float32.
 
-    What is near is close to -1, where bfloat16 has steps of 3 % of the depth at 5 m.
+    Near depths are close to -1, where a step of bfloat16 is 3 % of the depth at 5 m.
     """
     return torch.tanh(values.float())
 
 
 def _summed(convolution: nn.Conv2d | nn.ConvTranspose2d) -> float:
-    """Return how many products make one output value; of a transposed one, on average."""
+    """Return the number of products in one output value; the mean for a transposed convolution."""
     taps = math.prod(convolution.kernel_size)
     if isinstance(convolution, nn.ConvTranspose2d):
         return convolution.in_channels * taps / math.prod(convolution.stride)

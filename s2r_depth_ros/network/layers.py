@@ -1,4 +1,5 @@
-"""Layers that more than one module of the network is made of."""
+"""Layers that several modules of the network share."""
+
 from collections import OrderedDict
 
 import torch
@@ -9,24 +10,41 @@ from .architecture import Architecture
 
 
 def reflect_conv(
-    channels_in: int, channels_out: int, kernel: int, *, stride: int = 1, padding: int = 1,
-    dilation: int = 1, bias: bool = True,
+    channels_in: int,
+    channels_out: int,
+    kernel: int,
+    *,
+    stride: int = 1,
+    padding: int = 1,
+    dilation: int = 1,
+    bias: bool = True,
 ) -> nn.Conv2d:
-    """Return a convolution whose border mirrors the image, for (B, C, H, W) maps."""
+    """Return a convolution with reflection padding, for (B, C, H, W) maps."""
     return nn.Conv2d(
-        channels_in, channels_out, kernel, stride, padding, dilation, bias=bias,
-        padding_mode='reflect')
+        channels_in,
+        channels_out,
+        kernel,
+        stride,
+        padding,
+        dilation,
+        bias=bias,
+        padding_mode='reflect',
+    )
 
 
 def conv_norm(
-    channels_in: int, channels_out: int, kernel: int, *, stride: int = 1, dilation: int = 1,
+    channels_in: int, channels_out: int, kernel: int, *, stride: int = 1, dilation: int = 1
 ) -> nn.Sequential:
     """Return a zero-padded convolution without bias and its batch norm (``conv``, ``norm``)."""
     padding = dilation * (kernel // 2)
-    return nn.Sequential(OrderedDict(
-        conv=nn.Conv2d(
-            channels_in, channels_out, kernel, stride, padding, dilation, bias=False),
-        norm=nn.BatchNorm2d(channels_out)))
+    return nn.Sequential(
+        OrderedDict(
+            conv=nn.Conv2d(
+                channels_in, channels_out, kernel, stride, padding, dilation, bias=False
+            ),
+            norm=nn.BatchNorm2d(channels_out),
+        )
+    )
 
 
 def enlarge(x: torch.Tensor) -> torch.Tensor:
@@ -73,13 +91,13 @@ class LightUpProjection(nn.Module):
 
 
 def up_projection(channels_in: int, channels_out: int, architecture: Architecture) -> nn.Module:
-    """Return the up-projection that ``architecture`` asks for."""
+    """Return the up-projection of ``architecture``."""
     kind = LightUpProjection if architecture.light_decoders else UpProjection
     return kind(channels_in, channels_out)
 
 
 class SharedPReLU(nn.PReLU):
-    """PReLU with one slope for all channels, whose gradient is no burden on a CPU either."""
+    """PReLU with one slope for all channels and a fast gradient on a CPU."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return x where it is positive, elsewhere slope times x; any shape."""
@@ -89,7 +107,7 @@ class SharedPReLU(nn.PReLU):
 
 
 class _SharedSlope(torch.autograd.Function):
-    """PyTorch's own gradient of PReLU takes twelve times as long (CPU, bfloat16)."""
+    """Gradient of PReLU, twelve times as fast as PyTorch's (CPU, bfloat16)."""
 
     @staticmethod
     def forward(ctx, x, slope):

@@ -1,12 +1,12 @@
 """S2R-DepthNet: the method's figure as one module."""
+
 from typing import Literal, NamedTuple, overload
 
 import torch
 from torch import nn
 import torch.fx
 
-from ..sizes import SIZE_MULTIPLE, SMALLEST_SIZE
-from .architecture import Architecture
+from .architecture import Architecture, SIZE_MULTIPLE, SMALLEST_SIZE
 from .attention import AttentionNet
 from .depth import DepthNet
 from .structure import StructureDecoder, StructureEncoder
@@ -48,7 +48,8 @@ class S2RDepthNet(nn.Module):
 
     @overload
     def forward(
-        self, image: torch.Tensor, return_maps: Literal[False] = False) -> torch.Tensor: ...
+        self, image: torch.Tensor, return_maps: Literal[False] = False
+    ) -> torch.Tensor: ...
 
     @overload
     def forward(self, image: torch.Tensor, return_maps: Literal[True]) -> DepthMaps: ...
@@ -61,7 +62,7 @@ class S2RDepthNet(nn.Module):
         Return the depth (B, 1, H, W) in [-1, 1], or every map of the figure.
 
         :param image: (B, 3, H, W) RGB in [-1, 1]; H and W multiples of 16, at least 96.
-        :param return_maps: return :class:`DepthMaps` in place of the depth alone.
+        :param return_maps: return :class:`DepthMaps` in place of the depth.
         :raises ValueError: if the image has another shape.
         """
         _check_image(image)
@@ -75,7 +76,7 @@ class S2RDepthNet(nn.Module):
         return DepthMaps(structure_code, structure, attention, depth_specific_structure, *depths)
 
 
-@torch.fx.wrap  # one step for whoever traces the network: it looks at numbers
+@torch.fx.wrap  # a trace cannot follow its conditions, and records it as one step
 def _check_image(image: torch.Tensor) -> None:
     shape = tuple(image.shape)
     if len(shape) != 4 or shape[1] != 3:
@@ -83,4 +84,5 @@ def _check_image(image: torch.Tensor) -> None:
     if any(side % SIZE_MULTIPLE or side < SMALLEST_SIZE for side in shape[2:]):
         raise ValueError(
             f'expected an image whose height and width are multiples of {SIZE_MULTIPLE} and at '
-            f'least {SMALLEST_SIZE}, got {shape[2]} x {shape[3]}; pad or resize it')
+            f'least {SMALLEST_SIZE}, got {shape[2]} x {shape[3]}; pad or resize it'
+        )

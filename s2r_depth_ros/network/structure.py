@@ -1,4 +1,5 @@
 """STE: the structure encoder and decoder, from an image to its structure map."""
+
 import torch
 from torch import nn
 import torch.nn.functional as F
@@ -26,7 +27,7 @@ class StructureEncoder(nn.Module):
     """
     Es: image (B, 3, H, W) in [-1, 1] -> structure code (B, C, H/4, W/4), C = 256 in the paper.
 
-    The same encoder serves every style of image; stage 1 of the training sees to that.
+    Stage 1 of the training makes the code independent of the style of the image.
     """
 
     def __init__(self, architecture: Architecture):
@@ -36,7 +37,7 @@ class StructureEncoder(nn.Module):
         self.down1 = reflect_conv(c64, c128, 4, stride=2)
         self.down2 = reflect_conv(c128, c256, 4, stride=2)
         self.residual = nn.Sequential(*(_ResidualBlock(c256) for _ in range(4)))
-        # Without parameters: what is left is the structure, not the style.
+        # Instance norms without parameters remove the style and leave the structure.
         self.norm1, self.norm2, self.norm3 = (nn.InstanceNorm2d(c) for c in (c64, c128, c256))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:

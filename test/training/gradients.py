@@ -1,4 +1,5 @@
 """Run by torchrun and alone: writes the gradients of one batch of stage 2 to a file."""
+
 from pathlib import Path
 import sys
 
@@ -7,13 +8,11 @@ import torch
 from torch import nn
 
 from s2r_depth_ros.network import Architecture
-from s2r_depth_training.inputs import depth_loader
-from s2r_depth_training.run import Stage
-from s2r_depth_training.stages.ste_decoder import (
-    SteDecoderSettings,
-    structure_step,
-    StructureToDepth,
-)
+from s2r_depth_training.data.inputs import depth_loader
+from s2r_depth_training.engine.stage import Stage
+from s2r_depth_training.settings.stages import SteDecoderSettings
+from s2r_depth_training.stages.losses import total_loss
+from s2r_depth_training.stages.ste_decoder import structure_losses, StructureToDepth
 
 root, out = Path(sys.argv[1]), Path(sys.argv[2])
 config = tiny_config(root, out.stem)
@@ -25,8 +24,16 @@ with Stage('ste_decoder', config, config.ste_decoder, resume=False) as stage:
             module.eval()
     batch = next(depth_loader(config.data, stage).epoch(0))
     wrapped = stage.fabric.setup_module(model)
-    losses, _ = structure_step(SteDecoderSettings(), wrapped, batch)
-    stage.fabric.backward(torch.stack(list(losses.values())).sum())
+    structure, depths = wrapped(batch.image)
+    losses = structure_losses(SteDecoderSettings(), structure, depths, batch)
+    stage.fabric.backward(total_loss(losses))
     if stage.fabric.is_global_zero:
-        torch.save({'images': len(batch.names), 'gradients': {
-            name: parameter.grad for name, parameter in model.named_parameters()}}, out)
+        torch.save(
+            {
+                'images': len(batch.names),
+                'gradients': {
+                    name: parameter.grad for name, parameter in model.named_parameters()
+                },
+            },
+            out,
+        )

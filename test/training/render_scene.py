@@ -1,14 +1,15 @@
 """A hand-made scene with known depths, and the two renderers, for the tests of rendering."""
+
 from needed import skip_without
 import numpy as np
 
-from s2r_depth_training.render import camera as cameras
-from s2r_depth_training.render import gl
-from s2r_depth_training.render.embree import EmbreeRenderer
-from s2r_depth_training.render.light import Light
-from s2r_depth_training.render.meshes import box, Material, merge, quads
-from s2r_depth_training.render.scene import Scene
-from s2r_depth_training.render.textures import Library
+from s2r_scenes import camera as cameras
+from s2r_scenes import gl
+from s2r_scenes.embree import EmbreeRenderer
+from s2r_scenes.light import Light
+from s2r_scenes.meshes import box, Material, merge, quads
+from s2r_scenes.scene import Scene
+from s2r_scenes.textures import Library
 
 WIDTH_PX, HEIGHT_PX = 64, 48
 WHITE, HOLED = 0, 1
@@ -38,8 +39,13 @@ def hand_made_scene(solid, cutout=()):
 def daylight(**changes):
     """Make a sky of equal brightness all round and no sun."""
     grey = np.ones(3)
-    settings = {'key': np.array([0, 0, 1.0]), 'key_colour': np.zeros(3), 'zenith': grey,
-                'horizon': grey, 'ground': grey}
+    settings = {
+        'key': np.array([0, 0, 1.0]),
+        'key_colour': np.zeros(3),
+        'zenith': grey,
+        'horizon': grey,
+        'ground': grey,
+    }
     return Light(**{**settings, **changes})
 
 

@@ -1,23 +1,18 @@
 """The ablation: the variants, each seed its own run; tables with mean and deviation."""
+
 import json
 
 import pytest
 from tiny_run import tiny_config, write_data, write_yaml
 import torch
 
-from s2r_depth_training.ablation import (
-    ablation,
-    measured,
-    scene_tables,
-    stage_3,
-    tables,
-    TestSet,
-    VARIANTS,
-)
-from s2r_depth_training.checkpoints import read_result
 from s2r_depth_training.cli import main
 from s2r_depth_training.data import DataError
+from s2r_depth_training.engine.checkpoints import read_result
 from s2r_depth_training.errors import TrainingError
+from s2r_depth_training.evaluation.ablation import ablation, evaluate_once, TestSet
+from s2r_depth_training.evaluation.ablation_tables import scene_tables, tables, VARIANTS
+from s2r_depth_training.evaluation.variants import stage_3
 
 
 @pytest.fixture(scope='module')
@@ -26,8 +21,7 @@ def run(tmp_path_factory):
     root = tmp_path_factory.mktemp('ablation')
     write_data(root)
     tests = {'streets': {'dataset': 'vkitti', 'root': str(root / 'scenes'), 'by_scene': True}}
-    config = write_yaml(
-        root / 'config.yaml', root, tests=tests, dsa={'nearness_first': True})
+    config = write_yaml(root / 'config.yaml', root, tests=tests, dsa={'pretrain_attention': True})
     for seeds in ('[1]', '[2]', '[1,2]'):
         assert main(['ablation', '--config', str(config), '--seeds', seeds]) == 0
     return root / 'run'
@@ -38,7 +32,8 @@ def test_the_tables_hold_all_seeds(run):
     assert results['seeds'] == [1, 2]
     for variant in VARIANTS:
         assert [set(seed) for seed in results['tests']['streets'][variant]] == 2 * [
-            {'Abs Rel', 'delta < 1.25', 'Abs Rel, unscaled', 'style change'}]
+            {'Abs Rel', 'delta < 1.25', 'Abs Rel, unscaled', 'style change'}
+        ]
     page = (run / 'ablation.md').read_text('utf-8')
     assert '| (d) c without stage 1 |' in page
     # One variation alone has no style change; a figure that none has gets no column.
@@ -50,19 +45,27 @@ def test_variants_differ_in_what_they_leave_out(run):
         return read_result(run / 'seed_1' / result)['modules']
 
     first, second, scratch = (
-        modules(result)['structure_encoder'] for result in (
-            'ste_encoder/result.pt', 'ste_decoder/result.pt',
-            'without_stage_1/ste_decoder/result.pt'))
+        modules(result)['structure_encoder']
+        for result in (
+            'ste_encoder/result.pt',
+            'ste_decoder/result.pt',
+            'without_stage_1/ste_decoder/result.pt',
+        )
+    )
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not all(torch.equal(first[name], scratch[name]) for name in first)
     assert set(modules('rgb_baseline/result.pt')) == {'depth'}
-    assert not torch.equal(*(
-        modules(f'{folder}rgb_baseline/result.pt')['depth']['stem.weight']
-        for folder in ('', 'longer_baseline/')))
+    assert not torch.equal(
+        *(
+            modules(f'{folder}rgb_baseline/result.pt')['depth']['stem.weight']
+            for folder in ('', 'longer_baseline/')
+        )
+    )
     longer = modules('without_attention/dsa/result.pt')
     assert not longer['attention']['head.conv.weight'].any()  # still 1 everywhere
     assert not torch.equal(
-        longer['depth']['stem.weight'], modules('ste_decoder/result.pt')['depth']['stem.weight'])
+        longer['depth']['stem.weight'], modules('ste_decoder/result.pt')['depth']['stem.weight']
+    )
     # Both that have an attention begin with the same one.
     assert not (run / 'seed_1/without_stage_1/attention').exists()
     provenance = read_result(run / 'seed_1/without_stage_1/dsa/result.pt')['provenance']
@@ -83,19 +86,21 @@ def test_a_test_set_that_changed_is_measured_anew(run, monkeypatch):
     def stop(*_, **__):
         raise InterruptedError
 
-    monkeypatch.setattr('s2r_depth_training.ablation.evaluate', stop)
+    monkeypatch.setattr('s2r_depth_training.evaluation.ablation.evaluate', stop)
     weights, out = run / 'seed_1/weights.safetensors', run / 'seed_1/evaluation/streets/c'
     scenes = run.parent / 'scenes'
     same = TestSet('vkitti', scenes, by_scene=True)
-    assert measured(weights, same, out)['name'] == 'network'
+    assert evaluate_once(weights, same, out)['name'] == 'network'
     with pytest.raises(InterruptedError):
-        measured(weights, TestSet('vkitti', scenes, 'kitti-50m'), out)
+        evaluate_once(weights, TestSet('vkitti', scenes, 'kitti-50m'), out)
 
 
 def test_tables_hold_mean_and_deviation_of_the_seeds():
     def seeds(*errors):
-        return [{'Abs Rel': error, 'delta < 1.25': 0.5, 'Abs Rel, unscaled': 1.0,
-                 'style change': None} for error in errors]
+        return [
+            {'Abs Rel': error, 'delta < 1.25': 0.5, 'Abs Rel, unscaled': 1.0, 'style change': None}
+            for error in errors
+        ]
 
     page = tables({'streets': {variant: seeds(0.1, 0.3) for variant in VARIANTS}})
     # The sample deviation of 0.1 and 0.3 is 0.2 / sqrt(2).
@@ -103,8 +108,14 @@ def test_tables_hold_mean_and_deviation_of_the_seeds():
 
 
 def test_scenes_that_stand_for_something_get_a_row_each():
-    page = scene_tables({'cases': {
-        'a': [{'truck/clone': 0.1}, {'truck/clone': 0.3}], 'b': [{'truck/clone': 0.2}] * 2}})
+    page = scene_tables(
+        {
+            'cases': {
+                'a': [{'truck/clone': 0.1}, {'truck/clone': 0.3}],
+                'b': [{'truck/clone': 0.2}] * 2,
+            }
+        }
+    )
     assert '| | (a) | (b) |' in page
     assert '| truck/clone | 0.200 ± 0.141 | 0.200 ± 0.000 |' in page
 

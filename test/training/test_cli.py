@@ -1,4 +1,5 @@
 """``s2r_train``: what is wrong is said in one sentence, with the right exit status."""
+
 from pathlib import Path
 import re
 import shlex
@@ -7,6 +8,7 @@ import sys
 
 import pytest
 from tiny_run import write_data, write_yaml
+import torch
 
 from s2r_depth_training import cli
 
@@ -19,11 +21,23 @@ def error_of(capsys, *arguments) -> tuple[int, str]:
 
 
 def test_the_overview_names_every_verb_and_needs_no_torch():
-    code = ("import sys; from s2r_depth_training import cli; status = cli.main(['--help'])\n"
-            "sys.exit(status or 'torch' in sys.modules)")
+    code = (
+        "import sys; from s2r_depth_training import cli; status = cli.main(['--help'])\n"
+        "sys.exit(status or 'torch' in sys.modules)"
+    )
     shown = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert shown.returncode == 0
     assert all(verb in shown.stdout for verb in cli.VERBS)
+
+
+@pytest.mark.parametrize('verb', sorted(set(cli.VERBS) - {'export-onnx'}))  # which computes in it
+def test_the_help_of_a_verb_loads_no_torch(verb):
+    code = (
+        'import sys; from s2r_depth_training import cli; status = cli.main(sys.argv[1:])\n'
+        "sys.exit(status or 'torch' in sys.modules)"
+    )
+    command = [sys.executable, '-c', code, verb, '--help']
+    assert subprocess.run(command, capture_output=True).returncode == 0
 
 
 def test_no_verb_and_a_wrong_verb_are_errors(capsys):
@@ -53,8 +67,8 @@ def test_every_shipped_config_is_valid(config):
 def expanded(page: str) -> str:
     """Return a page with each command on one line and in place of $NAME what NAME='...' says."""
     page = page.replace('\\\n', ' ')
-    for name, value in re.findall(r"^([A-Z]+)='(.*)'$", page, re.M):
-        page = re.sub(rf'\${name}\b', lambda _, value=value: value, page)
+    for name, value in re.findall(r"^([A-Z]+)='([^']*)'$", page, re.M):
+        page = re.sub(rf'\${name}\b', lambda _, value=value: ' '.join(value.split()), page)
     return page
 
 
@@ -62,8 +76,10 @@ def documented_commands() -> list[str]:
     """Return what pages, README and model card tell one to type, what ... cuts short left out."""
     root = Path(__file__).parents[2]
     pages = (
-        root / 'README.md', root / 's2r_depth_ros' / 'models' / 'README.md',
-        *sorted(root.glob('docs/*.md')))
+        root / 'README.md',
+        root / 's2r_depth_ros' / 'weights' / 'models' / 'README.md',
+        *sorted(root.glob('docs/**/*.md')),
+    )
     text = '\n'.join(expanded(page.read_text('utf-8')) for page in pages)
     found = re.findall(r'^(?:s2r_train|torchrun .* -m s2r_depth_training) (.+)$', text, re.M)
     found += re.findall(r'`s2r_train ([^`]* --[^`]*)`', text)
@@ -85,38 +101,48 @@ def test_every_documented_command_parses(command, tmp_path):
 
 @pytest.mark.parametrize('name', ['reference_indoor', 'reference_outdoor'])
 def test_the_published_settings_hand_over_the_last_weights_and_no_average(name):
-    path, = (path for path in CONFIGS if path.stem == name)
+    (path,) = (path for path in CONFIGS if path.stem == name)
     config = cli.parse('all', ['--config', str(path)])[1]['config']
     stages = (config.ste_encoder, config.ste_decoder, config.dsa, config.rgb_baseline)
     assert [stage.ema_decay for stage in stages] == [0.0] * 4
 
 
-@pytest.mark.parametrize(('sections', 'message'), [
-    ({'ste_decodr': {'epochs': 1}}, 'ste_decodr'),
-    ({'ste_decoder': {'epocs': 1}}, 'epocs'),
-    ({'data': {'augmentation': {'brightnes': [1, 1]}}}, 'brightnes'),
-    ({'seed': 'one'}, 'seed'),
-    ({'architecture': 'huge'}, 'architecture'),
-    ({'data': {'height_px': 100}}, 'height_px must be a multiple of 16'),
-    ({'data': {'max_depth_m': 0}}, 'max_depth_m'),
-    ({'ste_encoder': {'crop_px': 20}}, 'crop_px'),
-    ({'dsa': {'batch_size': 0}}, 'batch_size'),
-    ({'seed': -1}, 'seed must be at least 0, got -1'),
-    ({'fabric': {'devices': 0}}, 'devices must be at least 1'),
-    ({'fabric': {'threads': -1}}, 'threads must be at least 0'),
-    ({'dsa': {'max_minutes': -1}}, 'max_minutes must be at least 0'),
-    ({'ste_encoder': {'steps': -5}}, 'steps must be at least 1'),
-    ({'ste_encoder': {'halve_every_steps': 0}}, 'halve_every_steps must be at least 1'),
-    ({'ste_encoder': {'style_size': 0}}, 'style_size must be at least 1'),
-    ({'ste_encoder': {'discriminator_scales': 0}}, 'discriminator_scales must be at least 1'),
-    ({'ste_encoder': {'weights': {'image': -1}}}, 'image must be at least 0'),
-    ({'ste_decoder': {'beta': -1}}, 'beta must be at least 0'),
-    ({'data': {'max_corrupt_fraction': 2}}, 'max_corrupt_fraction must be at most 1'),
-    ({'data': {'augmentation': {'jpeg_quality': [40, 101]}}}, 'jpeg_quality must be at most 100'),
-    ({'data': {'augmentation': {'max_noise': -1}}}, 'max_noise must be at least 0'),
-    ({'data': {'augmentation': {'max_blur_px': -1}}}, 'max_blur_px must be at least 0'),
-    ({'data': {'augmentation': {'max_rotation_deg': -5}}}, 'max_rotation_deg must be at least'),
-    ({'fabric': {'precision': 'half'}}, 'precision')])
+@pytest.mark.parametrize(
+    ('sections', 'message'),
+    [
+        ({'ste_decodr': {'epochs': 1}}, 'ste_decodr'),
+        ({'ste_decoder': {'epocs': 1}}, 'epocs'),
+        ({'data': {'augmentation': {'brightnes': [1, 1]}}}, 'brightnes'),
+        ({'seed': 'one'}, 'seed'),
+        ({'architecture': 'huge'}, 'architecture'),
+        ({'data': {'height_px': 100}}, 'height_px must be a multiple of 16'),
+        ({'data': {'max_depth_m': 0}}, 'max_depth_m'),
+        ({'ste_encoder': {'crop_px': 20}}, 'crop_px'),
+        ({'dsa': {'batch_size': 0}}, 'batch_size'),
+        ({'seed': -1}, 'seed must be at least 0, got -1'),
+        ({'fabric': {'devices': 0}}, 'devices must be at least 1'),
+        ({'fabric': {'threads': -1}}, 'threads must be at least 0'),
+        ({'dsa': {'max_minutes': -1}}, 'max_minutes must be at least 0'),
+        ({'ste_encoder': {'steps': -5}}, 'steps must be at least 1'),
+        ({'ste_encoder': {'halve_every_steps': 0}}, 'halve_every_steps must be at least 1'),
+        ({'ste_encoder': {'style_size': 0}}, 'style_size must be at least 1'),
+        ({'ste_encoder': {'discriminator_scales': 0}}, 'discriminator_scales must be at least 1'),
+        ({'ste_encoder': {'weights': {'image': -1}}}, 'image must be at least 0'),
+        ({'ste_decoder': {'beta': -1}}, 'beta must be at least 0'),
+        ({'data': {'max_corrupt_fraction': 2}}, 'max_corrupt_fraction must be at most 1'),
+        (
+            {'data': {'augmentation': {'jpeg_quality': [40, 101]}}},
+            'jpeg_quality must be at most 100',
+        ),
+        ({'data': {'augmentation': {'max_noise': -1}}}, 'max_noise must be at least 0'),
+        ({'data': {'augmentation': {'max_blur_px': -1}}}, 'max_blur_px must be at least 0'),
+        (
+            {'data': {'augmentation': {'max_rotation_deg': -5}}},
+            'max_rotation_deg must be at least',
+        ),
+        ({'fabric': {'precision': 'half'}}, 'precision'),
+    ],
+)
 def test_a_wrong_config_is_one_error_with_status_2(tmp_path, capsys, sections, message):
     config = write_yaml(tmp_path / 'config.yaml', tmp_path, **sections)
     status, error = error_of(capsys, 'dsa', '--config', config)
@@ -132,6 +158,35 @@ def test_a_config_that_is_missing_or_no_yaml_is_an_error_with_status_2(tmp_path,
         status, error = error_of(capsys, 'all', '--config', tmp_path / name)
         assert status == 2
         assert 'config' in error
+
+
+def test_broken_yaml_is_named_with_its_file_or_as_the_value(tmp_path, capsys):
+    file = tmp_path / 'my run.yaml'
+    file.write_text('run_dir: a\n  seed: 1\n')
+    for words in (['--config', file], [f'--config={file}']):
+        status, error = error_of(capsys, 'dsa', *words)
+        assert status == 2
+        assert f'in {file}, line 2' in error
+    status, error = error_of(capsys, 'dsa', '--config', CONFIGS[-1], '--data', '{root: [')
+    assert status == 2
+    assert 'in this value, line' in error
+
+
+def test_a_setting_of_the_scenes_that_is_out_of_range_is_one_sentence(capsys):
+    config = CONFIGS[0].with_name('compact_indoor.yaml')
+    status, error = error_of(capsys, 'dsa', '--config', config, '--data.scenes.any-share', '1.5')
+    assert status == 2
+    assert error.startswith('s2r_train dsa: error: any_share must be at most 1, got 1.5 (')
+
+
+def test_a_device_that_is_not_here_is_an_error_with_status_1(tmp_path, capsys):
+    config = write_yaml(tmp_path / 'config.yaml', tmp_path, fabric={'accelerator': 'mps'})
+    if torch.backends.mps.is_available():
+        pytest.skip('this machine has the device: Metal of macOS')
+    status, error = error_of(capsys, 'dsa', '--config', config)
+    assert status == 1
+    assert 'fabric.accelerator mps' in error
+    assert 'Traceback' not in error
 
 
 def test_missing_data_is_an_error_with_status_1(tmp_path, capsys):
@@ -164,7 +219,8 @@ def test_a_missing_stage_input_is_an_error_with_status_1(tmp_path, capsys):
 def test_losses_that_explode_name_the_files_and_leave_no_result(tmp_path, capsys):
     write_data(tmp_path)
     config = write_yaml(
-        tmp_path / 'config.yaml', tmp_path, rgb_baseline={'learning_rate': 1e30, 'epochs': 9})
+        tmp_path / 'config.yaml', tmp_path, rgb_baseline={'learning_rate': 1e30, 'epochs': 9}
+    )
     status, error = error_of(capsys, 'rgb-baseline', '--config', config)
     assert status == 1
     assert 'finite' in error
@@ -181,14 +237,14 @@ def test_settings_on_the_command_line_count_more_than_the_config(tmp_path):
 
 def test_fine_tuning_takes_the_name_of_bundled_weights(tmp_path):
     config = write_yaml(tmp_path / 'config.yaml', tmp_path)
-    _, values = cli.parse(
-        'fine-tune', ['--config', str(config), '--fine_tune.weights', 'indoor'])
+    _, values = cli.parse('fine-tune', ['--config', str(config), '--fine-tune.weights', 'indoor'])
     assert values['config'].fine_tune.weights == 'indoor'
 
 
 def test_a_focal_length_that_contradicts_the_weights_cannot_be_given(tmp_path, capsys):
     config = write_yaml(
-        tmp_path / 'config.yaml', tmp_path, fine_tune={'data': {'training_focal_px': 50.0}})
+        tmp_path / 'config.yaml', tmp_path, fine_tune={'data': {'training_focal_px': 50.0}}
+    )
     status, error = error_of(capsys, 'fine-tune', '--config', config)
     assert status == 2
     assert 'training_focal_px' in error
@@ -196,7 +252,12 @@ def test_a_focal_length_that_contradicts_the_weights_cannot_be_given(tmp_path, c
 
 def test_a_wrong_argument_of_a_tool_is_one_error(tmp_path, capsys):
     status, error = error_of(
-        capsys, 'export-onnx', '--weights', tmp_path / 'none.safetensors', '--out',
-        tmp_path / 'network.onnx')
+        capsys,
+        'export-onnx',
+        '--weights',
+        tmp_path / 'none.safetensors',
+        '--out',
+        tmp_path / 'network.onnx',
+    )
     assert status == 1
     assert 'none.safetensors' in error

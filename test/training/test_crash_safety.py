@@ -1,4 +1,5 @@
 """Killed at random moments, again and again: what is on the disk is whole, and nothing is lost."""
+
 import multiprocessing
 import os
 import random
@@ -11,7 +12,7 @@ from safetensors.torch import load_file
 from tiny_run import logged, write_data, write_yaml
 
 from s2r_depth_training import cli
-from s2r_depth_training.checkpoints import read_whole
+from s2r_depth_training.engine.checkpoints import read_whole
 
 KILLS = 30 if os.environ.get('LONG') else 3
 LOSSES = {'ste_encoder': 'loss/image', 'ste_decoder': 'loss/depth', 'dsa': 'loss/depth'}
@@ -36,9 +37,12 @@ def start(verb, config):
 def test_a_run_that_is_killed_again_and_again_loses_nothing(tmp_path):
     write_data(tmp_path)
     stages = {
-        stage: {'checkpoint_every_steps': 1, **(
-            {'steps': steps} if stage == 'ste_encoder' else {'epochs': steps / 2})}
-        for stage, steps in STEPS.items()}
+        stage: {
+            'checkpoint_every_steps': 1,
+            **({'steps': steps} if stage == 'ste_encoder' else {'epochs': steps / 2}),
+        }
+        for stage, steps in STEPS.items()
+    }
 
     def start_run(name):
         return start('all', write_yaml(tmp_path / f'{name}.yaml', tmp_path, name, **stages))
@@ -60,8 +64,10 @@ def test_a_run_that_is_killed_again_and_again_loses_nothing(tmp_path):
             process.kill()
             process.join()
             kills += 1
-            print(f'kill {kills} of run {finished}', sorted(
-                file.relative_to(folder).as_posix() for file in folder.glob('*/*.pt')))
+            print(
+                f'kill {kills} of run {finished}',
+                sorted(file.relative_to(folder).as_posix() for file in folder.glob('*/*.pt')),
+            )
             for file in (*folder.glob('*/checkpoint.pt'), *folder.glob('*/result.pt')):
                 assert read_whole(file), file
         else:
@@ -83,9 +89,15 @@ def check_is_whole(folder, whole):
 def test_a_disk_that_fills_ends_the_run_and_keeps_its_last_checkpoint(tmp_path):
     write_data(tmp_path)
     config = write_yaml(
-        tmp_path / 'run.yaml', tmp_path, ste_decoder={
-            'epochs': 1000, 'checkpoint_every_steps': 1, 'train_encoder': True,
-            'max_minutes': 60.0})
+        tmp_path / 'run.yaml',
+        tmp_path,
+        ste_decoder={
+            'epochs': 1000,
+            'checkpoint_every_steps': 1,
+            'train_encoder': True,
+            'max_minutes': 60.0,
+        },
+    )
     checkpoint = tmp_path / 'run' / 'ste_decoder' / 'checkpoint.pt'
     process = start('ste-decoder', config)
     while not (checkpoint.exists() and read_whole(checkpoint)['step'] > 1):
@@ -96,4 +108,4 @@ def test_a_disk_that_fills_ends_the_run_and_keeps_its_last_checkpoint(tmp_path):
     process.join()
     assert process.exitcode == 1  # as for any error that was told in one sentence
     assert read_whole(checkpoint)['step'] > 1
-    assert not list(checkpoint.parent.glob('.*.part'))
+    assert not list(checkpoint.parent.glob('.*.part*'))

@@ -1,4 +1,5 @@
 """Batches: what they hold, each image once, resumable, shared out over ranks, corrupt files."""
+
 import logging
 
 import cv2
@@ -18,7 +19,7 @@ from s2r_depth_training.data import (
     training_loader,
     VKitti,
 )
-from s2r_depth_training.data.loader import EpochPlan
+from s2r_depth_training.data.loader import ResumableBatchSampler
 
 SIZE_PX = (16, 32)
 
@@ -35,7 +36,8 @@ def write_scenes(root, count, height=24, width=48):
         cv2.imwrite(str(rgb / f'{number:05d}.png'), image)
         cv2.imwrite(
             str(depth / f'{number:05d}.png'),
-            np.full((height, width), (number + 1) * 100, np.uint16))
+            np.full((height, width), (number + 1) * 100, np.uint16),
+        )
     return root
 
 
@@ -66,15 +68,18 @@ def equal(a, b):
 def test_a_batch_holds_images_and_depth_in_the_network_s_range(tmp_path):
     batch = next(make_loader(write_scenes(tmp_path, 4)).epoch(0))
     assert batch.image.shape == (4, 3, *SIZE_PX)
-    assert batch.depth.shape == batch.valid.shape == (4, 1, *SIZE_PX)
-    assert (batch.image.dtype, batch.depth.dtype, batch.valid.dtype) == (
-        torch.float32, torch.float32, torch.bool)
+    assert batch.depth.shape == batch.valid_mask.shape == (4, 1, *SIZE_PX)
+    assert (batch.image.dtype, batch.depth.dtype, batch.valid_mask.dtype) == (
+        torch.float32,
+        torch.float32,
+        torch.bool,
+    )
     for image, depth, (number,) in zip(batch.image, batch.depth, numbers_of_each(batch)):
         # red n / 255 in [0, 1] and n + 1 of 80 m, both brought to [-1, 1]
         torch.testing.assert_close(image[0], torch.full(SIZE_PX, number / 127.5 - 1))
         torch.testing.assert_close(image[1], torch.full(SIZE_PX, -1.0))
         torch.testing.assert_close(depth[0], torch.full(SIZE_PX, (number + 1) / 40 - 1))
-    assert batch.valid.all()
+    assert batch.valid_mask.all()
     assert batch.corrupt == []
 
 
@@ -90,15 +95,15 @@ def test_far_is_the_top_of_the_range_and_not_measured_is_not_valid(tmp_path):
     depth_m[0, :4] = np.nan, np.inf, 80, 200
     np.save(tmp_path / 'depth/a.npy', depth_m)
     (tmp_path / 'intrinsics.yaml').write_text('{fx: 50, fy: 50, cx: 15.5, cy: 7.5}')
-    loader = training_loader(
-        Folder(tmp_path), size_px=SIZE_PX, max_depth_m=80.0, batch_size=1)
+    loader = training_loader(Folder(tmp_path), size_px=SIZE_PX, max_depth_m=80.0, batch_size=1)
     batch = next(loader.epoch(0))
-    assert batch.valid[0, 0, 0, :5].tolist() == [False, True, True, True, True]
+    assert batch.valid_mask[0, 0, 0, :5].tolist() == [False, True, True, True, True]
     assert batch.depth[0, 0, 0, :5].tolist() == [0, 1, 1, 1, -0.5]
 
     # Twice the training focal length halves what the network is to say: 10 m, and 80 becomes 40.
     loader = training_loader(
-        Folder(tmp_path), size_px=SIZE_PX, max_depth_m=80.0, batch_size=1, training_focal_px=25.0)
+        Folder(tmp_path), size_px=SIZE_PX, max_depth_m=80.0, batch_size=1, training_focal_px=25.0
+    )
     assert next(loader.epoch(0)).depth[0, 0, 0, :5].tolist() == [0, 1, 0, 1, -0.75]
 
 
@@ -120,7 +125,8 @@ def test_batches_do_not_depend_on_the_number_of_workers(tmp_path):
     write_scenes(tmp_path, 9)
     alone, helped = (
         list(make_loader(tmp_path, workers=workers, augmentation=Augmentation()).epoch(1))
-        for workers in (0, 2))
+        for workers in (0, 2)
+    )
     assert len(alone) == 3
     assert all(equal(a, b) for a, b in zip(alone, helped))
 
@@ -128,7 +134,8 @@ def test_batches_do_not_depend_on_the_number_of_workers(tmp_path):
 def test_the_seed_changes_order_and_chance(tmp_path):
     write_scenes(tmp_path, 12)
     first, again, other = (
-        numbers(make_loader(tmp_path, seed=seed).epoch(0)) for seed in (1, 1, 2))
+        numbers(make_loader(tmp_path, seed=seed).epoch(0)) for seed in (1, 1, 2)
+    )
     assert first == again != other
 
 
@@ -136,8 +143,7 @@ def test_an_image_looks_different_in_the_next_epoch(tmp_path):
     write_scenes(tmp_path, 1)
     noise = np.random.default_rng(0).integers(0, 256, (24, 48, 3), np.uint8)
     cv2.imwrite(str(tmp_path / 'vkitti_1.3.1_rgb/0001/clone/00000.png'), noise)
-    loader = make_loader(
-        tmp_path, batch_size=1, augmentation=Augmentation(color_probability=1))
+    loader = make_loader(tmp_path, batch_size=1, augmentation=Augmentation(color_probability=1))
     images = [next(loader.epoch(epoch)).image for epoch in range(2)]
     assert not torch.equal(*images)
 
@@ -149,8 +155,7 @@ def test_an_image_looks_different_in_the_next_epoch(tmp_path):
 def test_a_resumed_epoch_goes_on_exactly(tmp_path, workers):
     write_scenes(tmp_path, 11)
     whole = list(make_loader(tmp_path, augmentation=Augmentation()).epoch(3))
-    rest = list(
-        make_loader(tmp_path, augmentation=Augmentation(), workers=workers).epoch(3, 1))
+    rest = list(make_loader(tmp_path, augmentation=Augmentation(), workers=workers).epoch(3, 1))
     assert len(whole) == 3
     assert len(rest) == 2
     assert all(equal(a, b) for a, b in zip(whole[1:], rest))
@@ -190,14 +195,16 @@ def test_reading_leaves_the_global_random_states_alone(tmp_path):
 
 
 def test_ranks_share_out_the_batches_of_one_process():
-    whole = list(EpochPlan(24, 6, seed=7))
-    shares = [list(EpochPlan(24, 2, seed=7, rank=rank, world_size=3)) for rank in range(3)]
+    whole = list(ResumableBatchSampler(24, 6, seed=7))
+    shares = [
+        list(ResumableBatchSampler(24, 2, seed=7, rank=rank, world_size=3)) for rank in range(3)
+    ]
     for number, batch in enumerate(whole):
         assert sorted(batch) == sorted(sum((share[number] for share in shares), []))
 
 
 def test_ranks_have_equal_numbers_even_where_images_do_not_divide():
-    shares = [list(EpochPlan(10, 2, rank=rank, world_size=3)) for rank in range(3)]
+    shares = [list(ResumableBatchSampler(10, 2, rank=rank, world_size=3)) for rank in range(3)]
     assert [[len(batch) for batch in share] for share in shares] == [[2, 2]] * 3
     indices = [index for share in shares for batch in share for _, index in batch]
     assert set(indices) == set(range(10))
@@ -205,13 +212,13 @@ def test_ranks_have_equal_numbers_even_where_images_do_not_divide():
 
 
 def test_the_last_batch_may_be_smaller():
-    assert [len(batch) for batch in EpochPlan(10, 4)] == [4, 4, 2]
-    assert len(EpochPlan(10, 4)) == 3
+    assert [len(batch) for batch in ResumableBatchSampler(10, 4)] == [4, 4, 2]
+    assert len(ResumableBatchSampler(10, 4)) == 3
 
 
 def test_a_rank_that_can_not_be_is_refused():
     with pytest.raises(ValueError, match='rank must be 0 to 1, got 2'):
-        EpochPlan(10, 2, rank=2, world_size=2)
+        ResumableBatchSampler(10, 2, rank=2, world_size=2)
 
 
 def test_a_data_set_without_images_is_refused():
@@ -238,7 +245,8 @@ def test_a_corrupt_image_is_named_once_and_left_out(tmp_path, caplog, workers):
         assert sorted(len(batch.corrupt) for batch in batches) == [0, 1]
     assert [record.message for record in caplog.records] == [
         f'left out a corrupt image: {tmp_path}/vkitti_1.3.1_rgb/0001/clone/00005.png is not a '
-        'readable image: truncated or corrupt']
+        'readable image: truncated or corrupt'
+    ]
     assert len(loader.corrupt_files) == 1
 
 
@@ -270,10 +278,13 @@ def test_a_whole_batch_without_a_stand_in_fails_even_where_many_may_be_corrupt(t
 @pytest.mark.parametrize('workers', [0, 1])
 def test_a_camera_that_is_not_known_is_refused_where_its_focal_length_counts(tmp_path, workers):
     frame = Sample(
-        np.zeros((24, 48, 3), np.uint8), np.ones((24, 48), np.float32),
-        np.full((3, 3), np.nan, np.float32), 'street.png')
+        np.zeros((24, 48, 3), np.uint8),
+        np.ones((24, 48), np.float32),
+        np.full((3, 3), np.nan, np.float32),
+        'street.png',
+    )
     options = {'size_px': SIZE_PX, 'max_depth_m': 80.0, 'batch_size': 1, 'workers': workers}
-    assert next(training_loader([frame], **options).epoch(0)).valid.all()
+    assert next(training_loader([frame], **options).epoch(0)).valid_mask.all()
     with pytest.raises(DataError, match='^street.png has no camera matrix'):
         next(training_loader([frame], training_focal_px=50.0, **options).epoch(0))
 
@@ -295,7 +306,8 @@ def make_pairs(root, scenes=6, styles=14, **options):
         write_styles(root / 'styles', styles)
     return PairedLoader(
         make_loader(root, batch_size=4, **options),
-        style_loader(Styles(root / 'styles'), size_px=SIZE_PX, batch_size=4, **options))
+        style_loader(Styles(root / 'styles'), size_px=SIZE_PX, batch_size=4, **options),
+    )
 
 
 def test_the_shorter_of_a_pair_cycles_through_its_own_epochs(tmp_path):
@@ -306,9 +318,11 @@ def test_the_shorter_of_a_pair_cycles_through_its_own_epochs(tmp_path):
     assert [len(batch.names) for batch, _ in batches] == [4, 2, 4, 2]
     for batch, styles in batches:
         assert batch.image.shape == styles.image.shape
-        assert len(batch.depth) == len(batch.valid) == len(batch.names) == len(styles.names)
-    first, second = numbers(batch for batch, _ in batches[:2]), numbers(
-        batch for batch, _ in batches[2:])
+        assert len(batch.depth) == len(batch.valid_mask) == len(batch.names) == len(styles.names)
+    first, second = (
+        numbers(batch for batch, _ in batches[:2]),
+        numbers(batch for batch, _ in batches[2:]),
+    )
     assert sorted(sum(first, [])) == sorted(sum(second, [])) == list(range(6))
     assert first != second
 

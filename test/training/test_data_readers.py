@@ -1,4 +1,5 @@
 """Every reader, on a tiny tree of real files in exactly the published layout."""
+
 import json
 import subprocess
 import sys
@@ -23,10 +24,10 @@ from s2r_depth_training.data import (
     VKitti,
     VKitti2,
 )
-from s2r_depth_training.data.hypersim import depth_from_distance
-from s2r_depth_training.data.kitti_raw import project_velodyne
+from s2r_depth_training.data.readers.hypersim import depth_from_distance
+from s2r_depth_training.data.readers.kitti_raw import project_velodyne
+from s2r_depth_training.data.readers.vkitti import published_intrinsics
 from s2r_depth_training.data.sample import camera_matrix
-from s2r_depth_training.data.vkitti import published_intrinsics
 
 NAN, INF = np.nan, np.inf
 RED = (200, 30, 10)
@@ -52,7 +53,8 @@ def add_vkitti(root, world='0001', variation='clone', name='00000', color=RED, d
     write_rgb(root / 'vkitti_1.3.1_rgb' / world / variation / f'{name}.png', color=color)
     write_png(
         root / 'vkitti_1.3.1_depthgt' / world / variation / f'{name}.png',
-        np.array(depth, np.uint16))
+        np.array(depth, np.uint16),
+    )
 
 
 # ---- Virtual KITTI 1.3.1
@@ -71,11 +73,12 @@ def test_vkitti_reads_rgb_centimetres_and_sky(tmp_path):
 
 def test_vkitti_has_the_published_camera_resized_with_its_images():
     np.testing.assert_array_equal(
-        published_intrinsics(375, 1242), np.float32([[725, 0, 620.5], [0, 725, 187], [0, 0, 1]]))
+        published_intrinsics(375, 1242), np.float32([[725, 0, 620.5], [0, 725, 187], [0, 0, 1]])
+    )
     # Centres of pixels are at whole numbers: half a pixel more, halved, and half a pixel less.
     np.testing.assert_allclose(
-        published_intrinsics(750, 621),
-        np.float32([[362.5, 0, 310], [0, 1450, 374.5], [0, 0, 1]]))
+        published_intrinsics(750, 621), np.float32([[362.5, 0, 310], [0, 1450, 374.5], [0, 0, 1]])
+    )
 
 
 def test_vkitti_takes_the_size_of_each_image_for_its_camera(tmp_path):
@@ -95,7 +98,8 @@ def test_vkitti_takes_the_intrinsics_of_rendered_scenes_per_frame(tmp_path):
     add_vkitti(tmp_path, name='00007', variation='fog')
     write_text(
         tmp_path / 'vkitti_1.3.1_intrinsicsgt/0001.txt',
-        'frame K[0,0] K[1,1] K[0,2] K[1,2]\n0 500 501 320 96\n7 600 601 310 90\n')
+        'frame K[0,0] K[1,1] K[0,2] K[1,2]\n0 500 501 320 96\n7 600 601 310 90\n',
+    )
     clone, fog = VKitti(tmp_path)
     np.testing.assert_array_equal(clone.intrinsics, camera_matrix(500, 501, 320, 96))
     np.testing.assert_array_equal(fog.intrinsics, camera_matrix(600, 601, 310, 90))
@@ -105,7 +109,8 @@ def test_vkitti_names_a_frame_without_intrinsics(tmp_path):
     add_vkitti(tmp_path, name='00003')
     write_text(
         tmp_path / 'vkitti_1.3.1_intrinsicsgt/0001.txt',
-        'frame K[0,0] K[1,1] K[0,2] K[1,2]\n0 500 501 320 96\n')
+        'frame K[0,0] K[1,1] K[0,2] K[1,2]\n0 500 501 320 96\n',
+    )
     with pytest.raises(DataError, match=r'0001\.txt has no line for frame 3 of .*00003\.png'):
         VKitti(tmp_path)
 
@@ -116,7 +121,9 @@ def test_vkitti_groups_by_world_variation_and_number(tmp_path):
             add_vkitti(tmp_path, world, variation)
     reader = VKitti(tmp_path, worlds=['0020'], variations=['clone', 'rain'])
     assert [frame[:4] for frame in reader.frames] == [
-        ('0020', 'clone', 0, 0), ('0020', 'rain', 0, 0)]
+        ('0020', 'clone', 0, 0),
+        ('0020', 'rain', 0, 0),
+    ]
 
 
 def test_vkitti_refuses_an_unknown_variation_and_lists_the_known(tmp_path):
@@ -171,8 +178,7 @@ def test_depth_that_is_nowhere_valid_is_refused(tmp_path):
 
 def test_depth_of_eight_bits_is_refused_where_sixteen_are_expected(tmp_path):
     add_vkitti(tmp_path)
-    write_png(
-        tmp_path / 'vkitti_1.3.1_depthgt/0001/clone/00000.png', np.ones((2, 3), np.uint8))
+    write_png(tmp_path / 'vkitti_1.3.1_depthgt/0001/clone/00000.png', np.ones((2, 3), np.uint8))
     with pytest.raises(CorruptSampleError, match='one channel of uint16, it has 1 of uint8'):
         VKitti(tmp_path)[0]
 
@@ -185,11 +191,13 @@ def add_vkitti2(root, scene='Scene01', variation='clone', camera=0):
     write_rgb(frames / f'rgb/Camera_{camera}/rgb_00000.jpg')
     write_png(
         frames / f'depth/Camera_{camera}/depth_00000.png',
-        np.array([[100, 200, 300], [0, 1, 65535]], np.uint16))
+        np.array([[100, 200, 300], [0, 1, 65535]], np.uint16),
+    )
     write_text(
         root / scene / variation / 'intrinsic.txt',
         'frame cameraID K[0,0] K[1,1] K[0,2] K[1,2]\n'
-        '0 0 725.0087 725.0087 620.5 187\n0 1 725.5 725.5 620.5 187\n')
+        '0 0 725.0087 725.0087 620.5 187\n0 1 725.5 725.5 620.5 187\n',
+    )
 
 
 def test_vkitti2_reads_both_cameras_with_their_intrinsics(tmp_path):
@@ -226,7 +234,8 @@ def add_suncg(root, rgb='000001_mlt.png', depth='000001_depth.png'):
     write_rgb(root / 'trainA_SYN10/trainA_SYN10' / rgb)
     write_png(
         root / 'trainC_SYN10/trainC_SYN10' / depth,
-        np.array([[51, 102, 204], [0, 254, 255]], np.uint8))
+        np.array([[51, 102, 204], [0, 254, 255]], np.uint8),
+    )
 
 
 def test_suncg_reads_the_published_list_and_eight_bit_depth_of_8_m(tmp_path):
@@ -234,9 +243,11 @@ def test_suncg_reads_the_published_list_and_eight_bit_depth_of_8_m(tmp_path):
     write_text(tmp_path / 'suncg_train.txt', '000001_mlt.png,000001_depth.png\n')
     sample = Suncg(tmp_path, list_file=tmp_path / 'suncg_train.txt')[0]
     np.testing.assert_allclose(
-        sample.depth_m, [[1.6, 3.2, 6.4], [NAN, 254 / 255 * 8, INF]], rtol=1e-6)
+        sample.depth_m, [[1.6, 3.2, 6.4], [NAN, 254 / 255 * 8, INF]], rtol=1e-6
+    )
     np.testing.assert_allclose(
-        sample.intrinsics, camera_matrix(518.8579 * 3 / 640, 518.8579 * 3 / 640, 1, 0.5))
+        sample.intrinsics, camera_matrix(518.8579 * 3 / 640, 518.8579 * 3 / 640, 1, 0.5)
+    )
 
 
 def test_suncg_without_a_list_pairs_by_name(tmp_path):
@@ -275,7 +286,7 @@ def test_hypersim_converts_ray_distance_to_depth(tmp_path):
     sample = Hypersim(tmp_path)[0]
     np.testing.assert_allclose(sample.intrinsics, camera_matrix(886.81, 886.81, 511.5, 383.5))
     # The first pixel is 511.5 left of and 383.5 above the axis.
-    expected_m = 2 * 886.81 / np.sqrt(511.5 ** 2 + 383.5 ** 2 + 886.81 ** 2)
+    expected_m = 2 * 886.81 / np.sqrt(511.5**2 + 383.5**2 + 886.81**2)
     np.testing.assert_allclose(sample.depth_m[0, 0], expected_m, rtol=1e-6)
     assert np.isnan(sample.depth_m[0, 1])
     assert np.isnan(sample.depth_m).sum() == 1
@@ -338,10 +349,12 @@ def add_kitti_raw(root, points, number='0000000069', suffix='.png', height=4, wi
     write_text(
         root / DATE / 'calib_cam_to_cam.txt',
         'calib_time: 09-Jan-2012 13:57:47\nR_rect_00: 1 0 0 0 1 0 0 0 1\n'
-        'P_rect_02: 2 0 3 0 0 2 2 0 0 0 1 0\n')
+        'P_rect_02: 2 0 3 0 0 2 2 0 0 0 1 0\n',
+    )
     write_text(
         root / DATE / 'calib_velo_to_cam.txt',
-        'calib_time: 15-Mar-2012 11:37:16\nR: 0 -1 0 0 0 -1 1 0 0\nT: 0 0 -0.5\n')
+        'calib_time: 15-Mar-2012 11:37:16\nR: 0 -1 0 0 0 -1 1 0 0\nT: 0 0 -0.5\n',
+    )
 
 
 SPLITS = [
@@ -349,7 +362,8 @@ SPLITS = [
     f'{DATE} {DATE}/{DRIVE}/velodyne_points/data/0000000069.bin',
     f'{DATE}/{DRIVE}/image_02/data/0000000069.jpg {DATE}/{DRIVE}/image_03/data/0000000069.jpg',
     f'{DATE}/{DRIVE} 0000000069 l',
-    f'{DATE}/{DRIVE} 69 l']
+    f'{DATE}/{DRIVE} 69 l',
+]
 
 
 @pytest.mark.parametrize('line', SPLITS)
@@ -372,14 +386,16 @@ def test_kitti_raw_takes_images_kept_as_jpeg(tmp_path):
 
 def test_the_nearest_of_several_points_in_a_pixel_counts():
     projection = np.array([[2, 0, 3, 0], [0, 2, 2, 0], [0, 0, 1, 0.0]]) @ np.array(
-        [[0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1]])
+        [[0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
+    )
     for points in ([(9, 0, 0), (4, 0, 0), (7, 0, 0)], [(4, 0, 0), (9, 0, 0)]):
         assert project_velodyne(np.float32(points), projection, (4, 6))[1, 2] == 4
 
 
 def test_points_behind_and_outside_are_left_out():
     projection = np.array([[2, 0, 3, 0], [0, 2, 2, 0], [0, 0, 1, 0.0]]) @ np.array(
-        [[0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1]])
+        [[0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
+    )
     # behind; u = 3 + 2 * 2 = 7 -> column 6; u = 3 - 2 * 1.3 = 0.4 -> column -1; on the camera.
     points = np.float32([(-4, 0, 0), (1, -2, 0), (1, 1.3, 0), (0, 0, 0)])
     assert np.isnan(project_velodyne(points, projection, (4, 6))).all()
@@ -387,7 +403,8 @@ def test_points_behind_and_outside_are_left_out():
 
 def test_halves_are_rounded_to_even_before_one_is_subtracted():
     projection = np.array([[1, 0, 0, 0], [0, 1, 2, 0], [0, 0, 1, 0.0]]) @ np.array(
-        [[0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1]])
+        [[0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
+    )
     # u = 2.5 -> 2 -> column 1, u = 3.5 -> 4 -> column 3 (NumPy's rounding, as published)
     depth_m = project_velodyne(np.float32([(1, -2.5, 0), (1, -3.5, 0)]), projection, (4, 6))
     assert np.argwhere(~np.isnan(depth_m)).tolist() == [[1, 1], [1, 3]]
@@ -427,10 +444,12 @@ def test_kitti_depth_reads_256ths_of_a_metre_with_the_raw_image_and_camera(tmp_p
     add_kitti_raw(tmp_path / 'raw', [(4.5, 0, 0)], '0000000005', height=2, width=3)
     write_png(
         tmp_path / 'depth/train' / DRIVE / 'proj_depth/groundtruth/image_02/0000000005.png',
-        np.array([[256, 384, 0], [65535, 1, 0]], np.uint16))
+        np.array([[256, 384, 0], [65535, 1, 0]], np.uint16),
+    )
     sample = KittiDepth(tmp_path / 'depth', tmp_path / 'raw')[0]
     np.testing.assert_array_equal(
-        sample.depth_m, np.float32([[1, 1.5, NAN], [65535 / 256, 1 / 256, NAN]]))
+        sample.depth_m, np.float32([[1, 1.5, NAN], [65535 / 256, 1 / 256, NAN]])
+    )
     np.testing.assert_array_equal(sample.intrinsics, camera_matrix(2, 2, 3, 2))
     assert sample.name.endswith(f'{DATE}/{DRIVE}/image_02/data/0000000005.png')
 
@@ -440,7 +459,8 @@ def test_kitti_depth_says_what_is_missing(tmp_path):
         KittiDepth(tmp_path / 'depth', tmp_path, split='val')
     write_png(
         tmp_path / 'train' / DRIVE / 'proj_depth/groundtruth/image_02/0000000005.png',
-        np.ones((2, 3), np.uint16))
+        np.ones((2, 3), np.uint16),
+    )
     with pytest.raises(DataError, match='no image .*image_02/data/0000000005'):
         KittiDepth(tmp_path, tmp_path)
 
@@ -458,8 +478,10 @@ def write_nyu(root):
     raw[1, 0, 0] = 0
     with h5py.File(root / 'nyu_depth_v2_labeled.mat', 'w') as file:
         file['images'], file['depths'], file['rawDepths'] = images, depths, raw
-    scipy.io.savemat(root / 'splits.mat', {
-        'testNdxs': np.array([[2], [3]], np.uint16), 'trainNdxs': np.array([[1]], np.uint16)})
+    scipy.io.savemat(
+        root / 'splits.mat',
+        {'testNdxs': np.array([[2], [3]], np.uint16), 'trainNdxs': np.array([[1]], np.uint16)},
+    )
 
 
 def test_nyu_reads_the_test_images_counted_from_one_and_turns_matlab_axes(tmp_path):
@@ -472,14 +494,16 @@ def test_nyu_reads_the_test_images_counted_from_one_and_turns_matlab_axes(tmp_pa
     assert sample.image.sum() == sum(RED)
     np.testing.assert_array_equal(sample.depth_m, np.float32([[2, 2, 4.5], [2, 2, 2]]))
     np.testing.assert_allclose(
-        sample.intrinsics, camera_matrix(518.857901, 519.469611, 325.582449, 253.736166))
+        sample.intrinsics, camera_matrix(518.857901, 519.469611, 325.582449, 253.736166)
+    )
     assert len(Nyu(tmp_path, split='train')) == 1
 
 
 def test_nyu_raw_depth_has_holes(tmp_path):
     write_nyu(tmp_path)
     np.testing.assert_array_equal(
-        Nyu(tmp_path, raw=True)[0].depth_m, np.float32([[NAN, 2, 4.5], [2, 2, 2]]))
+        Nyu(tmp_path, raw=True)[0].depth_m, np.float32([[NAN, 2, 4.5], [2, 2, 2]])
+    )
 
 
 def test_nyu_says_what_is_missing(tmp_path):
@@ -512,7 +536,8 @@ def test_folder_reads_png_depth_with_a_scale_and_one_camera_for_all(tmp_path):
     np.testing.assert_allclose(sample.depth_m, [[1, 2.5, NAN]] * 2, rtol=1e-6)
     np.testing.assert_array_equal(sample.intrinsics, camera_matrix(500, 510, 1.5, 1))
     np.testing.assert_allclose(
-        Folder(tmp_path, depth_scale=0.01)[0].depth_m, [[10, 25, NAN]] * 2, rtol=1e-6)
+        Folder(tmp_path, depth_scale=0.01)[0].depth_m, [[10, 25, NAN]] * 2, rtol=1e-6
+    )
 
 
 def test_folder_reads_npy_metres_and_a_camera_per_image(tmp_path):
@@ -520,8 +545,10 @@ def test_folder_reads_npy_metres_and_a_camera_per_image(tmp_path):
         write_rgb(tmp_path / f'rgb/{name}.png')
         (tmp_path / 'depth').mkdir(exist_ok=True)
         np.save(tmp_path / f'depth/{name}.npy', np.array([[fx, 0, NAN], [INF, -1, 1]]))
-    write_text(tmp_path / 'intrinsics.json', json.dumps(
-        {f'00000{i}': {'fx': 100 * i, 'fy': 100, 'cx': 1, 'cy': 0.5} for i in (1, 2)}))
+    write_text(
+        tmp_path / 'intrinsics.json',
+        json.dumps({f'00000{i}': {'fx': 100 * i, 'fy': 100, 'cx': 1, 'cy': 0.5} for i in (1, 2)}),
+    )
     first, second = Folder(tmp_path)
     np.testing.assert_array_equal(first.depth_m, np.float32([[100, NAN, NAN], [INF, NAN, 1]]))
     assert (first.intrinsics[0, 0], second.intrinsics[0, 0]) == (100, 200)
@@ -533,7 +560,8 @@ def test_folder_takes_a_calibration_file_of_ros(tmp_path):
     write_text(
         tmp_path / 'intrinsics.yaml',
         'image_width: 3\ncamera_matrix:\n  rows: 3\n  cols: 3\n'
-        '  data: [500., 0., 1.5, 0., 510., 1., 0., 0., 1.]\n')
+        '  data: [500., 0., 1.5, 0., 510., 1., 0., 0., 1.]\n',
+    )
     np.testing.assert_array_equal(Folder(tmp_path)[0].intrinsics, camera_matrix(500, 510, 1.5, 1))
 
 
@@ -556,14 +584,18 @@ def test_folder_does_not_choose_between_two_depths_of_an_image(tmp_path):
         Folder(tmp_path)
 
 
-@pytest.mark.parametrize(('text', 'message'), [
-    ('[1, 2]', 'expected either one camera'),
-    ('{', 'can not be parsed'),
-    ('fx: 1', 'expected either one camera'),
-    ('fx: a\nfy: 1\ncx: 1\ncy: 1', 'expected either one camera'),
-    ('fx: 0\nfy: 1\ncx: 1\ncy: 1', 'focal lengths must be positive'),
-    ('b: {fx: 1, fy: 1, cx: 1, cy: 1}', 'no entry for the image "a"'),
-    ('a: 5', 'expected either one camera')])
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('[1, 2]', 'expected either one camera'),
+        ('{', 'can not be parsed'),
+        ('fx: 1', 'expected either one camera'),
+        ('fx: a\nfy: 1\ncx: 1\ncy: 1', 'expected either one camera'),
+        ('fx: 0\nfy: 1\ncx: 1\ncy: 1', 'focal lengths must be positive'),
+        ('b: {fx: 1, fy: 1, cx: 1, cy: 1}', 'no entry for the image "a"'),
+        ('a: 5', 'expected either one camera'),
+    ],
+)
 def test_folder_refuses_wrong_intrinsics(tmp_path, text, message):
     write_rgb(tmp_path / 'rgb/a.png')
     write_png(tmp_path / 'depth/a.png', np.ones((2, 3), np.uint16))
@@ -572,8 +604,9 @@ def test_folder_refuses_wrong_intrinsics(tmp_path, text, message):
         Folder(tmp_path)
 
 
-@pytest.mark.parametrize('content', [
-    np.ones((2, 3), np.int64), np.ones((2, 3, 1)), np.array([{}], object)])
+@pytest.mark.parametrize(
+    'content', [np.ones((2, 3), np.int64), np.ones((2, 3, 1)), np.array([{}], object)]
+)
 def test_folder_names_a_wrong_npy_file(tmp_path, content):
     write_rgb(tmp_path / 'rgb/a.png')
     (tmp_path / 'depth').mkdir()
@@ -598,8 +631,10 @@ def test_open_dataset_passes_options_and_joins_folders(tmp_path):
 def test_open_dataset_lists_what_is_known(tmp_path):
     with pytest.raises(DataError, match='no data set "vkiti"; known are vkitti, vkitti2, suncg'):
         open_dataset('vkiti', tmp_path)
-    with pytest.raises(DataError, match="unexpected keyword argument 'variation'; its options are:"
-                                        ' worlds, variations'):
+    with pytest.raises(
+        DataError,
+        match="unexpected keyword argument 'variation'; its options are: worlds, variations",
+    ):
         open_dataset('vkitti', tmp_path, variation='fog')
     with pytest.raises(DataError, match="missing a required argument: 'split_file'"):
         open_dataset('kitti_raw', tmp_path)

@@ -1,4 +1,6 @@
 """Evaluation from files on disk to results on disk, with the real network at a small size."""
+
+from functools import partial
 import json
 from pathlib import Path
 
@@ -6,34 +8,21 @@ import cv2
 from needed import SHARED
 import numpy as np
 import pytest
+from tiny_network import write_tiny_weights
 import torch
 
 from s2r_depth_ros import DepthPredictor, weights
-from s2r_depth_ros.network import Architecture, S2RDepthNet
-from s2r_depth_training import report
 from s2r_depth_training.data import DataError, VKitti
-from s2r_depth_training.data.manifest import Manifest
-from s2r_depth_training.evaluate import (
-    difference,
-    evaluate,
-    group_by_geometry,
-    mean,
-    MethodScores,
-    read_geometries,
-    scenes_by,
-    score,
-    Skipped,
-    summary,
-    TRIVIAL_METHODS,
-)
-from s2r_depth_training.metrics import (
-    depth_errors,
-    fit_to_truth,
-    median_ratio,
-    PROTOCOLS,
-    style_change,
-)
-from s2r_depth_training.other_attention import with_attention
+from s2r_depth_training.data.readers.manifest import Manifest
+from s2r_depth_training.evaluation import panels
+from s2r_depth_training.evaluation.attention_override import with_attention
+from s2r_depth_training.evaluation.evaluate import evaluate
+from s2r_depth_training.evaluation.frames import group_by_geometry, read_geometries, SkippedFrames
+from s2r_depth_training.evaluation.methods import TRIVIAL_METHODS
+from s2r_depth_training.evaluation.metrics import depth_errors, median_ratio, style_change
+from s2r_depth_training.evaluation.protocols import fit_to_truth, PROTOCOLS
+from s2r_depth_training.evaluation.scoring import MethodScores, score, Scorer
+from s2r_depth_training.evaluation.summary import difference, mean, scenes_by, summary
 
 HEIGHT, WIDTH = 96, 128
 KITTI = PROTOCOLS['kitti']
@@ -42,11 +31,8 @@ REAL_FRAMES = Path(__file__).parents[3] / 'shared' / 'real'
 
 @pytest.fixture(scope='module')
 def weight_file(tmp_path_factory):
-    torch.manual_seed(3)
-    network = S2RDepthNet(Architecture(width=1 / 32, channel_multiple=2, light_decoders=True))
-    path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
-    weights.save(path, network, weights.WeightsInfo(80.0, 725.0, HEIGHT, WIDTH))
-    return path
+    info = weights.WeightsInfo(80.0, 725.0, HEIGHT, WIDTH)
+    return write_tiny_weights(tmp_path_factory.mktemp('weights'), info=info)
 
 
 def write_frame(root, world, variation, number, depth_m, seed=0):
@@ -77,8 +63,15 @@ def styled(tmp_path):
 
 def run(weight_file, root, out, **settings):
     return evaluate(
-        **{'weights': str(weight_file), 'dataset': 'vkitti', 'root': root, 'out': out,
-           'device': 'cpu', **settings})
+        **{
+            'weights': str(weight_file),
+            'dataset': 'vkitti',
+            'root': root,
+            'out': out,
+            'device': 'cpu',
+            **settings,
+        }
+    )
 
 
 def constants(tmp_path, *depths_m):
@@ -88,39 +81,46 @@ def constants(tmp_path, *depths_m):
 
 
 def scored(reader, methods, most_skipped=0):
-    skipped = Skipped(most_skipped)
+    skipped = SkippedFrames(most_skipped)
     geometries = read_geometries(reader, None, KITTI, skipped)
-    return score(reader, geometries, methods, KITTI, skipped, Path('/')), skipped
+    make = partial(Scorer, reader, geometries, methods, KITTI, Path('/'))
+    return score(make, list(methods), len(geometries), skipped), skipped
 
 
 def test_figures_are_those_of_the_predictor_with_the_camera(weight_file, styled, tmp_path):
     results = run(weight_file, styled, tmp_path / 'out')
     sample = VKitti(styled)[4]
     depth_m = DepthPredictor(weight_file, 'cpu').predict([sample.image], [sample.intrinsics])[0]
-    counted = KITTI.counted(sample.depth_m)
+    counted = KITTI.valid_mask(sample.depth_m)
     predicted = fit_to_truth(depth_m, (HEIGHT, WIDTH), KITTI)[counted]
     frame = results['methods'][0]['frames'][4]
     assert frame['name'] == 'vkitti_1.3.1_rgb/0002/clone/00000.png'
     assert frame['unscaled'] == pytest.approx(
-        depth_errors(predicted, sample.depth_m[counted])._asdict(), rel=1e-4)
+        depth_errors(predicted, sample.depth_m[counted])._asdict(), rel=1e-4
+    )
     assert frame['median_ratio'] == pytest.approx(
-        median_ratio(predicted, sample.depth_m[counted]), rel=1e-4)
+        median_ratio(predicted, sample.depth_m[counted]), rel=1e-4
+    )
     assert 0 < frame['tilted_abs_rel'] < frame['median_scaled']['abs_rel']
 
 
 def test_pictures_show_the_depth_with_the_scale_that_was_measured(
-        weight_file, styled, tmp_path, monkeypatch):
+    weight_file, styled, tmp_path, monkeypatch
+):
     shown = []
 
     def draw(title, sample, maps, ratio, protocol):
-        counted = protocol.counted(sample.depth_m)
-        shown.append(median_ratio(
-            ratio * fit_to_truth(maps.depth_m, counted.shape, protocol)[counted],
-            sample.depth_m[counted]))
+        counted = protocol.valid_mask(sample.depth_m)
+        shown.append(
+            median_ratio(
+                ratio * fit_to_truth(maps.depth_m, counted.shape, protocol)[counted],
+                sample.depth_m[counted],
+            )
+        )
         return draw_panels(title, sample, maps, ratio, protocol)
 
-    draw_panels = report.draw_panels
-    monkeypatch.setattr(report, 'draw_panels', draw)
+    draw_panels = panels.draw_panels
+    monkeypatch.setattr(panels, 'draw_panels', draw)
     results = run(weight_file, styled, tmp_path / 'out', scale_source='reference', pictures=2)
     assert results['methods'][0]['mean']['unscaled']['abs_rel'] > 0
     assert shown == pytest.approx([1.0, 1.0], rel=1e-4)
@@ -131,32 +131,43 @@ def test_another_attention_is_put_in_the_place_of_the_weights_own(weight_file):
     image = torch.rand(1, 3, 96, 128) * 2 - 1
     with torch.no_grad():
         own = network(image, return_maps=True)
-        maps = {kind: with_attention(weights.load_with_info(weight_file)[0], kind)(
-            image, return_maps=True) for kind in ('own', 'even', 'mirrored')}
+        maps = {
+            kind: with_attention(weights.load_with_info(weight_file)[0], kind)(
+                image, return_maps=True
+            )
+            for kind in ('own', 'even', 'mirrored')
+        }
     torch.testing.assert_close(maps['own'].depth, own.depth)
     torch.testing.assert_close(maps['mirrored'].attention, own.attention.flip(3))
     torch.testing.assert_close(
-        maps['even'].attention, own.attention.mean() * torch.ones_like(own.attention))
+        maps['even'].attention, own.attention.mean() * torch.ones_like(own.attention)
+    )
     for kind in ('even', 'mirrored'):
         torch.testing.assert_close(maps[kind].structure, own.structure)
         torch.testing.assert_close(
-            maps[kind].depth_specific_structure, maps[kind].attention * own.structure)
+            maps[kind].depth_specific_structure, maps[kind].attention * own.structure
+        )
 
 
 def test_evaluate_runs_weights_with_another_attention(weight_file, styled, tmp_path):
     own = run(weight_file, styled, tmp_path / 'own')
     mirrored = run(weight_file, styled, tmp_path / 'mirrored', attention='mirrored')
     assert mirrored['attention'] == 'mirrored'
-    assert (own['methods'][0]['frames'][0]['unscaled']
-            != mirrored['methods'][0]['frames'][0]['unscaled'])
+    assert (
+        own['methods'][0]['frames'][0]['unscaled']
+        != mirrored['methods'][0]['frames'][0]['unscaled']
+    )
     with pytest.raises(ValueError, match='attention must be own for .*result.pt, which has none'):
         run(tmp_path / 'result.pt', styled, tmp_path / 'rgb', attention='even')
 
 
 def test_an_unknown_camera_is_taken_for_that_of_the_training(weight_file, tmp_path):
     write_frame(tmp_path, '0001', 'clone', 0, slope())
-    entry = {'rgb': 'vkitti_1.3.1_rgb/0001/clone/00000.png',
-             'depth': 'vkitti_1.3.1_depthgt/0001/clone/00000.png', 'depth_scale': 100}
+    entry = {
+        'rgb': 'vkitti_1.3.1_rgb/0001/clone/00000.png',
+        'depth': 'vkitti_1.3.1_depthgt/0001/clone/00000.png',
+        'depth_scale': 100,
+    }
     ratios = {}
     for focal_px in (None, 725.0, 1450.0):
         camera = focal_px and [focal_px, focal_px, 64.0, 48.0]
@@ -170,7 +181,8 @@ def test_an_unknown_camera_is_taken_for_that_of_the_training(weight_file, tmp_pa
 def test_results_on_disk_are_those_returned(weight_file, styled, tmp_path, capsys):
     results = run(weight_file, styled, tmp_path / 'out', weights_baseline=str(weight_file))
     assert json.loads((tmp_path / 'out/results.json').read_text()) == json.loads(
-        json.dumps(results))
+        json.dumps(results)
+    )
     network, baseline, *trivial = results['methods']
     assert baseline['mean'] == network['mean']
     assert [method['name'] for method in trivial] == ['depth by row', 'one constant']
@@ -180,14 +192,29 @@ def test_results_on_disk_are_those_returned(weight_file, styled, tmp_path, capsy
     assert page.count('<img src="data:image/jpeg;base64,') == 5 * 6
 
 
+def test_results_do_not_depend_on_the_number_of_workers(weight_file, styled, tmp_path):
+    one, two = (
+        run(weight_file, styled, tmp_path / str(workers), workers=workers) for workers in (1, 2)
+    )
+    assert one == two
+    here = run(weight_file, styled, tmp_path / 'here')
+    for each, other in zip(one['methods'], here['methods']):
+        assert [frame['name'] for frame in each['frames']] == [
+            frame['name'] for frame in other['frames']
+        ]
+        mean, other_mean = (method['mean']['unscaled'] for method in (each, other))
+        assert mean == pytest.approx(other_mean, rel=1e-3)
+
+
 def test_averages_are_over_images_not_over_pixels(tmp_path):
     # Errors 1 and 0; the first frame has one pixel that counts, the second has thousands.
     one_pixel = np.full((HEIGHT, WIDTH), np.nan)
     one_pixel[60, 60] = 5
     write_frame(tmp_path, '0001', 'clone', 0, one_pixel)
     write_frame(tmp_path, '0001', 'clone', 1, np.full((HEIGHT, WIDTH), 10.0))
-    scores, _ = scored(VKitti(tmp_path), {
-        'ten': lambda sample, others: np.full((HEIGHT, WIDTH), 10, np.float32)})
+    scores, _ = scored(
+        VKitti(tmp_path), {'ten': lambda sample, others: np.full((HEIGHT, WIDTH), 10, np.float32)}
+    )
     errors = summary('ten', scores['ten'], scenes_by(None))['mean']['unscaled']
     assert errors['abs_rel'] == pytest.approx(0.5)
 
@@ -195,14 +222,21 @@ def test_averages_are_over_images_not_over_pixels(tmp_path):
 def test_scenes_weigh_the_same_in_the_mean_over_scenes():
     def frame(name, error):
         errors = {'abs_rel': error}
-        return {'name': name, 'median_ratio': error, 'tilted_abs_rel': 2 * error,
-                'median_scaled': errors, 'unscaled': errors,
-                'by_distance': {'median_scaled': [errors, None], 'unscaled': [None, errors]},
-                'boundary': None}
+        return {
+            'name': name,
+            'median_ratio': error,
+            'tilted_abs_rel': 2 * error,
+            'median_scaled': errors,
+            'unscaled': errors,
+            'by_distance': {'median_scaled': [errors, None], 'unscaled': [None, errors]},
+            'boundary': None,
+        }
 
     result = summary(
-        'any', MethodScores([frame('a/1', 1), frame('a/2', 2), frame('b/1', 6)], []),
-        scenes_by(None))
+        'any',
+        MethodScores([frame('a/1', 1), frame('a/2', 2), frame('b/1', 6)], []),
+        scenes_by(None),
+    )
     assert result['mean']['unscaled'] == {'abs_rel': 3}
     assert result['mean']['by_distance']['unscaled'] == [None, {'abs_rel': 3}]
     assert result['mean']['boundary'] is None
@@ -211,10 +245,14 @@ def test_scenes_weigh_the_same_in_the_mean_over_scenes():
     assert result['mean_over_scenes']['unscaled'] == {'abs_rel': 3.75}  # (1.5 + 6) / 2
 
 
-@pytest.mark.parametrize(('pattern', 'scenes'), [
-    (None, ['kitti', 'kitti', 'kitti']),
-    ('drive_[0-9]+', ['drive_07', 'drive_07', 'kitti/street.png']),
-    ('x*', ['kitti/drive_07_1.png', 'kitti/drive_07_2.png', 'kitti/street.png'])])
+@pytest.mark.parametrize(
+    ('pattern', 'scenes'),
+    [
+        (None, ['kitti', 'kitti', 'kitti']),
+        ('drive_[0-9]+', ['drive_07', 'drive_07', 'kitti/street.png']),
+        ('x*', ['kitti/drive_07_1.png', 'kitti/drive_07_2.png', 'kitti/street.png']),
+    ],
+)
 def test_a_pattern_tells_which_frames_are_one_scene(pattern, scenes):
     names = ['kitti/drive_07_1.png', 'kitti/drive_07_2.png', 'kitti/street.png']
     assert [scenes_by(pattern)(name) for name in names] == scenes
@@ -223,8 +261,7 @@ def test_a_pattern_tells_which_frames_are_one_scene(pattern, scenes):
 def test_evaluate_takes_frames_of_one_pattern_for_one_scene(weight_file, styled, tmp_path):
     results = run(weight_file, styled, tmp_path / 'results', scene_pattern=r'\d+(?=\.png)')
     assert results['scene_pattern'] == r'\d+(?=\.png)'
-    frames = {
-        scene: mean['frames'] for scene, mean in results['methods'][0]['scenes'].items()}
+    frames = {scene: mean['frames'] for scene, mean in results['methods'][0]['scenes'].items()}
     assert frames == {'00000': 3, '00001': 2}
 
 
@@ -235,12 +272,14 @@ def test_a_pattern_that_is_none_is_refused(tmp_path, weight_file):
 
 def test_differences_are_paired_by_frame():
     def frames(*errors):
-        return [{kind: {'abs_rel': error} for kind in ('median_scaled', 'unscaled')}
-                for error in errors]
+        return [
+            {kind: {'abs_rel': error} for kind in ('median_scaled', 'unscaled')}
+            for error in errors
+        ]
 
     # Differences -0.1, -0.2, -0.3: mean -0.2, deviation 0.1 of three.
     less = difference(frames(0.1, 0.5, 0.2), frames(0.2, 0.7, 0.5))
-    assert less['unscaled']['abs_rel'] == pytest.approx([-0.2, 0.1 / 3 ** 0.5])
+    assert less['unscaled']['abs_rel'] == pytest.approx([-0.2, 0.1 / 3**0.5])
     assert difference(frames(0.1), frames(0.2)) is None
 
 
@@ -255,7 +294,8 @@ def test_trivial_predictors_know_the_other_frames_alone(tmp_path):
     scores, _ = scored(constants(tmp_path, 10, 20, 30), TRIVIAL_METHODS)
     for name in TRIVIAL_METHODS:
         assert [frame['unscaled']['abs_rel'] for frame in scores[name].frames] == pytest.approx(
-            [1.5, 0, 0.5])
+            [1.5, 0, 0.5]
+        )
 
 
 def test_trivial_predictors_do_not_know_the_same_geometry_in_another_style(styled):
@@ -276,10 +316,11 @@ def test_style_change_compares_the_variants_of_each_geometry(weight_file, styled
     reader, predictor = VKitti(styled), DepthPredictor(weight_file, 'cpu')
     depths_m = [
         fit_to_truth(
-            predictor.predict([reader[i].image], [reader[i].intrinsics])[0], (HEIGHT, WIDTH),
-            KITTI)
-        for i in (0, 2)]
-    first = style_change(depths_m, KITTI.counted(reader[0].depth_m))
+            predictor.predict([reader[i].image], [reader[i].intrinsics])[0], (HEIGHT, WIDTH), KITTI
+        )
+        for i in (0, 2)
+    ]
+    first = style_change(depths_m, KITTI.valid_mask(reader[0].depth_m))
     assert first > 0
     # The second geometry's two pictures are equal, the third has one style.
     assert results['methods'][0]['style_change'] == pytest.approx((first + 0) / 2, rel=1e-4)
@@ -289,7 +330,10 @@ def test_a_limit_takes_geometries_evenly_with_all_their_styles(weight_file, styl
     results = run(weight_file, styled, tmp_path / 'out', limit=2, pictures=1)
     names = [frame['name'] for frame in results['methods'][0]['frames']]
     assert [Path(name).relative_to('vkitti_1.3.1_rgb').as_posix() for name in names] == [
-        '0001/clone/00000.png', '0001/fog/00000.png', '0002/clone/00000.png']
+        '0001/clone/00000.png',
+        '0001/fog/00000.png',
+        '0002/clone/00000.png',
+    ]
 
 
 def test_one_frame_has_no_other_to_learn_from(weight_file, styled, tmp_path):
@@ -333,7 +377,8 @@ def test_a_frame_with_a_prediction_that_is_not_finite_is_scored_for_no_method(tm
 
     reader = constants(tmp_path, 10, 20, 30)
     scores, skipped = scored(
-        reader, {'broken': broken, 'right': lambda sample, others: sample.depth_m}, most_skipped=1)
+        reader, {'broken': broken, 'right': lambda sample, others: sample.depth_m}, most_skipped=1
+    )
     assert [len(scores[name].frames) for name in ('broken', 'right')] == [2, 2]
     assert len(skipped.reasons) == 1
     assert '00001.png: 12288 of 12288 predicted depths are NaN' in skipped.reasons[0]
@@ -352,7 +397,8 @@ def test_results_are_not_overwritten_unless_told(weight_file, styled, tmp_path):
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused_before_computing(
-        weight_file, styled, tmp_path):
+    weight_file, styled, tmp_path
+):
     (tmp_path / 'out').write_text('')
     with pytest.raises(FileExistsError, match='out'):
         run(weight_file, styled, tmp_path / 'out')
@@ -371,19 +417,35 @@ def test_a_wrong_data_set_leaves_no_trace(weight_file, styled, tmp_path):
 
 
 @pytest.mark.skipif(not REAL_FRAMES.is_dir(), reason=SHARED)
-@pytest.mark.parametrize(('folder', 'protocol', 'method', 'abs_rel', 'rmse_m', 'delta_1'), [
-    ('outdoor', 'kitti', 'one constant', 0.410, 10.9, 0.333),
-    ('outdoor', 'kitti', 'depth by row', 0.314, 10.2, 0.444),
-    ('indoor', 'nyu', 'one constant', 0.306, 1.03, 0.499),
-    ('indoor', 'nyu', 'depth by row', 0.244, 0.86, 0.563)])
+@pytest.mark.parametrize(
+    ('folder', 'protocol', 'method', 'abs_rel', 'rmse_m', 'delta_1'),
+    [
+        ('outdoor', 'kitti', 'one constant', 0.410, 10.9, 0.333),
+        ('outdoor', 'kitti', 'depth by row', 0.314, 10.2, 0.444),
+        ('indoor', 'nyu', 'one constant', 0.306, 1.03, 0.499),
+        ('indoor', 'nyu', 'depth by row', 0.244, 0.86, 0.563),
+    ],
+)
 def test_trivial_predictors_reach_the_known_errors_on_real_frames(
-        folder, protocol, method, abs_rel, rmse_m, delta_1):
+    folder, protocol, method, abs_rel, rmse_m, delta_1
+):
     reader, rules = Manifest(REAL_FRAMES / folder), PROTOCOLS[protocol]
-    skipped = Skipped(0)
+    skipped = SkippedFrames(0)
     geometries = read_geometries(reader, None, rules, skipped)
     methods = {method: TRIVIAL_METHODS[method]}
-    scores = score(reader, geometries, methods, rules, skipped, REAL_FRAMES)
+    make = partial(Scorer, reader, geometries, methods, rules, REAL_FRAMES)
+    scores = score(make, list(methods), len(geometries), skipped)
     errors = summary(method, scores[method], scenes_by(None))['mean']['median_scaled']
     assert errors['abs_rel'] == pytest.approx(abs_rel, abs=1.5e-3)
     assert errors['rmse_m'] == pytest.approx(rmse_m, rel=5e-3)
     assert errors['delta_1'] == pytest.approx(delta_1, abs=1.5e-3)
+
+
+def test_obstacles_are_counted_if_asked_for(weight_file, styled, tmp_path, capsys):
+    results = run(weight_file, styled, tmp_path / 'out', obstacles=True)
+    written = json.loads((tmp_path / 'out' / 'results.json').read_text())
+    assert written['obstacles']['variants'] == results['obstacles']['variants']
+    frames = results['obstacles']['variants']['no filter']['frames']
+    assert frames + len(results['obstacles']['skipped']) == len(results['methods'][0]['frames'])
+    assert 'obstacle cells found' in capsys.readouterr().out
+    assert 'obstacles' not in run(weight_file, styled, tmp_path / 'without')

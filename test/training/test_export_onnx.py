@@ -1,11 +1,12 @@
 """The exported file: the same depth as PyTorch for any batch size, and nothing left behind."""
+
 import numpy as np
 import onnxruntime
 import pytest
 import torch
 
 from s2r_depth_ros import weights
-from s2r_depth_ros.depth_range import to_metres
+from s2r_depth_ros.engine.depth_range import to_metres
 from s2r_depth_ros.network import Architecture, S2RDepthNet
 from s2r_depth_training.errors import TrainingError
 from s2r_depth_training.export_onnx import export_onnx
@@ -15,8 +16,9 @@ from s2r_depth_training.export_onnx import export_onnx
 def weights_file(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp('onnx') / 'weights.safetensors'
-    weights.save(path, S2RDepthNet(Architecture.preset('compact')),
-                 weights.WeightsInfo(80.0, 90.0, 96, 112))
+    weights.save(
+        path, S2RDepthNet(Architecture.preset('compact')), weights.WeightsInfo(80.0, 90.0, 96, 112)
+    )
     return path
 
 
@@ -25,7 +27,7 @@ def test_the_file_gives_the_metres_that_pytorch_gives(weights_file, tmp_path):
     assert export_onnx(str(weights_file), out) < 0.001
     session = onnxruntime.InferenceSession(out, providers=['CPUExecutionProvider'])
     image = np.random.default_rng(1).uniform(-1, 1, (5, 3, 96, 112)).astype(np.float32)
-    found, = session.run(['depth_m'], {'image': image})
+    (found,) = session.run(['depth_m'], {'image': image})
     with torch.inference_mode():
         expected = to_metres(weights.load(weights_file)(torch.from_numpy(image)), 80.0).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-3)

@@ -1,17 +1,18 @@
 """Losses: each against a value worked out by hand."""
+
 import math
 
 import pytest
 import torch
 
-from s2r_depth_training.losses import (
+from s2r_depth_training.stages.losses import (
     depth_error,
-    judged_as,
+    inverse_depth_map,
+    lsgan_loss,
     map_error,
-    nearness_map,
-    proportion_error,
     reconstruction_error,
-    structure_penalty,
+    scale_invariant_log_error,
+    structure_regularization,
 )
 
 
@@ -44,8 +45,11 @@ def test_nearness_makes_the_errors_relative():
     target = torch.tensor([[[[near, far]]]])
     valid = torch.ones(1, 1, 1, 2, dtype=torch.bool)
     at_near, at_far = (
-        depth_error([target + torch.tensor([[[error]]])], target, valid, nearness=16).item()
-        for error in ([0.1, 0.0], [0.0, 0.1]))
+        depth_error(
+            [target + torch.tensor([[[error]]])], target, valid, inverse_depth_weighting=16
+        ).item()
+        for error in ([0.1, 0.0], [0.0, 0.1])
+    )
     # 16 / ln(17) / (1 + 16 * 0.05) * 0.1 over two pixels, and with 0.9 in place of 0.05
     assert at_near == pytest.approx(0.1 / 2 * 16 / math.log(17) / 1.8, rel=1e-5)
     assert at_far == pytest.approx(0.1 / 2 * 16 / math.log(17) / 15.4, rel=1e-5)
@@ -59,8 +63,9 @@ def of_metres(*depth_m):
 def test_proportions_are_right_at_any_scale():
     target, valid = of_metres(4.0, 9.0, 19.0), torch.ones(1, 1, 1, 3, dtype=torch.bool)
     # The offset is 1 m of 80, so this is twice as far in all three.
-    assert proportion_error([of_metres(9.0, 19.0, 39.0)], target, valid).item() == pytest.approx(
-        0.0, abs=1e-6)
+    assert scale_invariant_log_error(
+        [of_metres(9.0, 19.0, 39.0)], target, valid
+    ).item() == pytest.approx(0.0, abs=1e-6)
 
 
 def test_proportion_error_is_the_mean_distance_from_the_mean_of_the_ratios():
@@ -70,29 +75,32 @@ def test_proportion_error_is_the_mean_distance_from_the_mean_of_the_ratios():
     depth = torch.cat([of_metres(9.0, 9.0, 19.0, 70.0), of_metres(4.0, 9.0, 19.0, 70.0)])
     # Ratios ln 2, 0, 0 about their mean ln 2 / 3, in one of two images; and the same twice.
     one_scale = math.log(2) * (2 / 3 + 1 / 3 + 1 / 3) / 3 / 2
-    assert proportion_error([depth], target, valid).item() == pytest.approx(one_scale, rel=1e-5)
-    assert proportion_error([depth, depth], target, valid).item() == pytest.approx(
-        2 * one_scale, rel=1e-5)
+    assert scale_invariant_log_error([depth], target, valid).item() == pytest.approx(
+        one_scale, rel=1e-5
+    )
+    assert scale_invariant_log_error([depth, depth], target, valid).item() == pytest.approx(
+        2 * one_scale, rel=1e-5
+    )
 
 
 def test_proportions_of_unknown_or_extreme_depth_give_no_endless_gradient():
     depth = torch.tensor([[[[-1.0, 1.0, 0.3]]]], requires_grad=True)
     target = torch.tensor([[[[0.5, -1.0, float('nan')]]]])
     valid = torch.tensor([[[[True, True, False]]]])
-    proportion_error([depth], target, valid).backward()
+    scale_invariant_log_error([depth], target, valid).backward()
     assert torch.isfinite(depth.grad).all()
     assert depth.grad[..., 2] == 0
-    assert proportion_error([depth], target, valid & False).item() == 0.0
+    assert scale_invariant_log_error([depth], target, valid & False).item() == 0.0
 
 
 def test_nearness_is_1_at_the_camera_and_falls_with_depth():
     # Of 80 m: 0, 10 and 80 m, so 1 / (1 + 8 * 0), 1 / (1 + 8 / 8), 1 / (1 + 8).
-    shown = nearness_map(torch.tensor([-1.0, -0.75, 1.0]), 8.0)
+    shown = inverse_depth_map(torch.tensor([-1.0, -0.75, 1.0]), 8.0)
     torch.testing.assert_close(shown, torch.tensor([1.0, 0.5, 1 / 9]))
 
 
 def test_nearness_falls_to_the_least():
-    shown = nearness_map(torch.tensor([-1.0, -0.75]), 8.0, least=0.6)
+    shown = inverse_depth_map(torch.tensor([-1.0, -0.75]), 8.0, least=0.6)
     torch.testing.assert_close(shown, torch.tensor([1.0, 0.8]))
 
 
@@ -130,22 +138,25 @@ def test_structure_penalty_spares_edges_of_depth():
     # The step of 0.5 lies to the right of the left column: its weight is exp(-2 * 0.5).
     edge = math.exp(-1.0)
     by_hand = (1.0 * edge + 0.5 + 0.25 * edge + 1.0) / 4
-    assert structure_penalty(structure, depth, valid, beta=2.0).item() == pytest.approx(by_hand)
+    assert structure_regularization(structure, depth, valid, beta=2.0).item() == pytest.approx(
+        by_hand
+    )
 
 
 def test_structure_penalty_takes_no_step_to_a_pixel_without_depth():
     structure = torch.ones(1, 1, 1, 2)
     depth = torch.tensor([[[[0.0, 1.0]]]])
     valid = torch.tensor([[[[True, False]]]])
-    assert structure_penalty(structure, depth, valid, beta=5.0).item() == pytest.approx(1.0)
+    assert structure_regularization(structure, depth, valid, beta=5.0).item() == pytest.approx(1.0)
 
 
 def test_reconstruction_error_is_the_mean_difference():
     assert reconstruction_error(
-        torch.tensor([1.0, 2.0]), torch.tensor([0.0, 4.0])).item() == pytest.approx(1.5)
+        torch.tensor([1.0, 2.0]), torch.tensor([0.0, 4.0])
+    ).item() == pytest.approx(1.5)
 
 
 def test_judgements_are_compared_with_one_for_real_and_nought_for_made():
     judgements = [torch.tensor([[[[0.5, 1.0]]]]), torch.tensor([[[[3.0]]]])]
-    assert judged_as(judgements, real=True).item() == pytest.approx((0.25 + 0) / 2 + 4)
-    assert judged_as(judgements, real=False).item() == pytest.approx((0.25 + 1) / 2 + 9)
+    assert lsgan_loss(judgements, real=True).item() == pytest.approx((0.25 + 0) / 2 + 4)
+    assert lsgan_loss(judgements, real=False).item() == pytest.approx((0.25 + 1) / 2 + 9)

@@ -1,15 +1,22 @@
 """The reader of folders with a manifest."""
+
 import json
 
 import cv2
 import numpy as np
 import pytest
 
-from s2r_depth_training.data.manifest import Manifest
+from s2r_depth_training.data.readers.manifest import Manifest
 from s2r_depth_training.data.sample import CorruptSampleError, DataError
 
-ENTRY = {'name': 'a', 'rgb': 'a.png', 'depth': 'a_depth.png', 'depth_scale': 256,
-         'K': [100.0, 110.0, 3.5, 1.5], 'licence': 'ignored'}
+ENTRY = {
+    'name': 'a',
+    'rgb': 'a.png',
+    'depth': 'a_depth.png',
+    'depth_scale': 256,
+    'K': [100.0, 110.0, 3.5, 1.5],
+    'licence': 'ignored',
+}
 
 
 def write(root, *entries, depth=((0, 256, 512, 640),) * 2):
@@ -68,9 +75,18 @@ def test_a_manifest_that_is_no_list_of_frames_is_refused(tmp_path, text):
         Manifest(tmp_path)
 
 
-@pytest.mark.parametrize('wrong', [
-    {'rgb': None}, {'depth': 3}, {'depth_scale': 0}, {'depth_scale': '256'}, {'K': [1, 2, 3]},
-    {'K': [0, 1, 1, 1]}, {'depth_size': 2}])
+@pytest.mark.parametrize(
+    'wrong',
+    [
+        {'rgb': None},
+        {'depth': 3},
+        {'depth_scale': 0},
+        {'depth_scale': '256'},
+        {'K': [1, 2, 3]},
+        {'K': [0, 1, 1, 1]},
+        {'depth_size': 2},
+    ],
+)
 def test_an_entry_that_is_wrong_is_counted_out(tmp_path, wrong):
     write(tmp_path, ENTRY, {**ENTRY, **wrong})
     with pytest.raises(DataError, match=r'entry 1 of .*manifest\.json is not as expected'):

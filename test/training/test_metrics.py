@@ -1,24 +1,25 @@
 """Every step of the evaluation protocols against an example worked out by hand."""
+
 from math import log, sqrt
 
 import numpy as np
 import pytest
 
-from s2r_depth_training.metrics import (
-    boundary_errors,
-    depth_by_row,
-    depth_edges,
+from s2r_depth_training.evaluation.boundaries import boundary_errors, depth_edges
+from s2r_depth_training.evaluation.methods import depth_by_row, row_profile
+from s2r_depth_training.evaluation.metrics import (
     depth_errors,
     errors_by_distance,
-    fit_to_truth,
     median_ratio,
+    style_change,
+    tilted_to_truth,
+)
+from s2r_depth_training.evaluation.protocols import (
+    fit_to_truth,
+    interpolate_depth,
     NotMeasurableError,
     Protocol,
     PROTOCOLS,
-    resize_depth,
-    row_profile,
-    style_change,
-    tilted_to_truth,
 )
 
 WHOLE = Protocol('whole', 1e-3, 80.0, None, (0, 10, 80))
@@ -31,34 +32,37 @@ def image(*rows):
 def test_the_garg_crop_of_a_kitti_image_is_cut_to_whole_pixels():
     # 0.40810811 * 375 = 153.04, 0.99189189 * 375 = 371.96; 0.03594771 * 1242 = 44.65,
     # 0.96405229 * 1242 = 1197.35; the fractions of a pixel are dropped, ends are exclusive.
-    counted = PROTOCOLS['kitti'].counted(np.full((375, 1242), 10.0, np.float32))
-    rows, columns = np.nonzero(counted)
+    mask = PROTOCOLS['kitti'].valid_mask(np.full((375, 1242), 10.0, np.float32))
+    rows, columns = np.nonzero(mask)
     assert (rows.min(), rows.max()) == (153, 370)
     assert (columns.min(), columns.max()) == (44, 1196)
-    assert counted.sum() == (371 - 153) * (1197 - 44)
+    assert mask.sum() == (371 - 153) * (1197 - 44)
 
 
 def test_the_crop_follows_the_size_of_each_image():
-    rows, columns = np.nonzero(PROTOCOLS['kitti'].counted(np.full((370, 1224), 10.0, np.float32)))
+    rows, columns = np.nonzero(
+        PROTOCOLS['kitti'].valid_mask(np.full((370, 1224), 10.0, np.float32))
+    )
     assert (rows.min(), rows.max()) == (151, 365)  # 151.0000007 and 366.9999993
     assert (columns.min(), columns.max()) == (43, 1179)  # 43.999997 and 1180.000003
 
 
 def test_nyu_has_no_crop():
-    assert PROTOCOLS['nyu'].counted(np.full((480, 640), 3.0, np.float32)).all()
+    assert PROTOCOLS['nyu'].valid_mask(np.full((480, 640), 3.0, np.float32)).all()
 
 
 @pytest.mark.parametrize(('name', 'far'), [('kitti', 80), ('kitti-50m', 50), ('nyu', 8)])
 def test_both_ends_of_the_range_are_open(name, far):
     truth = np.full((100, 100), np.nan, np.float32)
     truth[60, 10:17] = [0, 1e-3, 2e-3, far - 0.1, far, np.inf, np.nan]
-    assert np.flatnonzero(PROTOCOLS[name].counted(truth)[60]).tolist() == [12, 13]
+    assert np.flatnonzero(PROTOCOLS[name].valid_mask(truth)[60]).tolist() == [12, 13]
 
 
 def test_resizing_aligns_the_corners():
     # Aligned corners: 3 columns lie at 0, 0.5 and 1 between the two given.
     np.testing.assert_allclose(
-        resize_depth(image([2, 4], [6, 8]), (3, 3)), [[2, 3, 4], [4, 5, 6], [6, 7, 8]])
+        interpolate_depth(image([2, 4], [6, 8]), (3, 3)), [[2, 3, 4], [4, 5, 6], [6, 7, 8]]
+    )
 
 
 def test_a_prediction_is_resized_before_it_is_clamped():
@@ -72,39 +76,39 @@ def test_a_prediction_is_raised_to_the_nearest_depth():
 
 
 def test_the_median_of_an_even_number_is_the_mean_of_the_middle_two():
-    assert median_ratio(np.array([1., 2., 4., 9.]), np.array([4., 5., 7., 100.])) == 2
+    assert median_ratio(np.array([1.0, 2.0, 4.0, 9.0]), np.array([4.0, 5.0, 7.0, 100.0])) == 2
 
 
 def test_the_seven_errors():
     # p = 1, 3, 4, 8 against t = 1, 2, 5, 2: ratios 1, 1.5, 1.25 (not below 1.25), 4.
-    errors = depth_errors(np.array([1., 3., 4., 8.]), np.array([1., 2., 5., 2.]))
+    errors = depth_errors(np.array([1.0, 3.0, 4.0, 8.0]), np.array([1.0, 2.0, 5.0, 2.0]))
     assert errors.abs_rel == pytest.approx((0 + 1 / 2 + 1 / 5 + 6 / 2) / 4)
     assert errors.sq_rel_m == pytest.approx((0 + 1 / 2 + 1 / 5 + 36 / 2) / 4)
     assert errors.rmse_m == pytest.approx(sqrt((0 + 1 + 1 + 36) / 4))
     assert errors.rmse_log == pytest.approx(
-        sqrt((0 + log(1.5) ** 2 + log(1.25) ** 2 + log(4) ** 2) / 4))
+        sqrt((0 + log(1.5) ** 2 + log(1.25) ** 2 + log(4) ** 2) / 4)
+    )
     assert (errors.delta_1, errors.delta_2, errors.delta_3) == (0.25, 0.75, 0.75)
 
 
 def test_a_tilt_is_taken_out_and_a_bump_is_not():
     y, x = np.mgrid[:60, :80]
     truth = np.exp(1 + 0.5 * x / 80 - 1.5 * y / 60).astype(np.float32)
-    counted = np.ones(truth.shape, bool)
-    counted[:, :30] = False  # what does not count may be anything
-    flat = np.where(counted, 2, 9).astype(np.float32)
-    assert tilted_to_truth(flat, truth, counted) == pytest.approx(truth[counted], rel=1e-5)
+    mask = np.ones(truth.shape, bool)
+    mask[:, :30] = False  # what does not count may be anything
+    flat = np.where(mask, 2, 9).astype(np.float32)
+    assert tilted_to_truth(flat, truth, mask) == pytest.approx(truth[mask], rel=1e-5)
 
     bump = np.where((y - 30) ** 2 + (x - 55) ** 2 < 100, 0.5, 1).astype(np.float32)
-    left = np.abs(tilted_to_truth(flat, truth * bump, counted) / (truth * bump)[counted] - 1)
-    assert left[bump[counted] < 1].mean() > 0.5
-    assert left[bump[counted] == 1].mean() < 0.2
+    left = np.abs(tilted_to_truth(flat, truth * bump, mask) / (truth * bump)[mask] - 1)
+    assert left[bump[mask] < 1].mean() > 0.5
+    assert left[bump[mask] == 1].mean() < 0.2
 
 
 def test_one_pixel_that_counts_can_be_tilted():
-    counted = np.zeros((4, 4), bool)
-    counted[2, 1] = True
-    assert tilted_to_truth(
-        np.ones((4, 4)), np.full((4, 4), 3.0), counted) == pytest.approx([3.0])
+    mask = np.zeros((4, 4), bool)
+    mask[2, 1] = True
+    assert tilted_to_truth(np.ones((4, 4)), np.full((4, 4), 3.0), mask) == pytest.approx([3.0])
 
 
 def test_the_thresholds_are_exclusive():
@@ -114,7 +118,8 @@ def test_the_thresholds_are_exclusive():
 
 def test_distance_bins_belong_to_the_truth_and_may_be_empty():
     near, middle, far = errors_by_distance(
-        np.array([6., 12., 44.]), np.array([5., 10., 40.]), (0, 10, 20, 30))
+        np.array([6.0, 12.0, 44.0]), np.array([5.0, 10.0, 40.0]), (0, 10, 20, 30)
+    )
     assert near.abs_rel == pytest.approx(0.2)
     assert middle.abs_rel == pytest.approx(0.2)  # a true 10 m is in the bin that starts there
     assert far is None  # 40 m is in none
@@ -128,7 +133,7 @@ def test_a_prediction_that_is_not_finite_is_reported(bad):
 
 def test_an_image_without_countable_truth_is_reported():
     with pytest.raises(NotMeasurableError, match=r'between 0.001 and 8 m .* protocol nyu'):
-        PROTOCOLS['nyu'].counted(image([np.nan, 9]))
+        PROTOCOLS['nyu'].valid_mask(image([np.nan, 9]))
 
 
 def test_an_edge_is_a_relative_jump_within_one_pixel():
@@ -191,8 +196,8 @@ def test_boundaries_need_dense_truth_with_an_edge():
 def test_style_change_is_the_mean_over_pixels_and_pairs():
     # Pixel one: 1, 1, 3 -> pairs 0, 2 / 2, 2 / 2. Pixel two: 2, 2, 2 -> 0. Pixel three is masked.
     depths = [image([1, 2, 9]), image([1, 2, 1]), image([3, 2, 5])]
-    counted = np.array([[True, True, False]])
-    assert style_change(depths, counted) == pytest.approx((0 + 0.5 + 0.5) / 3)
+    mask = np.array([[True, True, False]])
+    assert style_change(depths, mask) == pytest.approx((0 + 0.5 + 0.5) / 3)
 
 
 def test_a_row_profile_is_the_median_of_each_band():
@@ -204,8 +209,7 @@ def test_a_row_profile_is_the_median_of_each_band():
 def test_depth_by_row_is_the_median_over_images_between_band_centres():
     # Medians 4 and 8 at relative heights 1/4 and 3/4; four rows lie at 1/8, 3/8, 5/8, 7/8.
     profiles = np.array([[2, 8], [4, np.nan], [5, 8]], float)
-    np.testing.assert_allclose(
-        depth_by_row(profiles, (4, 2)), [[4, 4], [5, 5], [7, 7], [8, 8]])
+    np.testing.assert_allclose(depth_by_row(profiles, (4, 2)), [[4, 4], [5, 5], [7, 7], [8, 8]])
 
 
 def test_bands_that_nobody_measured_take_the_nearest_known():

@@ -1,4 +1,5 @@
 """Muon: what a step is, what it is for, and which weights it moves."""
+
 from dataclasses import replace
 
 import pytest
@@ -7,8 +8,9 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from s2r_depth_ros.network import Architecture, S2RDepthNet
-from s2r_depth_training.optimizers import for_muon, Muon, orthogonalised
-from s2r_depth_training.stages.depth_loop import EpochSettings, optimizers_of
+from s2r_depth_training.engine.muon import for_muon, Muon, orthogonalised
+from s2r_depth_training.engine.optimizers import build_optimizers
+from s2r_depth_training.settings.stages import EpochSettings
 
 MUON = EpochSettings(learning_rate=1e-3, optimizer='muon')
 
@@ -39,8 +41,7 @@ def test_a_step_is_as_long_as_one_of_adam():
 
 def test_faint_directions_move_as_far_as_strong_ones_and_hardly_do_by_adam():
     generator = torch.Generator().manual_seed(0)
-    left, right = (
-        torch.linalg.qr(torch.randn(16, 16, generator=generator)).Q for _ in range(2))
+    left, right = (torch.linalg.qr(torch.randn(16, 16, generator=generator)).Q for _ in range(2))
     gradient = left @ torch.logspace(0, -2, 16).diag() @ right.T
 
     def faint_to_strong(optimizer_of):
@@ -79,8 +80,9 @@ def test_weights_of_one_shape_are_computed_as_one_and_moved_each_by_its_own_grad
 def test_a_rate_may_be_a_tensor_that_is_changed_in_place():
     weight = nn.Parameter(torch.zeros(8, 4, 3, 3))
     weight.grad = torch.randn(weight.shape, generator=torch.Generator().manual_seed(0))
-    optimizer, = optimizers_of(
-        nn.ParameterList([weight]), MUON, {}, on_device=torch.device('cpu'))
+    (optimizer,) = build_optimizers(
+        nn.ParameterList([weight]), MUON, {}, device=torch.device('cpu')
+    )
     schedule = LambdaLR(optimizer, lambda step: 1.0 if step == 0 else 0.0)
     optimizer.step()
     before = weight.detach().clone()
@@ -106,7 +108,7 @@ def test_a_weight_without_gradient_stays():
 def test_each_weight_that_learns_has_one_optimizer_and_its_own_rate():
     network = S2RDepthNet(Architecture.preset('compact'))
     network.structure_encoder.requires_grad_(False)
-    muon, adam = optimizers_of(network, MUON, {'attention': 0.1})
+    muon, adam = build_optimizers(network, MUON, {'attention': 0.1})
     assert isinstance(muon, Muon)
     assert isinstance(adam, torch.optim.Adam)
     rate_of = {}
@@ -124,8 +126,9 @@ def test_each_weight_that_learns_has_one_optimizer_and_its_own_rate():
 
 def test_what_is_left_to_one_optimizer_needs_no_other():
     norms = nn.BatchNorm2d(4)
-    assert [type(one) for one in optimizers_of(norms, MUON, {})] == [torch.optim.Adam]
+    assert [type(one) for one in build_optimizers(norms, MUON, {})] == [torch.optim.Adam]
     convolution = nn.Conv2d(4, 4, 3, bias=False)
-    assert [type(one) for one in optimizers_of(convolution, MUON, {})] == [Muon]
-    assert [type(one) for one in optimizers_of(
-        convolution, replace(MUON, optimizer='adam'), {})] == [torch.optim.Adam]
+    assert [type(one) for one in build_optimizers(convolution, MUON, {})] == [Muon]
+    assert [
+        type(one) for one in build_optimizers(convolution, replace(MUON, optimizer='adam'), {})
+    ] == [torch.optim.Adam]

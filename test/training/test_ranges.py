@@ -1,4 +1,5 @@
 """Numbers out of their range are refused with the range that they break."""
+
 from types import SimpleNamespace
 
 import pytest
@@ -6,10 +7,15 @@ import pytest
 from s2r_depth_training.ranges import check_ranges
 
 
-@pytest.mark.parametrize(('value', 'message'), [
-    (-0.1, 'share must be at least 0, got -0.1'), (1, 'share must be below 1, got 1'),
-    (float('nan'), 'share must be a finite number, got nan'),
-    (float('inf'), 'share must be a finite number, got inf')])
+@pytest.mark.parametrize(
+    ('value', 'message'),
+    [
+        (-0.1, 'share must be at least 0, got -0.1'),
+        (1, 'share must be below 1, got 1'),
+        (float('nan'), 'share must be a finite number, got nan'),
+        (float('inf'), 'share must be a finite number, got inf'),
+    ],
+)
 def test_a_number_out_of_its_range_is_refused(value, message):
     with pytest.raises(ValueError, match=message):
         check_ranges(SimpleNamespace(share=value), 'share', least=0, below=1)

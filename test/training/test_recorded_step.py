@@ -3,15 +3,17 @@ Training steps that are recorded and replayed.
 
 CI has no GPU. There a recorder stands for the CUDA graph that runs the step again.
 """
+
 from needed import GPU
 import pytest
 from tiny_run import tiny_config, with_stage, write_data
 import torch
 
 from s2r_depth_training.data import Batch
+from s2r_depth_training.engine.cuda_graph import CudaGraphStep
+from s2r_depth_training.engine.fabric import start_fabric
 from s2r_depth_training.errors import TrainingError
-from s2r_depth_training.recorded_step import RecordedStep
-from s2r_depth_training.run import FabricSettings, start_fabric
+from s2r_depth_training.settings.fabric import FabricSettings
 from s2r_depth_training.stages import rgb_baseline
 
 WARM_UP_RUNS = 3
@@ -48,7 +50,7 @@ class Learner:
 
 def test_each_batch_is_learnt_from_in_turn():
     learner = Learner()
-    step = RecordedStep(learner, 2, record)
+    step = CudaGraphStep(learner, 2, record)
     for value in (1, 2, 3):
         losses, maps = step(batch(value))
         assert losses['loss'] == value
@@ -58,7 +60,7 @@ def test_each_batch_is_learnt_from_in_turn():
 
 def test_a_batch_that_is_kept_by_others_is_not_written_to():
     first = batch(1)
-    step = RecordedStep(Learner(), 2, record)
+    step = CudaGraphStep(Learner(), 2, record)
     step(first)
     step(batch(2))
     assert (first.image == 1).all()
@@ -67,7 +69,7 @@ def test_a_batch_that_is_kept_by_others_is_not_written_to():
 @pytest.mark.parametrize('first', [2, 1])
 def test_a_batch_of_another_size_is_learnt_from_as_it_is(first):
     learner = Learner()
-    step = RecordedStep(learner, 2, record)
+    step = CudaGraphStep(learner, 2, record)
     step(batch(1, count=first))
     losses, maps = step(batch(5, count=1))
     assert losses['loss'] == 5
@@ -76,6 +78,17 @@ def test_a_batch_of_another_size_is_learnt_from_as_it_is(first):
         losses, _ = step(batch(value))
         assert losses['loss'] == value
     assert learner.learnt[-1] == 3
+
+
+def test_a_batch_of_another_shape_is_learnt_from_as_it_is():
+    step = CudaGraphStep(Learner(), 2, record)
+    step(batch(1))
+    wide = batch(5)
+    wide = wide._replace(image=torch.cat([wide.image, wide.image], dim=-1))
+    losses, maps = step(wide)
+    assert losses['loss'] == 5
+    assert maps['seen'].shape[-1] == wide.image.shape[-1]
+    assert step(batch(2))[0]['loss'] == 2
 
 
 def test_recording_without_a_gpu_is_refused(tmp_path):
@@ -96,12 +109,18 @@ def test_a_recorded_run_learns_as_one_that_is_not(tmp_path, optimizer):
     weights = []
     for recorded in (False, True):
         config = with_stage(
-            tiny_config(tmp_path, f'run_{recorded}'), 'rgb_baseline', optimizer=optimizer,
-            epochs=20, learning_rate=1e-3)
-        config = config.__class__(**{
-            **config.__dict__, 'fabric': FabricSettings('cuda', 1, cuda_graphs=recorded)})
+            tiny_config(tmp_path, f'run_{recorded}'),
+            'rgb_baseline',
+            optimizer=optimizer,
+            epochs=20,
+            learning_rate=1e-3,
+        )
+        config = config.__class__(
+            **{**config.__dict__, 'fabric': FabricSettings('cuda', 1, cuda_graphs=recorded)}
+        )
         result = torch.load(rgb_baseline.train(config), weights_only=True)
-        weights.append(torch.cat([
-            value.float().reshape(-1) for value in result['modules']['depth'].values()]))
+        weights.append(
+            torch.cat([value.float().reshape(-1) for value in result['modules']['depth'].values()])
+        )
     # The recorded one learns from its first batch three times more; untrained they are 0.9 apart.
     assert (weights[0] - weights[1]).norm() < 0.4 * weights[0].norm()

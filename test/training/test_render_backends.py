@@ -1,4 +1,5 @@
 """Both renderers: exact depth, the same depth, and light that behaves."""
+
 import numpy as np
 import pytest
 from render_scene import (
@@ -13,12 +14,12 @@ from render_scene import (
     WIDTH_PX,
 )
 
-from s2r_depth_training.render.driving import driving_scene
-from s2r_depth_training.render.embree import EmbreeRenderer
-from s2r_depth_training.render.gl import open_context
-from s2r_depth_training.render.indoor import indoor_scene
-from s2r_depth_training.render.meshes import box, Material
-from s2r_depth_training.render.textures import make_library
+from s2r_scenes.driving import driving_scene
+from s2r_scenes.embree import EmbreeRenderer
+from s2r_scenes.gl import open_context
+from s2r_scenes.indoor import indoor_scene
+from s2r_scenes.meshes import box, Material
+from s2r_scenes.textures import make_library
 
 BACKENDS = ['gl', 'embree']
 
@@ -55,8 +56,7 @@ def test_a_miss_of_embree_is_infinite_and_its_distances_are_in_lengths_of_the_di
     ahead = np.array([[1, 0, 0], [2, 0, 0], [0.5, 0, 0], [-1, 0, 0]], np.float32)
     origins = np.broadcast_to(np.float32(camera.position), ahead.shape)
     # The library itself calls a miss 1e37, which is finite.
-    raw = renderer._embree.run(
-        np.ascontiguousarray(origins), ahead, output=True)
+    raw = renderer._embree.run(np.ascontiguousarray(origins), ahead, output=True)
     assert raw['primID'][3] == -1
     assert np.isfinite(raw['tfar'][3])
     distance, _, _ = renderer._cast(origins, ahead)
@@ -90,8 +90,9 @@ def test_one_looks_through_the_holes_of_a_texture(backend):
 def test_the_sun_lights_what_faces_it_and_not_what_lies_in_shadow(backend):
     floor = box((20, 20, 1), Material(WHITE), (10, 0, -2.5))
     roof = box((3, 3, 0.2), Material(WHITE), (6, 0, 3))
-    sunny = daylight(key_colour=np.full(3, 4.0), zenith=np.zeros(3), horizon=np.zeros(3),
-                     ground=np.zeros(3))
+    sunny = daylight(
+        key_colour=np.full(3, 4.0), zenith=np.zeros(3), horizon=np.zeros(3), ground=np.zeros(3)
+    )
     scene = hand_made_scene([floor, roof])
     renderer = make_renderer(backend)
     renderer.load(scene)

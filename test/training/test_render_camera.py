@@ -1,7 +1,8 @@
 """The renderer's camera: conventions worked out by hand."""
+
 import numpy as np
 
-from s2r_depth_training.render import camera as cameras
+from s2r_scenes import camera as cameras
 
 K = cameras.pinhole(np.pi / 2, 640, 192)
 

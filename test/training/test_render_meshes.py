@@ -1,9 +1,10 @@
 """The shapes that scenes are built from."""
+
 import numpy as np
 import pytest
 
-from s2r_depth_training.render import meshes
-from s2r_depth_training.render.meshes import Material, NORMAL, POSITION, UV
+from s2r_scenes import meshes
+from s2r_scenes.meshes import Material, NORMAL, POSITION, UV
 
 PLAIN = Material(0, size_m=2.0)
 
@@ -27,8 +28,9 @@ def test_place_scales_then_turns_then_moves():
     mesh = meshes.box((2, 0, 0), PLAIN)
     placed = meshes.place(mesh, (5, 0, 0), np.pi / 2, scale=3.0)
     ahead = np.flatnonzero(mesh.vertices[:, 0] > 0)
-    np.testing.assert_allclose(placed.vertices[ahead, POSITION],
-                               np.tile([5, 3, 0], (len(ahead), 1)), atol=1e-6)
+    np.testing.assert_allclose(
+        placed.vertices[ahead, POSITION], np.tile([5, 3, 0], (len(ahead), 1)), atol=1e-6
+    )
 
 
 def test_merge_keeps_every_face_on_its_own_vertices():
@@ -58,7 +60,7 @@ def test_a_cap_shows_the_texture_upright():
 @pytest.mark.parametrize('exponent', [2.0, 4.0])
 def test_a_superellipse_meets_its_equation(exponent):
     points = np.abs(meshes.superellipse(16, exponent))
-    np.testing.assert_allclose((points ** exponent).sum(1), 1.0, rtol=1e-9)
+    np.testing.assert_allclose((points**exponent).sum(1), 1.0, rtol=1e-9)
 
 
 def test_cross_is_the_vector_product():

@@ -1,14 +1,15 @@
 """Restyling: other looks, the same depth, in a layout that evaluate compares."""
+
 import numpy as np
 import pytest
 from tiny_run import FRAMES, write_data
 
 from s2r_depth_training.cli import main
 from s2r_depth_training.data import DataError
-from s2r_depth_training.data.vkitti import VKitti
-from s2r_depth_training.evaluate import group_by_geometry
-from s2r_depth_training.render import restyle, write
-from s2r_depth_training.render.restyle import LOOKS
+from s2r_depth_training.data.readers.vkitti import VKitti
+from s2r_depth_training.evaluation.frames import group_by_geometry
+from s2r_depth_training.evaluation.restyle import LOOKS, restyle
+from s2r_scenes import write
 
 
 @pytest.fixture(scope='module')
@@ -45,7 +46,8 @@ def test_depth_and_camera_are_kept(restyled):
     for index in range(FRAMES):
         np.testing.assert_array_equal(after[index].depth_m, before[index].depth_m)
         np.testing.assert_allclose(  # written with four decimals
-            after[index].intrinsics, before[index].intrinsics, atol=1e-4)
+            after[index].intrinsics, before[index].intrinsics, atol=1e-4
+        )
 
 
 def test_what_was_written_until_it_was_stopped_has_its_cameras(restyled, tmp_path, monkeypatch):

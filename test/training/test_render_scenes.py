@@ -1,4 +1,5 @@
 """The verb render-scenes: layout on disk, repeatability, going on, refusals."""
+
 import functools
 import hashlib
 import json
@@ -7,14 +8,15 @@ import cv2
 import numpy as np
 import pytest
 
-from s2r_depth_training.render import cases, driving, gl, render_scenes, write
-from s2r_depth_training.render.course import Course, draw_course
-from s2r_depth_training.render.jobs import run_jobs
-from s2r_depth_training.render.meshes import merge, POSITION
-from s2r_depth_training.render.roadside import Roadside
-from s2r_depth_training.render.site import Site
-from s2r_depth_training.render.surroundings import SETTINGS
-from s2r_depth_training.render.textures import make_library
+from s2r_depth_ros.jobs.run import run_jobs
+from s2r_depth_ros.jobs.worker import JobsError
+from s2r_scenes import cases, driving, gl, render_scenes, write
+from s2r_scenes.course import Course, draw_course
+from s2r_scenes.meshes import merge, POSITION
+from s2r_scenes.roadside import Roadside
+from s2r_scenes.site import Site
+from s2r_scenes.surroundings import SETTINGS
+from s2r_scenes.textures import make_library
 
 TINY = {
     'width_px': 48,
@@ -27,8 +29,11 @@ TINY = {
 
 
 def digests(root):
-    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(root.rglob('*')) if path.is_file()}
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob('*'))
+        if path.is_file()
+    }
 
 
 @pytest.fixture(scope='module')
@@ -43,9 +48,13 @@ def test_the_layout_is_that_of_vkitti(rendered):
         str(path.relative_to(rendered)) for path in rendered.rglob('*') if path.is_file()
     )
     expected = ['render.json'] + [f'vkitti_1.3.1_intrinsicsgt/{w}.txt' for w in ('0001', '0002')]
-    expected += [f'vkitti_1.3.1_{kind}/{world}/{variation}/0000{frame}.png'
-                 for kind in ('rgb', 'depthgt') for world in ('0001', '0002')
-                 for variation in ('clone', 'rain') for frame in (0, 1)]
+    expected += [
+        f'vkitti_1.3.1_{kind}/{world}/{variation}/0000{frame}.png'
+        for kind in ('rgb', 'depthgt')
+        for world in ('0001', '0002')
+        for variation in ('clone', 'rain')
+        for frame in (0, 1)
+    ]
     assert names == sorted(expected)
     rgb = cv2.imread(str(rendered / 'vkitti_1.3.1_rgb/0001/clone/00000.png'), cv2.IMREAD_UNCHANGED)
     depth = cv2.imread(
@@ -151,26 +160,47 @@ def test_vehicles_in_bays_stand_across_the_road_and_off_it(name, side):
         assert abs(mesh.vertices[:, POSITION][:, 0].mean() - 30) > 6
 
 
+@pytest.mark.parametrize('name', ['park', 'track'])
+def test_paths_have_no_paint_and_hardly_any_vehicles(name, monkeypatch):
+    laid = []
+    monkeypatch.setattr(driving, '_road', lambda *_: laid.append('road'))
+    monkeypatch.setattr(driving, '_traffic', lambda *_: laid.append('traffic'))
+    for seed in range(20):
+        driving.driving_scene(np.random.default_rng(seed), make_library(0, 0), 1, 48, 32, name)
+    assert 'road' not in laid
+    assert len(laid) < 8
+
+
 def test_woods_show_less_sky_than_country_roads(tmp_path):
     sky = {}
     for name in ('woods', 'rural'):
-        render_scenes(tmp_path / name, scenes=6, surroundings=[name], variations=['clone'],
-                      **{**TINY, 'frames_per_scene': 1})
-        depths = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-                  for path in (tmp_path / name).rglob('*depthgt/*/clone/*.png')]
+        render_scenes(
+            tmp_path / name,
+            scenes=6,
+            surroundings=[name],
+            variations=['clone'],
+            **{**TINY, 'frames_per_scene': 1},
+        )
+        depths = [
+            cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+            for path in (tmp_path / name).rglob('*depthgt/*/clone/*.png')
+        ]
         assert len(depths) == 6
         sky[name] = np.mean(np.stack(depths) == 65535)
     assert sky['woods'] < 0.7 * sky['rural']
 
 
-@pytest.mark.parametrize(('wrong', 'message'), [
-    ({'scenes': 0}, 'scenes must be at least 1'),
-    ({'variations': ['clone', 'snow']}, 'not snow'),
-    ({'variations': []}, 'not none'),
-    ({'width_px': 3}, 'width_px must be at least 16'),
-    ({'surroundings': ['queue', 'beach']}, 'surroundings must be some of .*, not beach'),
-    ({'surroundings': ['queue'], 'kind': 'indoor'}, 'kind driving, not of indoor'),
-])
+@pytest.mark.parametrize(
+    ('wrong', 'message'),
+    [
+        ({'scenes': 0}, 'scenes must be at least 1'),
+        ({'variations': ['clone', 'snow']}, 'not snow'),
+        ({'variations': []}, 'not none'),
+        ({'width_px': 3}, 'width_px must be at least 16'),
+        ({'surroundings': ['queue', 'beach']}, 'surroundings must be some of .*, not beach'),
+        ({'surroundings': ['queue'], 'kind': 'indoor'}, 'kind driving, not of indoor'),
+    ],
+)
 def test_senseless_settings_are_named_and_nothing_is_written(tmp_path, wrong, message):
     with pytest.raises(ValueError, match=message):
         render_scenes(tmp_path / 'new', **{**TINY, **wrong})
@@ -201,8 +231,10 @@ def test_paired_cases_have_the_same_geometry_and_another_look(one, other):
 
 
 def test_the_focal_cases_share_their_poses():
-    short, long = (cases.failure_case(name, 0, make_library(0, 0), 1, 64, 48).cameras[0]
-                   for name in ('focal-short', 'focal-long'))
+    short, long = (
+        cases.failure_case(name, 0, make_library(0, 0), 1, 64, 48).cameras[0]
+        for name in ('focal-short', 'focal-long')
+    )
     np.testing.assert_array_equal(short.position, long.position)
     np.testing.assert_array_equal(short.rotation, long.rotation)
     assert long.intrinsics[0, 0] > 2 * short.intrinsics[0, 0]
@@ -222,13 +254,20 @@ def test_a_missing_opengl_is_explained_and_auto_does_without(tmp_path, monkeypat
 
 def test_what_failed_once_is_not_begun_again_and_again(tmp_path):
     done = tmp_path / 'done'
-    with pytest.raises(OSError, match='second'):
-        run_jobs(functools.partial(_fail_on_second, done), ['first', 'second', 'third'],
-                 lambda name: False, 1, unit='job', desc='jobs')
-    assert done.read_text() == 'first'
+    with pytest.raises(JobsError, match='1 of 3 failed, the others are done: second: broken'):
+        run_jobs(
+            functools.partial(_fail_on_second, done),
+            ['first', 'second', 'third'],
+            lambda name: False,
+            1,
+            unit='job',
+            desc='jobs',
+        )
+    assert done.read_text() == 'first third '
 
 
 def _fail_on_second(done, name):
     if name == 'second':
-        raise OSError(name)
-    done.write_text(name)
+        raise OSError('broken')
+    with done.open('a') as file:
+        file.write(f'{name} ')

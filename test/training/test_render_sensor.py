@@ -1,7 +1,8 @@
 """From linear light to bytes."""
+
 import numpy as np
 
-from s2r_depth_training.render import light, sensor
+from s2r_scenes import light, sensor
 
 PLAIN = light.Sensor(
     brightness=0.25, contrast=1.0, white_balance=np.ones(3), blur_px=0.0, noise=0.0, vignette=0.0

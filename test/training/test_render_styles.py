@@ -1,9 +1,10 @@
 """The verb render-styles."""
+
 import cv2
 import numpy as np
 import pytest
 
-from s2r_depth_training.render import render_styles
+from s2r_scenes import render_styles
 
 
 def test_styles_are_flat_files_that_workers_do_not_change(tmp_path):

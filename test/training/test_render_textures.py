@@ -1,8 +1,9 @@
 """Procedural textures."""
+
 import numpy as np
 import pytest
 
-from s2r_depth_training.render import textures
+from s2r_scenes import textures
 
 CUTOUTS = {'leaves', 'sign', 'fence', 'skyline'}
 
@@ -20,8 +21,11 @@ def test_the_same_numbers_paint_the_same_pictures(library):
 
 
 def test_only_cutouts_have_holes(library):
-    holed = {kind for kind, layers in library.kinds.items()
-             if (library.images[layers][..., 3] < 128).any()}
+    holed = {
+        kind
+        for kind, layers in library.kinds.items()
+        if (library.images[layers][..., 3] < 128).any()
+    }
     assert holed == CUTOUTS
 
 

@@ -1,8 +1,11 @@
 """A run's folder: what is refused, what is kept, what is written whole or not at all."""
+
 import collections
 from dataclasses import replace
 import json
 import multiprocessing
+import os
+import signal
 import time
 import weakref
 
@@ -12,17 +15,15 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import StepLR
 
-from s2r_depth_training import run
-from s2r_depth_training.checkpoints import load_result, save_whole
+from s2r_depth_training.engine import checkpoints, run_folder
+from s2r_depth_training.engine.batches import batches_from
+from s2r_depth_training.engine.checkpoints import load_result, save_whole
+from s2r_depth_training.engine.ema import Ema
+from s2r_depth_training.engine.fabric import resolved_precision
+from s2r_depth_training.engine.muon import Muon
+from s2r_depth_training.engine.stage import Stage
 from s2r_depth_training.errors import TrainingError
-from s2r_depth_training.optimizers import Muon
-from s2r_depth_training.run import (
-    averaged,
-    batches_from,
-    FabricSettings,
-    resolved_precision,
-    Stage,
-)
+from s2r_depth_training.settings.fabric import FabricSettings
 
 
 class Numbers:
@@ -55,7 +56,7 @@ def track_layer(stage):
 
 def test_the_average_follows_the_weights_quickly_at_first():
     layer = nn.Linear(1, 1, bias=False)
-    average = averaged(layer, decay=0.9)
+    average = Ema(layer, decay=0.9)
     nn.init.constant_(layer.weight, 1.0)
     average.update_parameters(layer)  # the first is taken as it is
     nn.init.constant_(layer.weight, 0.0)
@@ -65,7 +66,7 @@ def test_the_average_follows_the_weights_quickly_at_first():
 
 def test_without_decay_the_average_is_the_last_weights_and_statistics():
     norm = nn.BatchNorm1d(1)
-    average = averaged(norm, decay=0.0)
+    average = Ema(norm, decay=0.0)
     for value in (1.0, 5.0):
         norm.running_mean.fill_(value)
         average.update_parameters(norm)
@@ -108,9 +109,14 @@ def test_a_run_goes_on_whether_or_not_its_steps_are_recorded(tmp_path, before, a
         assert after is float or optimizer.param_groups[0]['lr'] is rate  # as a graph needs it
 
 
-@pytest.mark.parametrize(('flags', 'expected'), [
-    ('fpu avx512_bf16 amx_bf16 amx_tile', 'bf16-mixed'), ('fpu avx512_bf16', 'bf16-mixed'),
-    ('fpu avx2 avx512f', '32-true')])
+@pytest.mark.parametrize(
+    ('flags', 'expected'),
+    [
+        ('fpu avx512_bf16 amx_bf16 amx_tile', 'bf16-mixed'),
+        ('fpu avx512_bf16', 'bf16-mixed'),
+        ('fpu avx2 avx512f', '32-true'),
+    ],
+)
 def test_automatic_precision_is_bfloat16_where_the_cpu_computes_in_it(tmp_path, flags, expected):
     cpu_info = tmp_path / 'cpuinfo'
     cpu_info.write_text(f'processor : 0\nflags : {flags}\n')
@@ -158,6 +164,55 @@ def test_a_reading_process_does_not_hold_the_folder_of_one_that_has_ended(tmp_pa
         reader.join()
 
 
+def run_with_signals(config, numbers):
+    """Run ten steps, with signals in the third, and return the steps that were taken."""
+    taken = []
+    with stage_of(config) as stage:
+        track_layer(stage)
+        for step in stage.loop(range(10), 10):
+            for number in numbers if step == 2 else ():
+                signal.raise_signal(number)
+            taken.append(step)
+    return taken
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_stage_after_the_step_and_nothing_is_lost(tmp_path, number):
+    config, before = tiny_config(tmp_path), signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt):
+        run_with_signals(config, [number])
+    assert signal.getsignal(number) == before
+    with stage_of(config, resume=True) as stage:
+        track_layer(stage)
+        assert stage.step == 3
+
+
+def test_a_process_that_reads_images_leaves_ctrl_c_to_the_trainer(tmp_path, capfd):
+    with stage_of(tiny_config(tmp_path)) as stage:
+        track_layer(stage)
+        steps = stage.loop(range(10), 10)
+        next(steps)
+        reader = multiprocessing.get_context('fork').Process(target=time.sleep, args=(600,))
+        reader.start()
+        os.kill(reader.pid, signal.SIGINT)
+        time.sleep(0.2)
+        assert reader.is_alive()
+        reader.terminate()
+        reader.join(60)
+        assert reader.exitcode == 128 + signal.SIGTERM
+        steps.close()
+    assert 'stops after' not in capfd.readouterr().err
+
+
+def test_a_second_signal_ends_the_stage_at_once(tmp_path):
+    config = tiny_config(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        run_with_signals(config, [signal.SIGTERM] * 2)
+    with stage_of(config, resume=True) as stage:
+        track_layer(stage)
+        assert stage.step == 0  # the first checkpoint
+
+
 def test_an_unfinished_stage_is_refused_without_resume(tmp_path):
     config = tiny_config(tmp_path)
     with stage_of(config) as stage:
@@ -183,8 +238,10 @@ def test_a_run_does_not_go_on_with_another_batch_size(tmp_path):
     with stage_of(config) as stage:
         track_layer(stage)
     other = with_stage(config, 'dsa', batch_size=2)
-    with stage_of(other, resume=True) as stage, pytest.raises(
-            TrainingError, match='batch_size was 4 and is now 2'):
+    with (
+        stage_of(other, resume=True) as stage,
+        pytest.raises(TrainingError, match='batch_size was 4 and is now 2'),
+    ):
         track_layer(stage)
 
 
@@ -195,8 +252,10 @@ def test_a_checkpoint_of_another_version_is_refused(tmp_path):
     state = torch.load(stage.checkpoint_file, weights_only=True)
     del state['loader']
     torch.save(state, stage.checkpoint_file)
-    with stage_of(config, resume=True) as stage, pytest.raises(
-            TrainingError, match='lacks loader, as another version'):
+    with (
+        stage_of(config, resume=True) as stage,
+        pytest.raises(TrainingError, match='lacks loader, as another version'),
+    ):
         track_layer(stage)
 
 
@@ -233,7 +292,7 @@ def test_a_file_about_the_run_is_never_half_written(tmp_path, monkeypatch):
         path.write_bytes(text[:10].encode())
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run.Path, 'write_text', power_cut)
+    monkeypatch.setattr(checkpoints.Path, 'write_text', power_cut)
     with stage_of(tiny_config(tmp_path), resume=True) as stage, pytest.raises(KeyboardInterrupt):
         track_layer(stage)
     assert file.read_text() == before
@@ -273,7 +332,8 @@ def test_a_run_does_not_go_on_without_an_option_of_its_data_set(tmp_path):
 
 
 def test_every_process_follows_the_first_one_in_whether_there_is_a_checkpoint(
-        tmp_path, monkeypatch):
+    tmp_path, monkeypatch
+):
     config = tiny_config(tmp_path)
     with stage_of(config) as stage:
         track_layer(stage)
@@ -294,7 +354,7 @@ def test_an_unwritable_run_folder_is_reported_at_once(tmp_path):
 
 def test_a_full_disk_is_reported_before_training(tmp_path, monkeypatch):
     usage = collections.namedtuple('usage', 'total used free')  # a full disk cannot exist here
-    monkeypatch.setattr(run.shutil, 'disk_usage', lambda path: usage(100, 100, 0))
+    monkeypatch.setattr(run_folder.shutil, 'disk_usage', lambda path: usage(100, 100, 0))
     with stage_of(tiny_config(tmp_path)) as stage, pytest.raises(TrainingError, match='free'):
         track_layer(stage)
 
@@ -337,8 +397,10 @@ def test_the_folder_says_how_to_repeat_the_run(tmp_path):
     assert settings['data']['augmentation']['max_rotation_deg'] == 5.0
     assert [start['seed'] for start in starts] == [1, 1]
     assert (starts[0]['device'], starts[0]['precision']) == ('cpu', '32-true')
-    assert starts[0]['packages']['torch'] == torch.__version__.partition('+')[0] or starts[0][
-        'packages']['torch'] == torch.__version__
+    assert (
+        starts[0]['packages']['torch'] == torch.__version__.partition('+')[0]
+        or starts[0]['packages']['torch'] == torch.__version__
+    )
 
 
 def test_a_missing_result_names_the_stage_to_run(tmp_path):
@@ -367,9 +429,16 @@ def test_a_damaged_result_is_named(tmp_path):
         load_result(path, 'compact')
 
 
-@pytest.mark.parametrize(('setting', 'value'), [
-    ('batch_size', 0), ('ema_decay', 1.0), ('learning_rate', 0.0), ('epochs', 0),
-    ('log_every_steps', 0)])
+@pytest.mark.parametrize(
+    ('setting', 'value'),
+    [
+        ('batch_size', 0),
+        ('ema_decay', 1.0),
+        ('learning_rate', 0.0),
+        ('epochs', 0),
+        ('log_every_steps', 0),
+    ],
+)
 def test_a_setting_out_of_its_range_is_refused(tmp_path, setting, value):
     with pytest.raises(ValueError, match=setting):
         with_stage(tiny_config(tmp_path), 'dsa', **{setting: value})

@@ -1,6 +1,6 @@
 """Each stage trains its own parts and nothing else, and takes what the one before left."""
+
 from dataclasses import replace
-from functools import partial
 import math
 from pathlib import Path
 import re
@@ -16,9 +16,12 @@ from torch import nn
 from s2r_depth_ros import DepthPredictor, weights
 from s2r_depth_ros.network import Architecture, DilatedResidualNet, S2RDepthNet
 from s2r_depth_training.data import Batch, DataError
+from s2r_depth_training.engine.optimizers import parameter_groups
+from s2r_depth_training.engine.stage import Stage
 from s2r_depth_training.errors import TrainingError
-from s2r_depth_training.evaluate import evaluate
-from s2r_depth_training.run import Stage
+from s2r_depth_training.evaluation.evaluate import evaluate
+from s2r_depth_training.settings.data import StyleSettings
+from s2r_depth_training.settings.stages import SteDecoderSettings
 from s2r_depth_training.stages import (
     attention,
     dsa,
@@ -28,7 +31,7 @@ from s2r_depth_training.stages import (
     ste_encoder,
     train_all,
 )
-from s2r_depth_training.stages.depth_loop import fit, parameter_groups
+from s2r_depth_training.stages.depth import depth_batches
 
 PARTS = ('structure_encoder', 'structure_decoder', 'attention', 'depth')
 
@@ -56,8 +59,11 @@ def same(first: dict, second: dict) -> bool:
 
 
 def part_of(weights_file: Path, part: str) -> dict:
-    return {name: tensor for name, tensor in load_file(weights_file).items()
-            if name.startswith(f'{part}.')}
+    return {
+        name: tensor
+        for name, tensor in load_file(weights_file).items()
+        if name.startswith(f'{part}.')
+    }
 
 
 def test_stage_2_leaves_the_encoder_of_stage_1_as_it_is(trained):
@@ -80,23 +86,30 @@ def test_stage_3_trains_a_new_depth_net(trained):
     assert not torch.equal(before['stem.weight'], after['stem.weight'])
 
 
-@pytest.mark.parametrize(('module', 'parts'), [
-    (ste_encoder, ['structure_encoder']),
-    (ste_decoder, ['structure_decoder', 'depth']),
-    (attention, ['attention']),
-    (dsa, ['attention', 'depth']),
-    (rgb_baseline, ['depth'])])
+@pytest.mark.parametrize(
+    ('module', 'parts'),
+    [
+        (ste_encoder, ['structure_encoder']),
+        (ste_decoder, ['structure_decoder', 'depth']),
+        (attention, ['attention']),
+        (dsa, ['attention', 'depth']),
+        (rgb_baseline, ['depth']),
+    ],
+)
 def test_every_trained_part_moves(trained, root, module, parts):
     results = []
     for steps in (0, 1):
         config = tiny_config(root, f'moves_{module.NAME}_{steps}')
-        start = {'init_from': None} | (
-            {'encoder': trained.result_of('ste_encoder')} if module is ste_decoder else {}) | (
-            {'structure': trained.result_of('ste_decoder')} if module is dsa else {})
+        start = (
+            {'init_from': None}
+            | ({'encoder': trained.result_of('ste_encoder')} if module is ste_decoder else {})
+            | ({'structure': trained.result_of('ste_decoder')} if module is dsa else {})
+        )
         limit = {'max_minutes': 0.0} if steps == 0 else {}
         length = {'steps': 1} if module is ste_encoder else {'epochs': 0.5}
-        results.append(modules_of(module.train(
-            with_stage(config, module.NAME, **start, **limit, **length))))
+        results.append(
+            modules_of(module.train(with_stage(config, module.NAME, **start, **limit, **length)))
+        )
     before, after = results
     for part in parts:
         moved = [not torch.equal(before[part][name], after[part][name]) for name in before[part]]
@@ -158,37 +171,55 @@ def test_stage_2_can_train_the_encoder_from_scratch(root):
 
 def test_a_warm_start_begins_with_the_given_weights(trained, root):
     config = with_stage(
-        tiny_config(root, 'warm'), 'dsa', structure=trained.result_of('ste_decoder'),
-        init_from=trained.result_of('dsa'), max_minutes=0.0)
-    assert same(modules_of(trained.result_of('dsa'))['depth'],
-                modules_of(dsa.train(config))['depth'])
+        tiny_config(root, 'warm'),
+        'dsa',
+        structure=trained.result_of('ste_decoder'),
+        init_from=trained.result_of('dsa'),
+        max_minutes=0.0,
+    )
+    assert same(
+        modules_of(trained.result_of('dsa'))['depth'], modules_of(dsa.train(config))['depth']
+    )
 
 
 def test_a_warm_start_takes_a_weights_file_and_another_depth_net(trained, root):
     config = with_stage(
-        tiny_config(root, 'warm_file'), 'dsa', structure=trained.result_of('ste_decoder'),
-        init_from=trained.weights_file, init_depth_from=trained.result_of('ste_decoder'),
-        max_minutes=0.0)
+        tiny_config(root, 'warm_file'),
+        'dsa',
+        structure=trained.result_of('ste_decoder'),
+        init_from=trained.weights_file,
+        init_depth_from=trained.result_of('ste_decoder'),
+        max_minutes=0.0,
+    )
     begun = modules_of(dsa.train(config))
     assert same(weights.load(trained.weights_file).attention.state_dict(), begun['attention'])
     assert same(modules_of(trained.result_of('ste_decoder'))['depth'], begun['depth'])
     assert not same(modules_of(trained.result_of('dsa'))['depth'], begun['depth'])
 
 
-@pytest.mark.parametrize(('content', 'said'), [
-    (b'', 'is damaged, or not of s2r_train'), (b'no weights', 'is damaged, or not of s2r_train'),
-    (b'PK\x03\x04' * 99, 'is damaged, or not of s2r_train'),
-    (None, 'is not the result of a stage')])
+@pytest.mark.parametrize(
+    ('content', 'said'),
+    [
+        (b'', 'is damaged, or not of s2r_train'),
+        (b'no weights', 'is damaged, or not of s2r_train'),
+        (b'PK\x03\x04' * 99, 'is damaged, or not of s2r_train'),
+        (None, 'is not the result of a stage'),
+    ],
+)
 def test_a_warm_start_with_a_file_of_something_else_is_one_clear_line(
-        trained, root, tmp_path, content, said):
+    trained, root, tmp_path, content, said
+):
     path = tmp_path / 'other.pt'
     if content is None:
         torch.save([1, 2], path)
     else:
         path.write_bytes(content)
     config = with_stage(
-        tiny_config(root, 'bad_start'), 'dsa', structure=trained.result_of('ste_decoder'),
-        init_from=path)
+        tiny_config(root, 'bad_start'),
+        'dsa',
+        structure=trained.result_of('ste_decoder'),
+        init_from=path,
+    )
     with pytest.raises(TrainingError, match=said) as caught:
         dsa.train(config)
     assert '\n' not in str(caught.value)
@@ -199,7 +230,7 @@ def test_stage_3_begins_with_an_attention_that_shows_what_is_near(root, trained)
     config = tiny_config(root, 'near')
     shutil.copytree(trained.run_dir, config.run_dir)
     shutil.rmtree(config.run_dir / 'dsa')
-    config = with_stage(config, 'dsa', nearness_first=True, max_minutes=0.0)
+    config = with_stage(config, 'dsa', pretrain_attention=True, max_minutes=0.0)
     train_all(config)  # both: what stage 3 begins with is trained when it is asked for
     begun = modules_of(config.result_of('dsa'))['attention']
     assert same(modules_of(config.result_of('attention'))['attention'], begun)
@@ -208,30 +239,44 @@ def test_stage_3_begins_with_an_attention_that_shows_what_is_near(root, trained)
 
 def test_stage_3_says_when_the_attention_to_begin_with_is_missing(root, trained):
     config = with_stage(
-        tiny_config(root, 'not_near'), 'dsa', nearness_first=True,
-        structure=trained.result_of('ste_decoder'))
+        tiny_config(root, 'not_near'),
+        'dsa',
+        pretrain_attention=True,
+        structure=trained.result_of('ste_decoder'),
+    )
     with pytest.raises(TrainingError, match='train that stage first .s2r_train attention'):
         dsa.train(config)
 
 
 def test_the_attention_learns_what_is_near(root):
     config = with_stage(
-        tiny_config(root, 'learns_near'), 'attention', epochs=15, learning_rate=3e-3,
-        halve_every_epochs=10)
+        tiny_config(root, 'learns_near'),
+        'attention',
+        epochs=15,
+        learning_rate=3e-3,
+        halve_every_epochs=10,
+    )
     attention.train(config)
     losses = logged(config.run_dir / 'attention', 'loss/nearness')
     first, last = min(losses), max(losses)
     assert losses[last] < 0.6 * losses[first]
 
 
-@pytest.mark.parametrize(('stage', 'optimizer'), [
-    (ste_decoder, 'adam'), (rgb_baseline, 'adam'), (rgb_baseline, 'muon')])
+@pytest.mark.parametrize(
+    ('stage', 'optimizer'), [(ste_decoder, 'adam'), (rgb_baseline, 'adam'), (rgb_baseline, 'muon')]
+)
 def test_proportions_are_learnt_where_they_are_asked_for(root, trained, stage, optimizer):
     start = {'encoder': trained.result_of('ste_encoder')} if stage is ste_decoder else {}
     config = with_stage(
-        tiny_config(root, f'proportions_{stage.NAME}_{optimizer}'), stage.NAME,
-        proportion_weight=2.0, epochs=15, learning_rate=3e-3, halve_every_epochs=10,
-        optimizer=optimizer, **start)
+        tiny_config(root, f'proportions_{stage.NAME}_{optimizer}'),
+        stage.NAME,
+        scale_invariant_weight=2.0,
+        epochs=15,
+        learning_rate=3e-3,
+        halve_every_epochs=10,
+        optimizer=optimizer,
+        **start,
+    )
     stage.train(config)
     losses = logged(config.run_dir / stage.NAME, 'loss/proportion')
     assert losses[max(losses)] < 0.8 * losses[min(losses)]
@@ -250,8 +295,9 @@ def test_a_part_can_learn_more_slowly():
 
 def test_images_can_stay_on_the_device(trained, root):
     config = with_stage(
-        tiny_config(root, 'resident'), 'fine_tune', weights=str(trained.weights_file))
-    data = replace(config.fine_tune.data, resident=True)
+        tiny_config(root, 'gpu_cache'), 'fine_tune', weights=str(trained.weights_file)
+    )
+    data = replace(config.fine_tune.data, gpu_cache=True)
     fine_tune.train(with_stage(config, 'fine_tune', data=data, epochs=2))
     assert len(logged(config.run_dir / 'fine_tune', 'loss/depth')) == 2 * FRAMES // 4
     tuned = config.run_dir / 'fine_tune' / 'weights.safetensors'
@@ -261,8 +307,13 @@ def test_images_can_stay_on_the_device(trained, root):
 @pytest.mark.parametrize('optimizer', ['adam', 'muon'])
 def test_the_learning_rate_can_fall_to_nothing(root, optimizer):
     config = with_stage(
-        tiny_config(root, f'cosine_{optimizer}'), 'rgb_baseline', schedule='cosine', epochs=4,
-        learning_rate=1e-3, optimizer=optimizer)
+        tiny_config(root, f'cosine_{optimizer}'),
+        'rgb_baseline',
+        schedule='cosine',
+        epochs=4,
+        learning_rate=1e-3,
+        optimizer=optimizer,
+    )
     rgb_baseline.train(config)
     rates = logged(config.run_dir / 'rgb_baseline', 'learning_rate')
     expected = [0.5e-3 * (1 + math.cos(math.pi * (step - 1) / 8)) for step in rates]
@@ -281,8 +332,11 @@ def test_it_falls_with_the_time_where_that_is_what_ends_the_stage(root):
 
 def test_fine_tuning_moves_only_what_is_not_frozen(trained, root):
     config = with_stage(
-        tiny_config(root, 'tuned'), 'fine_tune', weights=str(trained.weights_file),
-        frozen=['structure_encoder', 'structure_decoder', 'attention'])
+        tiny_config(root, 'tuned'),
+        'fine_tune',
+        weights=str(trained.weights_file),
+        freeze=['structure_encoder', 'structure_decoder', 'attention'],
+    )
     fine_tune.train(config)
     tuned = config.run_dir / 'fine_tune' / 'weights.safetensors'
     for part in PARTS:
@@ -300,26 +354,46 @@ def test_fine_tuning_keeps_focal_length_size_and_range_of_the_weights(root):
     assert replace(tuned, provenance={}) == info
 
 
+def test_fine_tuning_can_change_the_range(trained, root):
+    config = with_stage(
+        tiny_config(root, 'farther'),
+        'fine_tune',
+        weights=str(trained.weights_file),
+        max_depth_m=120.0,
+    )
+    fine_tune.train(config)
+    _, tuned = weights.load_with_info(config.run_dir / 'fine_tune' / 'weights.safetensors')
+    assert tuned.max_depth_m == 120
+
+
 def test_fine_tuning_begins_with_weights_of_the_architecture_of_the_config(trained, root):
     config = with_stage(
-        replace(tiny_config(root, 'other'), architecture='paper'), 'fine_tune',
-        weights=str(trained.weights_file))
+        replace(tiny_config(root, 'other'), architecture='paper'),
+        'fine_tune',
+        weights=str(trained.weights_file),
+    )
     with pytest.raises(TrainingError, match="has the architecture .* says 'paper'"):
         fine_tune.train(config)
 
 
 def test_freezing_everything_is_refused(trained, root):
     config = with_stage(
-        tiny_config(root, 'all_frozen'), 'fine_tune', weights=str(trained.weights_file),
-        frozen=list(PARTS))
+        tiny_config(root, 'all_frozen'),
+        'fine_tune',
+        weights=str(trained.weights_file),
+        freeze=list(PARTS),
+    )
     with pytest.raises(TrainingError, match='every part'):
         fine_tune.train(config)
 
 
 def classifier_file(path: Path, trunk: nn.Module) -> dict:
     """Write the trunk's tensors under the names of the published DRN; return those tensors."""
-    tensors = {name: torch.randn(tensor.shape) for name, tensor in trunk.state_dict().items()
-               if not name.endswith('num_batches_tracked')}
+    tensors = {
+        name: torch.randn(tensor.shape)
+        for name, tensor in trunk.state_dict().items()
+        if not name.endswith('num_batches_tracked')
+    }
     published = {'fc.weight': torch.zeros(2, 2)}
     for name, tensor in tensors.items():
         name = re.sub(r'base\.(\d)\.layer\.conv', r'layer\1.0', name)
@@ -327,8 +401,9 @@ def classifier_file(path: Path, trunk: nn.Module) -> dict:
         name = re.sub(r'base\.(\d)\.(\d)\.layer(\d)\.conv', r'layer\1.\2.conv\3', name)
         name = re.sub(r'base\.(\d)\.(\d)\.layer(\d)\.norm', r'layer\1.\2.bn\3', name)
         name = re.sub(r'base\.(\d)\.(\d)\.shortcut\.conv', r'layer\1.\2.downsample.0', name)
-        published[re.sub(
-            r'base\.(\d)\.(\d)\.shortcut\.norm', r'layer\1.\2.downsample.1', name)] = tensor
+        published[
+            re.sub(r'base\.(\d)\.(\d)\.shortcut\.norm', r'layer\1.\2.downsample.1', name)
+        ] = tensor
     torch.save(published, path)
     return tensors
 
@@ -348,21 +423,30 @@ def test_a_trunk_of_another_width_is_refused(tmp_path):
 
 
 def test_a_stage_shows_every_map(trained):
-    pictures = {name: list((trained.run_dir / name / 'pictures').glob('*.png'))
-                for name in ('ste_encoder', 'ste_decoder', 'dsa')}
+    pictures = {
+        name: list((trained.run_dir / name / 'pictures').glob('*.png'))
+        for name in ('ste_encoder', 'ste_decoder', 'dsa')
+    }
     assert all(pictures.values()), pictures
 
 
 def test_the_baseline_predicts_metres_as_the_method_does(root):
     result = rgb_baseline.train(tiny_config(root, 'baseline'))
     predictor = rgb_baseline.load_predictor(result, 'cpu')
-    depth_m, = predictor.predict([np.zeros((100, 120, 3), np.uint8)])
+    (depth_m,) = predictor.predict([np.zeros((100, 120, 3), np.uint8)])
     assert depth_m.shape == (100, 120)
     assert predictor.info.training_focal_px == 90.0
     out = root / 'evaluated'
     results = evaluate(
-        str(result), 'vkitti', root / 'scenes', out, weights_baseline=str(result), limit=2,
-        pictures=1, device='cpu')
+        str(result),
+        'vkitti',
+        root / 'scenes',
+        out,
+        weights_baseline=str(result),
+        limit=2,
+        pictures=1,
+        device='cpu',
+    )
     network, baseline = results['methods'][:2]
     assert network['mean'] == baseline['mean']
     assert network['mean']['frames'] == 2
@@ -375,11 +459,20 @@ def test_the_result_of_a_stage_is_not_taken_for_that_of_the_baseline(trained):
 
 def test_stage_2_adds_up_its_two_losses(trained, root):
     model = ste_decoder.StructureToDepth(Architecture.preset('compact')).eval()
-    batch = Batch(torch.zeros(1, 3, 96, 96), torch.zeros(1, 1, 96, 96),
-                  torch.ones(1, 1, 96, 96, dtype=torch.bool), ['a'], [])
+    batch = Batch(
+        torch.zeros(1, 3, 96, 96),
+        torch.zeros(1, 1, 96, 96),
+        torch.ones(1, 1, 96, 96, dtype=torch.bool),
+        ['a'],
+        [],
+    )
+    structure, depths = model(batch.image)
     one, two = (
-        partial(ste_decoder.structure_step, ste_decoder.SteDecoderSettings(structure_weight=w))(
-            model, batch)[0] for w in (1.0, 2.0))
+        ste_decoder.structure_losses(
+            SteDecoderSettings(structure_weight=weight), structure, depths, batch
+        )
+        for weight in (1.0, 2.0)
+    )
     assert two['loss/structure'].item() == pytest.approx(2 * one['loss/structure'].item())
     assert two['loss/depth'].item() == one['loss/depth'].item()
 
@@ -397,10 +490,13 @@ def test_a_batch_without_any_depth_is_refused(root):
             yield Batch(torch.zeros(1, 3, 96, 96), nothing, nothing > 0, ['blind.png'], [])
 
     config = tiny_config(root, 'blind')
-    with Stage('dsa', config, config.dsa, resume=False) as stage, pytest.raises(
-            TrainingError, match='no image of the batch of step 1 has valid depth.*blind.png'):
-        fit(stage, config.dsa, Blind(), nn.Conv2d(3, 1, 1),
-            partial(dsa.whole_network_step, config.dsa))
+    with (
+        Stage('dsa', config, config.dsa, resume=False) as stage,
+        pytest.raises(
+            TrainingError, match='no image of the batch of step 1 has valid depth.*blind.png'
+        ),
+    ):
+        next(depth_batches(stage, Blind(), total_steps=1))
 
 
 def test_a_run_does_not_go_on_with_another_number_of_images(tmp_path):
@@ -419,3 +515,23 @@ def test_the_number_of_corrupt_images_is_said_at_the_end_of_a_stage(tmp_path, ca
     (tmp_path / 'scenes/vkitti_1.3.1_rgb/0001/clone/00003.png').write_bytes(b'spoilt')
     rgb_baseline.train(tiny_config(tmp_path))
     assert 'rgb_baseline: corrupt images left out: 1,' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('rate', 'changes'), [(0.0, False), (1.0, True)])
+def test_the_structure_learns_in_stage_3_only_where_it_is_asked_to(tmp_path, rate, changes):
+    write_data(tmp_path)
+    config = with_stage(tiny_config(tmp_path), 'dsa', structure_rate=rate)
+    train_all(config)
+    before, after = (
+        weights.load(config.run_dir / file).structure_encoder.state_dict()
+        for file in ('ste_decoder/weights.safetensors', 'weights.safetensors')
+    )
+    assert all(torch.equal(before[name], after[name]) for name in before) is not changes
+
+
+def test_style_images_that_are_missing_are_rendered_before_stage_1(tmp_path):
+    write_data(tmp_path)
+    config = tiny_config(tmp_path)
+    styles = StyleSettings(tmp_path / 'rendered_styles', render=3)
+    ste_encoder.train(replace(config, styles=styles))
+    assert len(list((tmp_path / 'rendered_styles').glob('*.jpg'))) == 3

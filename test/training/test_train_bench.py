@@ -1,4 +1,5 @@
 """``s2r_train bench``: a rate for the renderer, the loader and each stage."""
+
 import json
 
 import pytest
@@ -7,12 +8,34 @@ from s2r_depth_training import bench, cli
 
 
 def test_everything_has_a_rate(capsys):
-    assert cli.main([
-        'bench', '--width_px', '128', '--height_px', '96', '--batch_size', '2', '--steps', '4',
-        '--scenes', '1', '--workers', '0']) == 0
+    assert (
+        cli.main(
+            [
+                'bench',
+                '--width-px',
+                '128',
+                '--height-px',
+                '96',
+                '--batch-size',
+                '2',
+                '--steps',
+                '4',
+                '--scenes',
+                '1',
+                '--workers',
+                '0',
+            ]
+        )
+        == 0
+    )
     rates = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert list(rates) == [
-        'renderer', 'loader', 'stage ste_encoder', 'stage ste_decoder', 'stage dsa']
+        'renderer',
+        'loader',
+        'stage ste_encoder',
+        'stage ste_decoder',
+        'stage dsa',
+    ]
     assert all(rate > 0 for each in rates.values() for rate in each.values())
 
 

@@ -1,4 +1,5 @@
 """The shorter form of ``make train-demo``: from nothing to a report and weights that run."""
+
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +15,45 @@ CONFIG = Path(__file__).parents[2] / 'config' / 'training' / 'demo.yaml'
 @pytest.mark.slow
 def test_the_demo_ends_with_a_report_and_weights_and_lower_losses(tmp_path):
     run_dir = tmp_path / 'train-demo'
-    assert cli.main([
-        'demo', '--config', str(CONFIG), '--run_dir', str(run_dir), '--scenes', '6',
-        '--test_scenes', '2', '--style_images', '8', '--fabric.precision', '32-true',
-        '--data.workers', '0', '--ste_encoder.steps', '4', '--ste_encoder.crop_px', '128',
-        '--ste_decoder.epochs', '8', '--dsa.epochs', '2', '--ste_decoder.log_every_steps', '1',
-        '--ste_decoder.batch_size', '4', '--dsa.batch_size', '4',
-    ]) == 0
-    depth_m, = DepthPredictor(run_dir / 'weights.safetensors', 'cpu').predict(
-        [np.zeros((96, 320, 3), np.uint8)])
+    assert (
+        cli.main(
+            [
+                'demo',
+                '--config',
+                str(CONFIG),
+                '--run-dir',
+                str(run_dir),
+                '--scenes',
+                '6',
+                '--test-scenes',
+                '2',
+                '--style-images',
+                '8',
+                '--fabric.precision',
+                '32-true',
+                '--data.workers',
+                '0',
+                '--ste-encoder.steps',
+                '4',
+                '--ste-encoder.crop-px',
+                '128',
+                '--ste-decoder.epochs',
+                '8',
+                '--dsa.epochs',
+                '2',
+                '--ste-decoder.log-every-steps',
+                '1',
+                '--ste-decoder.batch-size',
+                '4',
+                '--dsa.batch-size',
+                '4',
+            ]
+        )
+        == 0
+    )
+    (depth_m,) = DepthPredictor(run_dir / 'weights.safetensors', 'cpu').predict(
+        [np.zeros((96, 320, 3), np.uint8)]
+    )
     assert depth_m.shape == (96, 320)
     assert '<img' in (run_dir / 'report.html').read_text()
     losses = list(logged(run_dir / 'ste_decoder', 'loss/depth').values())

@@ -1,4 +1,5 @@
 """Number types in which a training computes and writes."""
+
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
-from s2r_depth_training.checkpoints import save_whole
-from s2r_depth_training.run import FabricSettings
+from s2r_depth_training.engine.checkpoints import save_whole
+from s2r_depth_training.settings.fabric import FabricSettings
 from s2r_depth_training.stages import (
     attention,
     dsa,
@@ -31,7 +32,8 @@ def computed(tmp_path_factory):
     root = tmp_path_factory.mktemp('types')
     write_data(root)
     config = replace(
-        tiny_config(root), fabric=FabricSettings('cpu', threads=1, precision='bf16-mixed'))
+        tiny_config(root), fabric=FabricSettings('cpu', threads=1, precision='bf16-mixed')
+    )
     by_stage = {}
     for stage in STAGES:
         types = set()
@@ -71,14 +73,24 @@ def test_files_of_a_stage_load_with_the_defaults_and_hold_plain_values(computed,
     for file in (result, result.with_name('checkpoint.pt')):
         assert not_plain(torch.load(file)) == set()
         assert Fabric(accelerator='cpu').load(file).keys() == torch.load(file).keys()
-    types = {tensor.dtype for part in torch.load(result)['modules'].values()
-             for tensor in part.values() if tensor.is_floating_point()}
+    types = {
+        tensor.dtype
+        for part in torch.load(result)['modules'].values()
+        for tensor in part.values()
+        if tensor.is_floating_point()
+    }
     assert types == {torch.float32}
 
 
-@pytest.mark.parametrize(('value', 'named'), [
-    (np.float64(0.5), 'float64'), (Path('a'), 'PosixPath'), (np.zeros(2), 'ndarray'),
-    (np.int64(3), 'int64')])
+@pytest.mark.parametrize(
+    ('value', 'named'),
+    [
+        (np.float64(0.5), 'float64'),
+        (Path('a'), 'PosixPath'),
+        (np.zeros(2), 'ndarray'),
+        (np.int64(3), 'int64'),
+    ],
+)
 def test_what_would_not_load_again_is_not_written(tmp_path, value, named):
     save_whole({'step': 1, 'rates': [1.0, (2, None)]}, tmp_path / 'a.pt')
     before = (tmp_path / 'a.pt').read_bytes()

@@ -1,9 +1,10 @@
 """Networks of stage 1: shapes, ranges, and where style and structure can travel."""
+
 import pytest
 import torch
 
 from s2r_depth_ros.network import Architecture
-from s2r_depth_training.translation import (
+from s2r_depth_training.stages.translation import (
     Discriminator,
     Discriminators,
     Generator,

@@ -1,4 +1,5 @@
 """A data set of a few small pictures, and a run so small that a stage takes a second."""
+
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,14 +10,16 @@ import yaml
 
 from s2r_depth_training.config import Config
 from s2r_depth_training.data import Augmentation
-from s2r_depth_training.inputs import DataSettings, SourceSettings, StyleSettings
-from s2r_depth_training.run import FabricSettings
-from s2r_depth_training.stages.attention import AttentionSettings
-from s2r_depth_training.stages.dsa import DsaSettings
-from s2r_depth_training.stages.fine_tune import FineTuneSettings
-from s2r_depth_training.stages.rgb_baseline import RgbBaselineSettings
-from s2r_depth_training.stages.ste_decoder import SteDecoderSettings
-from s2r_depth_training.stages.ste_encoder import SteEncoderSettings
+from s2r_depth_training.settings.data import DataSettings, SourceSettings, StyleSettings
+from s2r_depth_training.settings.fabric import FabricSettings
+from s2r_depth_training.settings.stages import (
+    AttentionSettings,
+    DsaSettings,
+    FineTuneSettings,
+    RgbBaselineSettings,
+    SteDecoderSettings,
+    SteEncoderSettings,
+)
 
 SIDE_PX = 96
 FRAMES = 8
@@ -35,32 +38,42 @@ def write_data(root: Path) -> None:
         centimetres[50:] = np.linspace(6000, 300, 50)[:, None]
         colors = np.full((100, 120, 3), 200, np.uint8)
         y, x = rng.integers(20, 60, 2)
-        centimetres[y:y + 30, x:x + 40] = rng.integers(500, 3000)
-        colors[y:y + 30, x:x + 40] = rng.integers(0, 255, 3)
+        centimetres[y : y + 30, x : x + 40] = rng.integers(500, 3000)
+        colors[y : y + 30, x : x + 40] = rng.integers(0, 255, 3)
         cv2.imwrite(str(rgb / f'{number:05d}.png'), colors)
         cv2.imwrite(str(depth / f'{number:05d}.png'), centimetres)
     for number in range(4):
-        cv2.imwrite(
-            str(styles / f'{number}.png'), rng.integers(0, 255, (110, 110, 3), np.uint8))
+        cv2.imwrite(str(styles / f'{number}.png'), rng.integers(0, 255, (110, 110, 3), np.uint8))
 
 
 def tiny_config(root: Path, run: str = 'run') -> Config:
     """Return the settings of a run on the data below ``root``; two steps per stage."""
     loop = {'batch_size': 4, 'log_every_steps': 1, 'pictures_every_steps': 1000}
     data = DataSettings(
-        root=root / 'scenes', height_px=SIDE_PX, width_px=SIDE_PX, training_focal_px=90.0,
-        workers=0, augmentation=Augmentation())
+        root=root / 'scenes',
+        height_px=SIDE_PX,
+        width_px=SIDE_PX,
+        training_focal_px=90.0,
+        workers=0,
+        augmentation=Augmentation(),
+    )
     return Config(
-        run_dir=root / run, architecture='compact', fabric=FabricSettings('cpu', threads=1),
-        data=data, styles=StyleSettings(root / 'styles'),
+        run_dir=root / run,
+        architecture='compact',
+        fabric=FabricSettings('cpu', threads=1),
+        data=data,
+        styles=StyleSettings(root / 'styles'),
         ste_encoder=SteEncoderSettings(
-            **{**loop, 'batch_size': 2}, steps=2, crop_px=64, discriminator_scales=2),
+            **{**loop, 'batch_size': 2}, steps=2, crop_px=64, discriminator_scales=2
+        ),
         ste_decoder=SteDecoderSettings(**loop, epochs=1),
         attention=AttentionSettings(**loop, epochs=1),
         dsa=DsaSettings(**loop, epochs=1),
         rgb_baseline=RgbBaselineSettings(**loop, epochs=1),
         fine_tune=FineTuneSettings(
-            **loop, epochs=1, data=SourceSettings(root=root / 'scenes', workers=0)))
+            **loop, epochs=1, data=SourceSettings(root=root / 'scenes', workers=0)
+        ),
+    )
 
 
 def with_stage(config: Config, stage: str, **settings) -> Config:
@@ -72,19 +85,33 @@ def write_yaml(path: Path, root: Path, run: str = 'run', **sections) -> Path:
     """Write the same run as a YAML file; ``sections`` add to what is there."""
     loop = {'batch_size': 4, 'log_every_steps': 1, 'pictures_every_steps': 1000}
     content = {
-        'run_dir': str(root / run), 'architecture': 'compact',
+        'run_dir': str(root / run),
+        'architecture': 'compact',
         'fabric': {'accelerator': 'cpu', 'threads': 1},
-        'data': {'root': str(root / 'scenes'), 'height_px': SIDE_PX, 'width_px': SIDE_PX,
-                 'training_focal_px': 90.0, 'workers': 0},
+        'data': {
+            'root': str(root / 'scenes'),
+            'height_px': SIDE_PX,
+            'width_px': SIDE_PX,
+            'training_focal_px': 90.0,
+            'workers': 0,
+        },
         'styles': {'root': str(root / 'styles')},
         'ste_encoder': {
-            **loop, 'batch_size': 2, 'steps': 2, 'crop_px': 64, 'discriminator_scales': 2},
-        'ste_decoder': {**loop, 'epochs': 1}, 'dsa': {**loop, 'epochs': 1},
+            **loop,
+            'batch_size': 2,
+            'steps': 2,
+            'crop_px': 64,
+            'discriminator_scales': 2,
+        },
+        'ste_decoder': {**loop, 'epochs': 1},
+        'dsa': {**loop, 'epochs': 1},
         'attention': {**loop, 'epochs': 1},
-        'rgb_baseline': {**loop, 'epochs': 1}}
+        'rgb_baseline': {**loop, 'epochs': 1},
+    }
     for name, section in sections.items():
-        content[name] = {**content.get(name, {}), **section} if isinstance(
-            section, dict) else section
+        content[name] = (
+            {**content.get(name, {}), **section} if isinstance(section, dict) else section
+        )
     path.write_text(yaml.safe_dump(content), encoding='utf-8')
     return path
 

@@ -1,4 +1,5 @@
-"""How fast this machine renders, loads and trains; ``s2r bench training`` shows it."""
+"""How fast this machine renders, loads and trains; ``python -m benchmarks training`` shows it."""
+
 from __future__ import annotations
 
 import itertools
@@ -9,17 +10,14 @@ import time
 from typing import Any
 
 import numpy as np
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from s2r_scenes import render_scenes, render_styles
 
 from .config import Config
-from .data import open_dataset, training_loader
-from .inputs import DataSettings, StyleSettings
-from .render import render_scenes, render_styles
-from .run import FabricSettings
+from .settings.data import DataSettings, StyleSettings
+from .settings.fabric import FabricSettings
+from .settings.stages import DsaSettings, SteDecoderSettings, SteEncoderSettings
 from .stages import train_all
-from .stages.dsa import DsaSettings
-from .stages.ste_decoder import SteDecoderSettings
-from .stages.ste_encoder import SteEncoderSettings
 
 _STAGES = ('ste_encoder', 'ste_decoder', 'dsa')
 _FIRST_STEPS = 2  # which wait for the first batch and choose kernels
@@ -27,8 +25,13 @@ _STYLES = 16
 
 
 def bench(
-    width_px: int = 320, height_px: int = 96, batch_size: int = 8, steps: int = 20,
-    scenes: int = 6, workers: int = 1, architecture: str = 'compact',
+    width_px: int = 320,
+    height_px: int = 96,
+    batch_size: int = 8,
+    steps: int = 20,
+    scenes: int = 6,
+    workers: int = 1,
+    architecture: str = 'compact',
 ) -> None:
     """
     Measure renderer, loader and the three stages; the last line printed is JSON.
@@ -42,6 +45,8 @@ def bench(
     :param architecture: ``compact`` or ``paper``.
     :raises ValueError: for fewer steps.
     """
+    from .data import open_dataset  # the help needs no PyTorch, which takes seconds
+
     if steps < _FIRST_STEPS + 2:
         raise ValueError(f'steps must be {_FIRST_STEPS + 2} or more, got {steps}')
     loop: Any = {'log_every_steps': 1, 'pictures_every_steps': 10**9}
@@ -52,34 +57,48 @@ def bench(
         spent_s = time.perf_counter() - begun_s
         render_styles(folder / 'styles', count=_STYLES, size_px=160)
         data = DataSettings(
-            root=folder / 'scenes', workers=workers, width_px=width_px, height_px=height_px)
+            root=folder / 'scenes', workers=workers, width_px=width_px, height_px=height_px
+        )
         images = len(open_dataset(data.dataset, data.root))
         loop_of_images: Any = {
-            **loop, 'batch_size': batch_size, 'epochs': steps / -(-images // batch_size)}
+            **loop,
+            'batch_size': batch_size,
+            'epochs': steps / -(-images // batch_size),
+        }
         config = Config(
-            folder / 'run', architecture=architecture,  # type: ignore[arg-type]
-            fabric=FabricSettings(devices=1, precision='auto'), data=data,
+            folder / 'run',
+            architecture=architecture,  # type: ignore[arg-type]
+            fabric=FabricSettings(devices=1, precision='auto'),
+            data=data,
             styles=StyleSettings(folder / 'styles'),
             ste_encoder=SteEncoderSettings(batch_size=2, crop_px=128, steps=steps, **loop),
             ste_decoder=SteDecoderSettings(**loop_of_images),
-            dsa=DsaSettings(**loop_of_images))
+            dsa=DsaSettings(**loop_of_images),
+        )
         rates = {
             'renderer': {'images/s': images / spent_s},
-            'loader': {'images/s': _loader_rate(data, batch_size, steps)}}
+            'loader': {'images/s': _loader_rate(data, batch_size, steps)},
+        }
         train_all(config)
         for stage in _STAGES:
             size = getattr(config, stage).batch_size
-            rates[f'stage {stage}'] = {
-                'samples/s': size * _steps_per_s(config.run_dir / stage)}
+            rates[f'stage {stage}'] = {'samples/s': size * _steps_per_s(config.run_dir / stage)}
     print(json.dumps(rates))
 
 
 def _loader_rate(data: DataSettings, batch_size: int, steps: int) -> float:
     """Return how many images a second come out of the loader."""
+    from .data import open_dataset, training_loader
+
     loader = training_loader(
-        open_dataset(data.dataset, data.root), size_px=(data.height_px, data.width_px),
-        max_depth_m=data.max_depth_m, training_focal_px=data.training_focal_px,
-        augmentation=data.augmentation, batch_size=batch_size, workers=data.workers)
+        open_dataset(data.dataset, data.root),
+        size_px=(data.height_px, data.width_px),
+        max_depth_m=data.max_depth_m,
+        training_focal_px=data.training_focal_px,
+        augmentation=data.augmentation,
+        batch_size=batch_size,
+        workers=data.workers,
+    )
     batches = itertools.chain.from_iterable(loader.epoch(n) for n in itertools.count())
     next(batches)  # the workers have started
     begun_s = time.perf_counter()
@@ -89,6 +108,8 @@ def _loader_rate(data: DataSettings, batch_size: int, steps: int) -> float:
 
 def _steps_per_s(folder: Path) -> float:
     """Return the median rate of a stage, from the times in its log."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     log = EventAccumulator(str(folder))
     log.Reload()
     times_s = [event.wall_time for event in log.Scalars(log.Tags()['scalars'][0])]

@@ -1,18 +1,21 @@
 """``s2r_train VERB``: trains, renders, evaluates, exports."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
+from functools import partial
 from importlib import import_module
 import logging
 from pathlib import Path
 import sys
 from typing import Any, TYPE_CHECKING
 
+from s2r_depth_ros.environment import disable_telemetry
 from s2r_depth_ros.whole_numbers import leading_zero_fault
 
 if TYPE_CHECKING:
-    from jsonargparse import ArgumentParser
+    from s2r_depth_ros.command_line import CommandParser
 
 # verb: (module, function, what it does); modules are imported when their verb is asked for.
 STAGES = {
@@ -23,14 +26,22 @@ STAGES = {
     'rgb-baseline': ('.stages.rgb_baseline', 'train', 'depth straight from RGB, to compare'),
     'fine-tune': ('.stages.fine_tune', 'train', 'go on with labelled real images'),
     'all': ('.stages', 'train_all', 'the three stages, skipping what is done'),
-    'ablation': ('.ablation', 'ablation', 'what structure and attention are worth, in tables'),
+    'ablation': (
+        '.evaluation.ablation',
+        'ablation',
+        'what structure and attention are worth, in tables',
+    ),
     'demo': ('.demo', 'demo', 'render, train and evaluate at a small size'),
 }
 TOOLS = {
-    'render-scenes': ('.render', 'render_scenes', 'make synthetic images with exact depth'),
-    'render-styles': ('.render', 'render_styles', 'make style images for stage 1'),
-    'restyle': ('.render', 'restyle', 'repaint a test set in looks that no training has'),
-    'evaluate': ('.evaluate', 'evaluate', 'published protocols, tables, an HTML page'),
+    'render-scenes': ('s2r_scenes', 'render_scenes', 'make synthetic images with exact depth'),
+    'render-styles': ('s2r_scenes', 'render_styles', 'make style images for stage 1'),
+    'restyle': (
+        '.evaluation.restyle',
+        'restyle',
+        'repaint a test set in looks that no training has',
+    ),
+    'evaluate': ('.evaluation.evaluate', 'evaluate', 'published protocols, tables, an HTML page'),
     'bench': ('.bench', 'bench', 'samples per second of renderer, loader and stages'),
     'export-onnx': ('.export_onnx', 'export_onnx', 'write the network for ONNX Runtime'),
     'completion': ('.completion', 'completion', 'print what a shell needs to complete these'),
@@ -46,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :returns: exit status: 0, 1 where the work failed, 2 where the command line or the config is
         wrong, 130 after Ctrl-C.
     """
+    disable_telemetry()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     verb = arguments.pop(0) if arguments else None
     if verb in (None, '-h', '--help'):
@@ -80,12 +92,13 @@ def parse(verb: str, arguments: list[str]) -> tuple[Callable[..., Any], dict[str
         the standard error; with 0 after ``--help``.
     """
     parser, function = parser_of(verb)
-    values = _values(parser, arguments)
     if verb in TOOLS:
-        return function, values
+        return function, _values(parser, arguments)
 
     from .config import Config
+    from .settings.renamed import rename_options
 
+    values = _values(parser, rename_options(arguments, Config(Path())))
     try:
         config = Config(**{field.name: values.pop(field.name) for field in fields(Config)})
     except ValueError as error:  # a setting out of its range
@@ -94,36 +107,55 @@ def parse(verb: str, arguments: list[str]) -> tuple[Callable[..., Any], dict[str
     return function, {**values, 'config': config}
 
 
-def parser_of(verb: str) -> tuple[ArgumentParser, Callable[..., Any]]:
+def parser_of(verb: str) -> tuple[CommandParser, Callable[..., Any]]:
     """
     Return the parser of a verb, and its function.
 
     :param verb: one of :data:`VERBS`.
     """
-    from jsonargparse import ArgumentParser
+    from s2r_depth_ros.command_line import CommandParser
 
-    module, name, summary = VERBS[verb]
-    function = getattr(import_module(module, __package__), name)
+    summary = VERBS[verb][2]
+    function = _function_of(verb)
     setting = 'SHELL' if verb == 'completion' else '[--SETTING VALUE ...]'
-    parser = ArgumentParser(
-        prog=f's2r_train {verb}', description=f'{summary[0].upper()}{summary[1:]}.',
-        usage=f's2r_train {verb} {setting}')
+    parser = CommandParser(
+        prog=f's2r_train {verb}',
+        description=f'{summary[0].upper()}{summary[1:]}.',
+        usage=f's2r_train {verb} {setting}',
+    )
     if verb in TOOLS:
         parser.add_function_arguments(function, as_positional=verb == 'completion')
+        parser.spell_with_dashes()
         return parser, function
 
     from .config import Config
 
     parser.add_argument(
-        '--config', action='config', help='YAML file with the settings below; later ones count')
+        '--config', action='config', help='YAML file with the settings below; later ones count'
+    )
     parser.add_argument(
-        '--resume', action='store_true', help='go on where this run was interrupted')
-    parser.add_function_arguments(function, as_group=False, skip={'config', 'resume'})
+        '--resume', action='store_true', help='go on where this run was interrupted'
+    )
+    if not isinstance(function, partial):
+        parser.add_function_arguments(function, as_group=False, skip={'config', 'resume'})
     parser.add_class_arguments(Config)
+    parser.spell_with_dashes()
     return parser, function
 
 
-def _values(parser: ArgumentParser, arguments: list[str]) -> dict[str, Any]:
+def _function_of(verb: str) -> Callable[..., Any]:
+    """Return the function of a verb; that of a single stage imports PyTorch once it is called."""
+    module, name, _ = VERBS[verb]
+    if module.startswith('.stages.'):
+        return partial(_call, module, name)
+    return getattr(import_module(module, __package__), name)
+
+
+def _call(module: str, name: str, **settings: Any) -> object:
+    return getattr(import_module(module, __package__), name)(**settings)
+
+
+def _values(parser: CommandParser, arguments: list[str]) -> dict[str, Any]:
     """Return the parsed arguments with every settings dataclass made."""
     parsed = parser.parse_args(arguments)
     for name, text in _options(arguments):
@@ -132,7 +164,8 @@ def _values(parser: ArgumentParser, arguments: list[str]) -> dict[str, Any]:
         if not is_config and isinstance(parsed.get(name), (str, Path)):
             continue  # a name may be of digits
         if fault := leading_zero_fault(file.read_text('utf-8') if is_config else text):
-            parser.error(f'{text if is_config else f"--{name}"} is not clear: {fault}')
+            option = '--' + name.replace('_', '-')
+            parser.error(f'{text if is_config else option} is not clear: {fault}')
     try:
         return parser.instantiate(parsed).as_dict()
     except ValueError as error:  # a setting out of its range
@@ -146,19 +179,20 @@ def _options(arguments: list[str]) -> Iterator[tuple[str, str]]:
     for word, following in zip(arguments, [*arguments[1:], '']):
         if word.startswith('--'):
             name, sign, value = word.removeprefix('--').partition('=')
-            yield name, value if sign else following
+            yield name.replace('-', '_'), value if sign else following
 
 
 def _expected_errors(verb: str) -> tuple[type[Exception], ...]:
     """Return the errors whose message is for the user; others are bugs and show their trace."""
-    from s2r_depth_ros.weights import WeightsError
+    from s2r_depth_ros.jobs.worker import JobsError
+    from s2r_depth_ros.weights.files import WeightsError
 
     from .data import DataError
     from .errors import TrainingError
 
     # The tools' arguments are checked by themselves, the stages' by their settings beforehand.
     bad_argument = (ValueError,) if verb in TOOLS else ()
-    return (TrainingError, DataError, WeightsError, OSError, *bad_argument)
+    return (TrainingError, DataError, JobsError, WeightsError, OSError, *bad_argument)
 
 
 def _overview() -> str:

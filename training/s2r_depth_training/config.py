@@ -1,19 +1,22 @@
 """The settings of a run: one dataclass, written as one YAML file."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from .inputs import DataSettings, StyleSettings
 from .ranges import check_ranges
-from .run import FabricSettings
-from .stages.attention import AttentionSettings
-from .stages.dsa import DsaSettings
-from .stages.fine_tune import FineTuneSettings
-from .stages.rgb_baseline import RgbBaselineSettings
-from .stages.ste_decoder import SteDecoderSettings
-from .stages.ste_encoder import SteEncoderSettings
+from .settings.data import DataSettings, StyleSettings
+from .settings.fabric import FabricSettings
+from .settings.stages import (
+    AttentionSettings,
+    DsaSettings,
+    FineTuneSettings,
+    RgbBaselineSettings,
+    SteDecoderSettings,
+    SteEncoderSettings,
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Config:
     fine_tune: FineTuneSettings = field(default_factory=FineTuneSettings)
 
     def __post_init__(self):
-        check_ranges(self, 'seed', least=0, below=2 ** 32)  # what numpy takes
+        check_ranges(self, 'seed', least=0, below=2**32)  # what numpy takes
 
     @property
     def weights_file(self) -> Path:

@@ -1,12 +1,14 @@
 """``s2r_train demo``: the whole way from rendered scenes to evaluated weights, at a small size."""
+
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .evaluate import evaluate
-from .render import render_scenes, render_styles
+from s2r_scenes import render_scenes, render_styles
+
+from .evaluation.evaluate import evaluate
 from .stages import train_all
 
 if TYPE_CHECKING:
@@ -16,7 +18,10 @@ TEST_SEED = 1000  # of scenes that are in no training set
 
 
 def demo(
-    config: Config, scenes: int = 150, test_scenes: int = 6, style_images: int = 200,
+    config: Config,
+    scenes: int = 150,
+    test_scenes: int = 6,
+    style_images: int = 200,
     resume: bool = False,
 ) -> Path:
     """
@@ -36,16 +41,32 @@ def demo(
     run_dir = config.run_dir
     width_px, height_px = config.data.width_px, config.data.height_px
     render_scenes(
-        run_dir / 'scenes', scenes=scenes, width_px=width_px, height_px=height_px,
-        seed=config.seed, variation_per_scene='one')
+        run_dir / 'scenes',
+        scenes=scenes,
+        width_px=width_px,
+        height_px=height_px,
+        seed=config.seed,
+        variation_per_scene='one',
+    )
     render_scenes(
-        run_dir / 'test_scenes', scenes=test_scenes, frames_per_scene=1, width_px=width_px,
-        height_px=height_px, seed=config.seed + TEST_SEED)
+        run_dir / 'test_scenes',
+        scenes=test_scenes,
+        frames_per_scene=1,
+        width_px=width_px,
+        height_px=height_px,
+        seed=config.seed + TEST_SEED,
+    )
     render_styles(run_dir / 'styles', count=style_images, size_px=160, seed=config.seed)
 
-    weights_file = train_all(replace(
-        config, data=replace(config.data, dataset='vkitti', root=run_dir / 'scenes', options={}),
-        styles=replace(config.styles, root=run_dir / 'styles')), resume)
+    weights_file = train_all(
+        replace(
+            config,
+            data=replace(config.data, dataset='vkitti', root=run_dir / 'scenes', options={}),
+            styles=replace(config.styles, root=run_dir / 'styles'),
+        ),
+        resume,
+    )
     evaluate(
-        str(weights_file), 'vkitti', run_dir / 'test_scenes', run_dir, pictures=6, overwrite=True)
+        str(weights_file), 'vkitti', run_dir / 'test_scenes', run_dir, pictures=6, overwrite=True
+    )
     return run_dir / 'report.html'

@@ -1,4 +1,4 @@
-"""What goes wrong in a training through no fault of the code."""
+"""Errors of a training that are no fault of the code."""
 
 
 class TrainingError(RuntimeError):

@@ -1,9 +1,9 @@
 """``s2r_train export-onnx``: the network for ONNX Runtime, TensorRT and their like."""
+
 from __future__ import annotations
 
 from dataclasses import asdict
 import json
-import os
 from pathlib import Path
 
 from onnx import helper
@@ -11,8 +11,10 @@ import torch
 from torch import nn
 
 from s2r_depth_ros import weights as weight_files
-from s2r_depth_ros.depth_range import to_metres
+from s2r_depth_ros.atomic_files import atomic_file
+from s2r_depth_ros.engine.depth_range import to_metres
 from s2r_depth_ros.engine.onnx_model import network_model, OPSET
+from s2r_depth_ros.environment import disable_telemetry
 from s2r_depth_ros.network import SIZE_MULTIPLE, SMALLEST_SIZE
 
 from .errors import TrainingError
@@ -51,35 +53,45 @@ def export_onnx(
     if any(side % SIZE_MULTIPLE or side < SMALLEST_SIZE for side in (height_px, width_px)):
         raise TrainingError(
             f'height and width must be multiples of {SIZE_MULTIPLE} and at least '
-            f'{SMALLEST_SIZE}, got {height_px} x {width_px}')
-    part = out.with_name(f'.{out.stem}.part.onnx')
+            f'{SMALLEST_SIZE}, got {height_px} x {width_px}'
+        )
+    model = network_model(network, info, in_metres=True)
+    helper.set_model_props(
+        model,
+        {
+            **{prop.key: prop.value for prop in model.metadata_props},
+            **{
+                name: value if isinstance(value, str) else json.dumps(value)
+                for name, value in asdict(info).items()
+            },
+        },
+    )
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        model = network_model(network, info, in_metres=True)
-        helper.set_model_props(model, {
-            **{prop.key: prop.value for prop in model.metadata_props},
-            **{name: value if isinstance(value, str) else json.dumps(value)
-               for name, value in asdict(info).items()}})
-        part.write_bytes(model.SerializeToString())
-        difference_m = _largest_difference(part, network, info.max_depth_m, (height_px, width_px))
-        if not difference_m <= tolerance_m:
-            raise TrainingError(
-                f'the exported network differs from PyTorch by {difference_m:.3g} m, more than '
-                f'tolerance_m = {tolerance_m:g}; {out} was not written')
-        os.replace(part, out)
+        with atomic_file(out) as part:
+            part.write_bytes(model.SerializeToString())
+            difference_m = _largest_difference(
+                part, network, info.max_depth_m, (height_px, width_px)
+            )
+            if not difference_m <= tolerance_m:
+                raise TrainingError(
+                    f'the exported network differs from PyTorch by {difference_m:.3g} m, more '
+                    f'than tolerance_m = {tolerance_m:g}; {out} was not written'
+                )
     except OSError as error:
         raise TrainingError(f'could not write {out} ({error}): choose another place') from error
-    finally:
-        part.unlink(missing_ok=True)
-    print(f'{out}: any size and batch size, opset {OPSET}; differs from PyTorch by at most '
-          f'{difference_m:.2g} m of {info.max_depth_m:g} m')
+    print(
+        f'{out}: any size and batch size, opset {OPSET}; differs from PyTorch by at most '
+        f'{difference_m:.2g} m of {info.max_depth_m:g} m'
+    )
     return difference_m
 
 
 def _largest_difference(
-    path: Path, network: nn.Module, max_depth_m: float, size_px: tuple[int, int],
+    path: Path, network: nn.Module, max_depth_m: float, size_px: tuple[int, int]
 ) -> float:
     """Return by how many metres the file's output differs from the model's, on noise."""
+    disable_telemetry()
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=['CPUExecutionProvider'])
@@ -87,8 +99,8 @@ def _largest_difference(
     largest_m = 0.0
     for batch_size in CHECKED_BATCH_SIZES:
         image = torch.rand(batch_size, 3, *size_px, generator=generator) * 2 - 1
-        found = torch.from_numpy(session.run(['depth_m'], {'image': image.numpy()})[0])
+        exported_m = torch.from_numpy(session.run(['depth_m'], {'image': image.numpy()})[0])
         with torch.inference_mode():
             expected = to_metres(network(image), max_depth_m)
-        largest_m = max(largest_m, float((found - expected).abs().max()))
+        largest_m = max(largest_m, float((exported_m - expected).abs().max()))
     return largest_m

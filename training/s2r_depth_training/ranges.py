@@ -1,16 +1,21 @@
 """The one check of settings that are numbers."""
+
 import math
 import operator
 
 
 def check_ranges(
-    settings: object, *names: str, least: float | None = None, above: float | None = None,
-    most: float | None = None, below: float | None = None,
+    settings: object,
+    *names: str,
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+    below: float | None = None,
 ) -> None:
     """
     Raise unless each setting is a finite number in its range, or None.
 
-    :param settings: what has them as attributes.
+    :param settings: the object with these attributes.
     :param names: of the settings.
     :param least: smallest value allowed.
     :param above: every value must be larger than this.
@@ -22,12 +27,17 @@ def check_ranges(
         value = getattr(settings, name)
         if value is None:
             continue
-        wanted = ' and '.join(
-            f'{word} {limit:g}' for word, fits, limit in (
-                ('at least', operator.ge, least), ('above', operator.gt, above),
-                ('at most', operator.le, most), ('below', operator.lt, below))
-            if limit is not None and not fits(value, limit))
+        limits = ' and '.join(
+            f'{word} {limit:g}'
+            for word, fits, limit in (
+                ('at least', operator.ge, least),
+                ('above', operator.gt, above),
+                ('at most', operator.le, most),
+                ('below', operator.lt, below),
+            )
+            if limit is not None and not fits(value, limit)
+        )
         if not math.isfinite(value):
-            wanted = 'a finite number'
-        if wanted:
-            raise ValueError(f'{name} must be {wanted}, got {value}')
+            limits = 'a finite number'
+        if limits:
+            raise ValueError(f'{name} must be {limits}, got {value}')

@@ -1,4 +1,5 @@
-"""The same pictures and the cloud for Foxglove, over its web socket."""
+"""Serve the pictures and the cloud to Foxglove over its web socket."""
+
 from __future__ import annotations
 
 import contextlib
@@ -6,9 +7,7 @@ import time
 
 import foxglove
 from foxglove.channels import CompressedImageChannel, FrameTransformChannel, PointCloudChannel
-from foxglove.messages import (
-    CompressedImage as FoxgloveImage,
-)
+from foxglove.messages import CompressedImage as FoxgloveImage
 from foxglove.messages import (
     FrameTransform,
     PackedElementField,
@@ -21,8 +20,8 @@ from foxglove.messages import (
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 
-from ...messages import MessageError
-from ...outputs import POINTS
+from ...ros.messages import MessageError
+from ...ros.outputs import POINTS
 from .. import ToolError
 from .live import IMAGE, PICTURES, to_jpeg
 
@@ -31,41 +30,56 @@ FIXED_FRAME = 'view'  # x forward, y left, z up, at the camera
 _POINT_BYTES = 16
 _FLOAT, _BYTE = PackedElementFieldNumericType.Float32, PackedElementFieldNumericType.Uint8
 _ALPHA_BYTE = 15
-# The clouds of depth_node: x, y, z, and a colour whose bytes are blue, green, red and nothing,
-# where viewers look for the opacity.
+# The clouds of depth_node have x, y, z and a colour. The bytes of the colour are blue, green, red
+# and an unused byte, which viewers take for the opacity.
 _FIELDS = [
-    PackedElementField(name=name, offset=offset, type=kind) for name, offset, kind in (
-        ('x', 0, _FLOAT), ('y', 4, _FLOAT), ('z', 8, _FLOAT),
-        ('blue', 12, _BYTE), ('green', 13, _BYTE), ('red', 14, _BYTE),
-        ('alpha', _ALPHA_BYTE, _BYTE))]
+    PackedElementField(name=name, offset=offset, type=kind)
+    for name, offset, kind in (
+        ('x', 0, _FLOAT),
+        ('y', 4, _FLOAT),
+        ('z', 8, _FLOAT),
+        ('blue', 12, _BYTE),
+        ('green', 13, _BYTE),
+        ('red', 14, _BYTE),
+        ('alpha', _ALPHA_BYTE, _BYTE),
+    )
+]
 
 
 class FoxgloveServer:
     """
-    Sends what it is given to Foxglove; a context manager that ends it.
+    Sends messages to Foxglove; a context manager that stops the server at its end.
 
     :param host: address to listen on.
-    :param port: to listen on; 0 for any that is free.
+    :param port: to listen on; 0 for any free port.
     :raises ToolError: if the port is in use, or the address is not one of this machine.
     """
 
     def __init__(self, host: str, port: int) -> None:
         self._context = foxglove.Context()
-        # All before the server starts: one that comes while a viewer connects may stay silent.
+        # Open all channels before the server starts: a later one may stay silent for a viewer
+        # that is just connecting.
         self._images = {
             name: CompressedImageChannel(
-                f'/{"camera/" if name == IMAGE else ""}{name}', context=self._context)
-            for name in PICTURES}
+                f'/{"camera/" if name == IMAGE else ""}{name}', context=self._context
+            )
+            for name in PICTURES
+        }
         self._cloud = PointCloudChannel(f'/{POINTS}', context=self._context)
         self._transform = FrameTransformChannel('/tf', context=self._context)
         try:
             self._server = foxglove.start_server(
-                name='s2r view', host=host, port=port, context=self._context,
-                message_backlog_size=8)
+                name='s2r view',
+                host=host,
+                port=port,
+                context=self._context,
+                message_backlog_size=8,
+            )
         except RuntimeError as error:
             raise ToolError(
                 f'cannot serve Foxglove on port {port} of {host}: {error}; give another '
-                '--foxglove-port or --host') from error
+                '--foxglove-port or --host'
+            ) from error
         self.url = f'ws://{host}:{self._server.port}'
 
     def __enter__(self) -> FoxgloveServer:
@@ -75,46 +89,65 @@ class FoxgloveServer:
         self._server.stop()
 
     def send(self, name: str, message: Image | CompressedImage | PointCloud2) -> None:
-        """Send a message of that name to those who look at it; nothing is converted for nobody."""
+        """Send a message of that name to its viewers; convert nothing without a viewer."""
         if isinstance(message, PointCloud2):
             self._send_cloud(message)
             return
         if not self._images[name].has_sinks():
             return
-        with contextlib.suppress(MessageError):  # the node counts it, and says so
-            self._images[name].log(FoxgloveImage(
-                timestamp=_timestamp(message), frame_id=message.header.frame_id,
-                data=to_jpeg(message), format='jpeg'), log_time=_log_time_ns(message))
+        with contextlib.suppress(MessageError):  # the node counts and reports it
+            self._images[name].log(
+                FoxgloveImage(
+                    timestamp=_timestamp(message),
+                    frame_id=message.header.frame_id,
+                    data=to_jpeg(message),
+                    format='jpeg',
+                ),
+                log_time=_log_time_ns(message),
+            )
 
     def _send_cloud(self, cloud: PointCloud2) -> None:
         if not self._cloud.has_sinks():
             return
         stamp, frame_id = _timestamp(cloud), cloud.header.frame_id
         log_time_ns = _log_time_ns(cloud)
-        self._transform.log(FrameTransform(
-            timestamp=stamp, parent_frame_id=FIXED_FRAME, child_frame_id=frame_id,
-            translation=Vector3(x=0.0, y=0.0, z=0.0),
-            rotation=Quaternion(x=-0.5, y=0.5, z=-0.5, w=0.5)), log_time=log_time_ns)
+        self._transform.log(
+            FrameTransform(
+                timestamp=stamp,
+                parent_frame_id=FIXED_FRAME,
+                child_frame_id=frame_id,
+                translation=Vector3(x=0.0, y=0.0, z=0.0),
+                rotation=Quaternion(x=-0.5, y=0.5, z=-0.5, w=0.5),
+            ),
+            log_time=log_time_ns,
+        )
         points = np.frombuffer(cloud.data, np.uint8).reshape(-1, _POINT_BYTES)
         depth_m = points[:, 8:12].copy().view(np.float32)[:, 0]
         points = points[np.isfinite(depth_m)]
         points[:, _ALPHA_BYTE] = 255
-        self._cloud.log(PointCloud(
-            timestamp=stamp, frame_id=frame_id, point_stride=_POINT_BYTES, fields=_FIELDS,
-            data=points.tobytes()), log_time=log_time_ns)
+        self._cloud.log(
+            PointCloud(
+                timestamp=stamp,
+                frame_id=frame_id,
+                point_stride=_POINT_BYTES,
+                fields=_FIELDS,
+                data=points.tobytes(),
+            ),
+            log_time=log_time_ns,
+        )
 
 
 def _timestamp(message: Image | CompressedImage | PointCloud2) -> Timestamp:
-    """Return the stamp as Foxglove has it: unsigned, so that one before 0 is one after 2106."""
+    """Return the stamp for Foxglove; unsigned, so a negative stamp becomes a time after 2106."""
     sec, nsec = divmod(_stamp_ns(message), 10**9)
     return Timestamp(sec=sec % 2**32, nsec=nsec)
 
 
 def _log_time_ns(message: Image | CompressedImage | PointCloud2) -> int:
     """
-    Return the message's stamp, or now if it has none, or one before 0.
+    Return the message's stamp; the current time if the stamp is missing or negative.
 
-    Without it the library takes the time at which the conversion ended, which differs between the
+    Otherwise the library uses the time at which the conversion ends. That time differs between the
     pictures and the cloud of one moment, and in a recording.
     """
     stamp_ns = _stamp_ns(message)

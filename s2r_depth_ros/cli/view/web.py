@@ -1,4 +1,5 @@
-"""A page that shows the newest frame in a browser; standard library alone."""
+"""Serve a page that shows the newest frame in a browser; needs only the standard library."""
+
 from __future__ import annotations
 
 import base64
@@ -12,23 +13,24 @@ from pathlib import Path
 import threading
 from urllib.parse import parse_qs, urlsplit
 
-from ...messages import MessageError
+from ...ros.messages import MessageError
 from .. import ToolError
 from .live import LiveFrame, LiveView, to_jpeg
 
 _PAGE = Path(__file__).with_name('page.html')
-_LONGEST_WAIT_S = 2.0  # so often the page hears how it goes even if no frame comes
+_LONGEST_WAIT_S = 2.0  # the page gets a status at least this often, even without a frame
 
 
 class WebPage:
     """
-    Serves the page from a thread, between entering and leaving it as a context manager.
+    Serves the page from a thread; a context manager that starts and stops the server.
 
-    A browser asks for a frame when it has shown the last: a slow line gets fewer, never old ones.
+    A browser requests a frame after it shows the last one. So a slow connection gets fewer frames,
+    and never old ones.
 
-    :param live: has the frames.
+    :param live: source of the frames.
     :param host: address to listen on.
-    :param port: to listen on; 0 for any that is free.
+    :param port: to listen on; 0 for any free port.
     :raises ToolError: if the port is in use, or the address is not one of this machine.
     """
 
@@ -38,7 +40,8 @@ class WebPage:
         except OSError as error:
             raise ToolError(
                 f'cannot serve the page on port {port} of {host}: {error.strerror}; give another '
-                '--port or --host') from error
+                '--port or --host'
+            ) from error
         self._server.live = live
         self._server.is_private = is_loopback(host)
         self.url = f'http://{host}:{self._server.server_port}'
@@ -63,13 +66,13 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        """Answer for the page, or for the newest frame."""
+        """Send the page or the newest frame."""
         url = urlsplit(self.path)
         try:
             asked_host = urlsplit(f'//{self.headers.get("Host", "")}').hostname or ''
-        except ValueError:  # no name or address at all
+        except ValueError:  # the header has no name or address
             asked_host = ''
-        # A page of elsewhere, whose own name was made to mean this machine, must not look.
+        # DNS rebinding: a foreign page whose name resolves to this machine gets no frames.
         if self.server.is_private and not is_loopback(asked_host):
             self.send_error(HTTPStatus.FORBIDDEN, 'This page is for this machine alone')
         elif url.path == '/':
@@ -77,12 +80,18 @@ class _Handler(BaseHTTPRequestHandler):
         elif url.path == '/frame':
             after = parse_qs(url.query).get('after', ['0'])[0]
             frame = self.server.live.wait_for_frame(
-                int(after) if after.isdecimal() and len(after) < 20 else 0, _LONGEST_WAIT_S)
-            self._send('application/json', json.dumps({
-                'status': asdict(self.server.live.status()),
-                'number': frame and frame.number,
-                'pictures': frame and _pictures(frame),
-            }).encode())
+                int(after) if after.isdecimal() and len(after) < 20 else 0, _LONGEST_WAIT_S
+            )
+            self._send(
+                'application/json',
+                json.dumps(
+                    {
+                        'status': asdict(self.server.live.status()),
+                        'number': frame and frame.number,
+                        'pictures': frame and _pictures(frame),
+                    }
+                ).encode(),
+            )
         else:
             self.send_error(HTTPStatus.NOT_FOUND)
 
@@ -98,23 +107,23 @@ class _Handler(BaseHTTPRequestHandler):
             pass  # the browser was closed
 
     def log_message(self, *_) -> None:
-        """Say nothing of each request."""
+        """Log no requests."""
 
 
-@lru_cache(maxsize=1)  # for several browsers
+@lru_cache(maxsize=1)  # shared by several browsers
 def _pictures(frame: LiveFrame) -> dict[str, str]:
-    """Return the pictures of a frame that can be read, as JPEG in base 64."""
-    found = {}
+    """Return the readable pictures of a frame as JPEG in base 64."""
+    pictures = {}
     for name, message in frame.messages.items():
         try:
-            found[name] = base64.b64encode(to_jpeg(message)).decode()
+            pictures[name] = base64.b64encode(to_jpeg(message)).decode()
         except MessageError:
-            continue  # the node counts it, and says so in its status
-    return found
+            continue  # the node counts it and reports it in its status
+    return pictures
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether an address, or localhost, is reached from this machine alone."""
+    """Return whether only this machine can reach an address or ``localhost``."""
     try:
         return host == 'localhost' or ipaddress.ip_address(host).is_loopback
     except ValueError:

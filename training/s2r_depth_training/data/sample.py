@@ -1,4 +1,5 @@
 """What every reader yields, the two ways it can fail, and the one check of a read sample."""
+
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -43,7 +44,7 @@ class SampleReader(Protocol):
 
 
 def checked_sample(
-    image: np.ndarray, depth_m: np.ndarray, intrinsics: np.ndarray, name: str,
+    image: np.ndarray, depth_m: np.ndarray, intrinsics: np.ndarray, name: str
 ) -> Sample:
     """
     Make a sample of what was read, if it can be one.
@@ -58,7 +59,8 @@ def checked_sample(
     if depth_m.shape != image.shape[:2]:
         raise CorruptSampleError(
             f'{name} has {image.shape[1]} x {image.shape[0]} pixels but its depth has '
-            f'{depth_m.shape[1]} x {depth_m.shape[0]}; both must have the same size')
+            f'{depth_m.shape[1]} x {depth_m.shape[0]}; both must have the same size'
+        )
     if np.isnan(depth_m).all():
         raise CorruptSampleError(f'{name} has no valid depth in any pixel')
     return Sample(image, depth_m, np.asarray(intrinsics, np.float32), name)

@@ -1,4 +1,5 @@
 """The stages of the method, one file each, and all of them in a row."""
+
 from __future__ import annotations
 
 import os
@@ -24,7 +25,8 @@ def train_all(config: Config, resume: bool = False) -> Path:
     before_3 = (attention,) if needs_attention(config) else ()
     for stage in (ste_encoder, ste_decoder, *before_3, dsa):
         done = config.result_of(stage.NAME).exists() and (
-            stage is not dsa or config.weights_file.exists())
+            stage is not dsa or config.weights_file.exists()
+        )
         if not done:
             stage.train(config, resume)
         elif first_process:
@@ -35,5 +37,5 @@ def train_all(config: Config, resume: bool = False) -> Path:
 
 
 def needs_attention(config: Config) -> bool:
-    """Tell whether stage 3 begins with an attention that this run has to train."""
-    return config.dsa.nearness_first and not config.dsa.init_attention_from
+    """Return whether stage 3 begins with an attention that this run trains."""
+    return config.dsa.pretrain_attention and not config.dsa.init_attention_from

@@ -1,51 +1,28 @@
 """Before stage 3: the attention by itself learns to show what is near."""
+
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torch import nn, Tensor
+from torch import Tensor
 
 from s2r_depth_ros.network import Architecture, S2RDepthNet
 
-from ..checkpoints import load_result
 from ..data import Batch
-from ..inputs import depth_loader
-from ..losses import map_error, nearness_map
-from ..ranges import check_ranges
-from ..run import Stage
-from .depth_loop import EpochSettings, fit
+from ..data.inputs import depth_loader
+from ..engine.checkpoints import load_result
+from ..engine.cuda_graph import cuda_graph_step
+from ..engine.ema import Ema
+from ..engine.optimizers import ScheduledOptimizer
+from ..engine.stage import Stage
+from .depth import depth_batches, steps_of
+from .losses import inverse_depth_map, map_error, total_loss
 
 if TYPE_CHECKING:
     from ..config import Config
 
 NAME = 'attention'
-
-
-@dataclass(frozen=True)
-class AttentionSettings(EpochSettings):
-    """
-    Before stage 3, where ``dsa.nearness_first`` asks for it.
-
-    :param nearness: n of the map l + (1 - l) / (1 + n f) to learn, f being depth as a part of its
-        range.
-    :param least: l of that map. Times a map that falls to 0, the structure far away would be lost.
-    :param init_from: a ``result.pt`` with an attention, or a weights file, to begin with; null
-        for a random start.
-    """
-
-    epochs: float = 1.0
-    halve_every_epochs: float = 0.25
-    nearness: float = 8.0
-    least: float = 0.5
-    init_from: Path | None = None
-
-    def __post_init__(self):
-        super().__post_init__()
-        check_ranges(self, 'nearness', above=0)
-        check_ranges(self, 'least', least=0, below=1)
 
 
 def train(config: Config, resume: bool = False) -> Path:
@@ -71,24 +48,31 @@ def train(config: Config, resume: bool = False) -> Path:
         if settings.init_from:
             load_result(settings.init_from, config.architecture, attention=attention)
 
+        # Optimizer, and the moving average of the weights
+        total_steps = steps_of(settings, loader)
+        optimizer = ScheduledOptimizer(attention, settings, stage, len(loader), total_steps)
+        model = optimizer.set_up(attention)
+        ema = Ema(attention, settings.ema_decay)
+        stage.track(loader, model=attention, average=ema, **optimizer.parts)
+
+        @cuda_graph_step(stage)
+        def training_step(batch: Batch) -> tuple[dict[str, Tensor], tuple[Tensor, Tensor]]:
+            prediction = model(batch.image)
+            target = inverse_depth_map(batch.depth, settings.inverse_depth_slope, settings.least)
+            losses = {'loss/nearness': map_error(prediction, target, batch.valid_mask)}
+            optimizer.zero_grad()
+            stage.fabric.backward(total_loss(losses))
+            optimizer.step()
+            ema.update_parameters(attention)
+            return losses, (prediction, target)
+
         # Loop
-        trained = fit(stage, settings, loader, attention, partial(nearness_step, settings))
+        for batch in depth_batches(stage, loader, total_steps):
+            losses, (prediction, target) = training_step(batch)
+            stage.report(losses, batch.names, optimizer)
+            optimizer.update_learning_rate()
+            if stage.picture_due():
+                stage.show(image=batch.image, attention=prediction, target=target)
 
         # Hand-over
-        return stage.finish(attention=trained)
-
-
-def nearness_step(
-    settings: AttentionSettings, attention: nn.Module, batch: Batch,
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """
-    Return the distance of the attention from a map of what is near, and maps for pictures.
-
-    :param settings: says what near is.
-    :param attention: an ``AttentionNet``.
-    :param batch: images with depth.
-    """
-    shown = attention(batch.image)
-    wanted = nearness_map(batch.depth, settings.nearness, settings.least)
-    return {'loss/nearness': map_error(shown, wanted, batch.valid)}, {
-        'image': batch.image, 'attention': shown, 'wanted': wanted}
+        return stage.finish(attention=ema.network)

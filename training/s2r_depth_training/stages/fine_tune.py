@@ -1,45 +1,30 @@
 """Fine-tuning: a trained network and a little labelled real data, however sparse its depth."""
+
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal, TYPE_CHECKING
+from typing import TYPE_CHECKING
+
+from torch import Tensor
 
 from s2r_depth_ros import weights
-from s2r_depth_ros.network import Architecture
+from s2r_depth_ros.network import Architecture, DepthMaps
 
+from ..data import Batch
+from ..data.inputs import depth_loader
+from ..engine.cuda_graph import cuda_graph_step
+from ..engine.ema import Ema
+from ..engine.optimizers import freeze, ScheduledOptimizer
+from ..engine.stage import Stage
 from ..errors import TrainingError
-from ..inputs import depth_loader, SourceSettings
-from ..run import frozen, Stage
-from .depth_loop import DepthSettings, fit
-from .dsa import whole_network_step
+from .depth import depth_batches, depth_losses, depths_of, pictures, steps_of
+from .losses import total_loss
 
 if TYPE_CHECKING:
     from ..config import Config
 
 NAME = 'fine_tune'
-Part = Literal['structure_encoder', 'structure_decoder', 'attention', 'depth']
-
-
-@dataclass(frozen=True)
-class FineTuneSettings(DepthSettings):
-    """
-    Fine-tuning, the method's semi-supervised setting.
-
-    :param weights: weights to begin with: a file, or ``outdoor`` or ``indoor`` for the bundled
-        ones; null is what stage 3 of this run wrote.
-    :param frozen: parts that stay as they are.
-    :param data: the labelled real images; pixels without depth do not count. Size, focal length
-        and range are those of the weights.
-    """
-
-    batch_size: int = 8
-    learning_rate: float = 2e-5
-    weights: str | None = None
-    frozen: list[Part] = field(
-        default_factory=lambda: ['structure_encoder', 'structure_decoder'])
-    data: SourceSettings = field(default_factory=lambda: SourceSettings(dataset='kitti_depth'))
 
 
 def train(config: Config, resume: bool = False) -> Path:
@@ -61,23 +46,51 @@ def train(config: Config, resume: bool = False) -> Path:
         if network.architecture != Architecture.preset(config.architecture):
             raise TrainingError(
                 f'{source} has the architecture {network.architecture.as_dict()}, and the config '
-                f'says {config.architecture!r}: they must be the same')
+                f'says {config.architecture!r}: they must be the same'
+            )
         network.train().requires_grad_(True)
-        for part in settings.frozen:
-            frozen(getattr(network, part))
+        for part in settings.freeze:
+            freeze(getattr(network, part))
         if not any(parameter.requires_grad for parameter in network.parameters()):
-            raise TrainingError('fine_tune.frozen names every part: leave one out to train it')
+            raise TrainingError('fine_tune.freeze names every part: leave one out to train it')
+
+        if settings.max_depth_m:
+            info = replace(info, max_depth_m=settings.max_depth_m)
 
         # Data
         data = settings.data.seen_by(info)
         loader = depth_loader(data, stage)
 
+        # Optimizer, and the moving average of the weights
+        total_steps = steps_of(settings, loader)
+        optimizer = ScheduledOptimizer(network, settings, stage, len(loader), total_steps)
+        model = optimizer.set_up(network)
+        ema = Ema(network, settings.ema_decay)
+        stage.track(loader, model=network, average=ema, **optimizer.parts)
+
+        @cuda_graph_step(stage)
+        def training_step(batch: Batch) -> tuple[dict[str, Tensor], DepthMaps]:
+            maps = model(batch.image, return_maps=True)
+            losses = depth_losses(settings, depths_of(maps), batch)
+            optimizer.zero_grad()
+            stage.fabric.backward(total_loss(losses))
+            optimizer.step()
+            ema.update_parameters(network)
+            return losses, maps
+
         # Loop
-        trained = fit(stage, settings, loader, network, partial(whole_network_step, settings))
+        for batch in depth_batches(stage, loader, total_steps):
+            losses, maps = training_step(batch)
+            stage.report(losses, batch.names, optimizer)
+            optimizer.update_learning_rate()
+            if stage.picture_due():
+                stage.show(**pictures(maps, batch))
 
         # Hand-over
         if stage.fabric.is_global_zero:
             weights.save(
-                stage.folder / 'weights.safetensors', trained, data.weights_info(
-                    {**stage.provenance(), 'began_with': str(source)}))
-        return stage.finish(**dict(trained.named_children()))
+                stage.folder / 'weights.safetensors',
+                ema.network,
+                data.weights_info({**stage.provenance(), 'began_with': str(source)}),
+            )
+        return stage.finish(**dict(ema.network.named_children()))

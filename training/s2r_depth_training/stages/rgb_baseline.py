@@ -1,8 +1,7 @@
 """Not a stage of the method: depth straight from RGB, for comparison with it."""
+
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,30 +11,23 @@ from torch import nn, Tensor
 
 from s2r_depth_ros import DepthPredictor
 from s2r_depth_ros.network import Architecture, DepthMaps, DepthNet
-from s2r_depth_ros.weights import WeightsInfo
+from s2r_depth_ros.weights.files import WeightsInfo
 
-from ..checkpoints import load_result, read_result
+from ..data import Batch
+from ..data.inputs import depth_loader
+from ..engine.checkpoints import load_result, read_result
+from ..engine.cuda_graph import cuda_graph_step
+from ..engine.ema import Ema
+from ..engine.optimizers import ScheduledOptimizer
+from ..engine.stage import Stage
 from ..errors import TrainingError
-from ..inputs import depth_loader
-from ..run import Stage
-from .depth_loop import DepthSettings, fit
-from .dsa import whole_network_step
+from .depth import depth_batches, depth_losses, depths_of, pictures, steps_of
+from .losses import total_loss
 
 if TYPE_CHECKING:
     from ..config import Config
 
 NAME = 'rgb_baseline'
-
-
-@dataclass(frozen=True)
-class RgbBaselineSettings(DepthSettings):
-    """
-    The baseline: a depth net with three input channels.
-
-    :param init_from: a ``result.pt`` of this baseline to begin with, null for a random start.
-    """
-
-    init_from: Path | None = None
 
 
 class RgbDepthNet(nn.Module):
@@ -74,33 +66,59 @@ def train(config: Config, resume: bool = False) -> Path:
         if settings.init_from:
             load_result(settings.init_from, config.architecture, depth=network.depth)
 
+        # Optimizer, and the moving average of the weights
+        total_steps = steps_of(settings, loader)
+        optimizer = ScheduledOptimizer(network, settings, stage, len(loader), total_steps)
+        model = optimizer.set_up(network)
+        ema = Ema(network, settings.ema_decay)
+        stage.track(loader, model=network, average=ema, **optimizer.parts)
+
+        @cuda_graph_step(stage)
+        def training_step(batch: Batch) -> tuple[dict[str, Tensor], DepthMaps]:
+            maps = model(batch.image, return_maps=True)
+            losses = depth_losses(settings, depths_of(maps), batch)
+            optimizer.zero_grad()
+            stage.fabric.backward(total_loss(losses))
+            optimizer.step()
+            ema.update_parameters(network)
+            return losses, maps
+
         # Loop
-        trained = fit(stage, settings, loader, network, partial(whole_network_step, settings))
+        for batch in depth_batches(stage, loader, total_steps):
+            losses, maps = training_step(batch)
+            stage.report(losses, batch.names, optimizer)
+            optimizer.update_learning_rate()
+            if stage.picture_due():
+                stage.show(**pictures(maps, batch))
 
         # Hand-over
-        return stage.finish(depth=trained.depth)
+        return stage.finish(depth=ema.network.depth)
 
 
-def load_predictor(result: Path, device: str = 'auto') -> DepthPredictor:
+def load_predictor(result: Path, device: str = 'auto', threads: int = 0) -> DepthPredictor:
     """
     Return a predictor that runs the baseline in place of the method.
 
     :param result: the ``result.pt`` of this baseline.
-    :param device: as for ``DepthPredictor``.
+    :param device: as for ``DepthPredictor``, and so is the next.
+    :param threads: of the CPU.
     :raises TrainingError: if the file is missing, damaged, or of something else.
     """
     provenance = read_result(result)['provenance']
     if provenance['stage'] != NAME:
         raise TrainingError(
             f'{result} is the result of {provenance["stage"]} and not of {NAME}: give that one, '
-            'or the safetensors file of the whole network')
+            'or the safetensors file of the whole network'
+        )
     settings = json.loads(provenance['settings'])
     network = RgbDepthNet(Architecture.preset(settings['architecture']))
     load_result(result, settings['architecture'], depth=network.depth)
     data = settings['data']
-    return DepthPredictor.of(
+    return DepthPredictor(
         network,
         WeightsInfo(
-            data['max_depth_m'], data['training_focal_px'], data['height_px'],
-            data['width_px']),
-        device)
+            data['max_depth_m'], data['training_focal_px'], data['height_px'], data['width_px']
+        ),
+        device,
+        threads=threads,
+    )

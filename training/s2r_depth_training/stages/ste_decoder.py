@@ -1,8 +1,8 @@
 """Stage 2: the structure decoder Ds, from the code of the frozen Es to a structure map."""
+
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast, TYPE_CHECKING
 
@@ -11,45 +11,22 @@ from torch import nn, Tensor
 from s2r_depth_ros import weights
 from s2r_depth_ros.network import Architecture, S2RDepthNet
 
-from ..checkpoints import load_result
 from ..data import Batch
-from ..inputs import depth_loader
-from ..losses import structure_penalty
-from ..ranges import check_ranges
-from ..run import frozen, Stage
-from .depth_loop import depth_losses, DepthSettings, fit, unit_range
+from ..data.inputs import depth_loader
+from ..engine.checkpoints import load_result
+from ..engine.cuda_graph import cuda_graph_step
+from ..engine.ema import Ema
+from ..engine.optimizers import freeze, ScheduledOptimizer
+from ..engine.stage import Stage
+from ..settings.stages import SteDecoderSettings
+from .depth import depth_batches, depth_losses, steps_of, unit_range
+from .losses import structure_regularization, total_loss
 from .ste_encoder import NAME as STE_ENCODER
 
 if TYPE_CHECKING:
     from ..config import Config
 
 NAME = 'ste_decoder'
-
-
-@dataclass(frozen=True)
-class SteDecoderSettings(DepthSettings):
-    """
-    Stage 2.
-
-    :param structure_weight: lambda, how much the structure penalty counts.
-    :param beta: how fast the penalty falls with the steps of depth; per unit of depth in [-1, 1]
-        and pixel. 0.001, as published, penalises structure everywhere alike.
-    :param train_encoder: train the encoder here, in place of taking stage 1's as it is: from a
-        random start an ablation, from ``init_from`` a way to teach it more.
-    :param encoder: a ``result.pt`` of stage 1; null is this run's own.
-    :param init_from: a ``result.pt`` of this stage, or a weights file, to begin with; null for a
-        random start.
-    """
-
-    structure_weight: float = 1.0
-    beta: float = 0.001
-    train_encoder: bool = False
-    encoder: Path | None = None
-    init_from: Path | None = None
-
-    def __post_init__(self):
-        super().__post_init__()
-        check_ranges(self, 'structure_weight', 'beta', least=0)
 
 
 class StructureToDepth(nn.Module):
@@ -85,45 +62,73 @@ def train(config: Config, resume: bool = False) -> Path:
         loader = depth_loader(config.data, stage)
 
         # Networks
-        model = StructureToDepth(Architecture.preset(config.architecture))
+        network = StructureToDepth(Architecture.preset(config.architecture))
         if settings.init_from:
-            load_result(
-                settings.init_from, config.architecture, **dict(model.named_children()))
+            load_result(settings.init_from, config.architecture, **dict(network.named_children()))
         if not settings.train_encoder:
             load_result(
-                settings.encoder or config.result_of(STE_ENCODER), config.architecture,
-                structure_encoder=model.structure_encoder)
-            frozen(model.structure_encoder)
+                settings.encoder or config.result_of(STE_ENCODER),
+                config.architecture,
+                structure_encoder=network.structure_encoder,
+            )
+            freeze(network.structure_encoder)
+
+        # Optimizer, and the moving average of the weights
+        total_steps = steps_of(settings, loader)
+        optimizer = ScheduledOptimizer(network, settings, stage, len(loader), total_steps)
+        model = optimizer.set_up(network)
+        ema = Ema(network, settings.ema_decay)
+        stage.track(loader, model=network, average=ema, **optimizer.parts)
+
+        @cuda_graph_step(stage)
+        def training_step(batch: Batch) -> tuple[dict[str, Tensor], tuple[Tensor, Tensor]]:
+            structure, depths = model(batch.image)
+            losses = structure_losses(settings, structure, depths, batch)
+            optimizer.zero_grad()
+            stage.fabric.backward(total_loss(losses))
+            optimizer.step()
+            ema.update_parameters(network)
+            return losses, (structure, depths[-1])
 
         # Loop
-        trained = fit(stage, settings, loader, model, partial(structure_step, settings))
+        for batch in depth_batches(stage, loader, total_steps):
+            losses, (structure, depth) = training_step(batch)
+            stage.report(losses, batch.names, optimizer)
+            optimizer.update_learning_rate()
+            if stage.picture_due():
+                stage.show(
+                    image=batch.image,
+                    structure=structure,
+                    depth=unit_range(depth),
+                    true_depth=unit_range(batch.depth),
+                )
 
         # Hand-over
         if stage.fabric.is_global_zero:
-            network = without_attention(trained, config.architecture)
             weights.save(
-                stage.folder / 'weights.safetensors', network,
-                config.data.weights_info(stage.provenance()))
-        return stage.finish(**dict(trained.named_children()))
+                stage.folder / 'weights.safetensors',
+                without_attention(ema.network, config.architecture),
+                config.data.weights_info(stage.provenance()),
+            )
+        return stage.finish(**dict(ema.network.named_children()))
 
 
-def structure_step(
-    settings: SteDecoderSettings, model: nn.Module, batch: Batch,
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def structure_losses(
+    settings: SteDecoderSettings, structure: Tensor, depths: Sequence[Tensor], batch: Batch
+) -> dict[str, Tensor]:
     """
-    Return the losses of stage 2, and its maps for pictures.
+    Return the weighted losses of stage 2, by name.
 
-    :param settings: weigh the errors and the structure penalty.
-    :param model: a :class:`StructureToDepth`.
-    :param batch: images with depth.
+    :param settings: the weights.
+    :param structure: the structure map, (B, 1, H, W) in [0, 1].
+    :param depths: predictions (B, 1, h, w) in [-1, 1], one per scale.
+    :param batch: the images, with their true depths.
     """
-    structure, depths = model(batch.image)
-    losses = depth_losses(settings, depths, batch)
-    losses['loss/structure'] = settings.structure_weight * structure_penalty(
-        structure, batch.depth, batch.valid, settings.beta)
-    return losses, {
-        'image': batch.image, 'structure': structure, 'depth': unit_range(depths[-1]),
-        'true_depth': unit_range(batch.depth)}
+    penalty = structure_regularization(structure, batch.depth, batch.valid_mask, settings.beta)
+    return {
+        **depth_losses(settings, depths, batch),
+        'loss/structure': settings.structure_weight * penalty,
+    }
 
 
 def without_attention(model: nn.Module, architecture: str) -> S2RDepthNet:

@@ -1,0 +1,7 @@
+"""Run the benchmarks."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

@@ -1,0 +1,375 @@
+"""`s2r bag` and `s2r depth` over many inputs: what they are, and how each of them went."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+import io
+import json
+import os
+from pathlib import Path, PurePosixPath
+import sys
+import time
+from typing import Any, NamedTuple, TYPE_CHECKING, TypeVar
+
+from tqdm import tqdm
+
+from ..jobs import places
+from ..weights.info import BUNDLED
+from . import ToolError
+from .offline import Faults
+from .options import BagOptions, DepthOptions
+
+if TYPE_CHECKING:
+    from ..jobs.run import Result
+
+REPORT = 'report.json'
+_FROM_STDIN = '-'
+_Options = TypeVar('_Options', BagOptions, DepthOptions)
+
+
+class Kinds(NamedTuple):
+    """What is an input by itself where a folder is searched: folders, and files by suffix."""
+
+    is_folder: Callable[[Path], bool]
+    suffixes: Collection[str]
+
+
+class Task(NamedTuple):
+    """An input, by path or URL, and the place of its output."""
+
+    source: str
+    out: str
+    is_forced: bool
+
+
+class Done(NamedTuple):
+    """What a worker says of an input: a text, the number of faults, and notes on them."""
+
+    text: str
+    faults: int
+    notes: list[str]
+    is_skipped: bool = False
+
+
+class Worker(ABC):
+    """Works on one input after the other."""
+
+    def __call__(self, task: Task) -> Done:
+        """
+        Do a task.
+
+        :raises ToolError: if the input cannot be used, or the output not be written.
+        :raises OSError: likewise.
+        """
+        if not task.is_forced and places.is_done(task.out):
+            return _skipped(task)
+        notes: list[str] = []
+        faults = Faults('', notes.append)
+        with places.local_copy(task.source) as source:
+            identity = task.source if places.is_url(task.source) else ''
+            if places.is_url(task.out):
+                with places.folder_for(task.out) as out:
+                    text = self.work(source, identity, out, faults)
+            else:
+                Path(task.out).parent.mkdir(parents=True, exist_ok=True)
+                text = self.work(source, identity, Path(task.out), faults)
+        return Done(text, faults.count, notes)
+
+    @abstractmethod
+    def work(self, source: Path, identity: str, out: Path, faults: Faults) -> str:
+        """
+        Read an input, and write a folder that is there whole or not at all.
+
+        :param source: the input, or a copy of it.
+        :param identity: the input, where ``source`` is a copy.
+        :param out: the folder.
+        :param faults: takes those of single images.
+        :returns: what was written.
+        """
+
+
+def is_wanted(options: BagOptions | DepthOptions) -> bool:
+    """Return whether options or inputs are such that each input is a task."""
+    return (
+        options.workers is not None
+        or options.cluster is not None
+        or options.gpus_per_worker > 0
+        or places.is_url(options.out)
+        or any(
+            word == _FROM_STDIN or places.is_url(word) or places.is_pattern(word)
+            for word in options.inputs
+        )
+    )
+
+
+def settled(options: _Options) -> _Options:
+    """
+    Return options that mean the same in every worker.
+
+    The number of threads decides the last bits of a depth. So it is one, however many cores.
+
+    :raises ToolError: if they contradict each other.
+    """
+    parameters = dict(options.parameters)
+    parameters['threads'] = parameters['threads'] or 1
+    device = parameters['device']
+    if device == 'auto':
+        parameters['device'] = 'cuda' if options.gpus_per_worker else 'cpu'
+    elif (device != 'cpu') != bool(options.gpus_per_worker):
+        raise ToolError(
+            f'--device {device} does not go with --gpus-per-worker {options.gpus_per_worker:g}: '
+            'leave out --device'
+        )
+    weights = parameters['weights']
+    if weights and weights not in BUNDLED and Path(weights).exists():
+        parameters['weights'] = str(Path(weights).absolute())
+    calibration = options.calibration and options.calibration.expanduser().absolute()
+    return replace(options, parameters=parameters, calibration=calibration)
+
+
+def run(
+    verb: str, options: BagOptions | DepthOptions, make: Callable[[], Worker], kinds: Kinds
+) -> int:
+    """
+    Do all inputs, and say how each went: in a line each, and in OUT/report.json.
+
+    :param verb: of ``s2r``.
+    :param options: of the command.
+    :param make: makes what does an input, in each worker.
+    :param kinds: what to look for in folders.
+    :returns: the exit code: 1 if an input failed or has faults, 130 after Ctrl-C.
+    :raises ToolError: if there are no inputs, or no worker can work.
+    """
+    # A command with one input needs none of these.
+    from ..jobs.pools import Here, Pool, pool_of
+    from ..jobs.run import run_tasks
+    from ..jobs.worker import JobsError
+
+    out = options.out if places.is_url(options.out) else os.path.abspath(options.out)
+    _pass_all_names()
+    entries: list[dict[str, Any]] = []
+    try:
+        tasks = {
+            name: Task(source, places.joined(out, name), options.force)
+            for name, source in _find(options.inputs, out, kinds).items()
+        }
+        missing = dict(tasks)
+        for name, task in tasks.items():
+            if not (options.force or places.is_url(out)) and places.is_done(task.out):
+                entries.append(_entry(name, task, _skipped(task)))
+                del missing[name]
+    except OSError as error:
+        raise ToolError(str(error)) from error
+    begun_s, is_stopped, fault = time.monotonic(), False, ''
+    try:
+        pool: Pool = Here()  # for one input, which no other has to be kept from
+        if len(missing) > 1 or options.cluster is not None or options.gpus_per_worker:
+            pool = pool_of(
+                options.workers,
+                options.cluster,
+                max(1, options.parameters['threads']),
+                options.gpus_per_worker,
+                len(missing),
+            )
+        with (
+            closing(pool),
+            tqdm(total=len(tasks), initial=len(entries), unit='input', smoothing=0.05) as bar,
+            closing(run_tasks(make, missing, pool, (ToolError, OSError))) as results,
+        ):
+            for entry in entries:
+                _tell(entry)
+            for result in results:
+                entries.append(
+                    _entry(result.name, tasks[result.name], result.value or result.fault, result)
+                )
+                _tell(entries[-1])
+                if result.trace:
+                    tqdm.write(result.trace, file=sys.stderr)
+                bar.update()
+    except JobsError as error:
+        if not any(entry['tries'] for entry in entries):
+            raise ToolError(str(error)) from error
+        fault = str(error)
+    except KeyboardInterrupt:
+        is_stopped = True
+    places_of_tasks = {name: number for number, name in enumerate(tasks)}
+    counts = Counter(entry['state'] for entry in entries)
+    seconds = time.monotonic() - begun_s
+    report = {
+        'verb': verb,
+        'seconds': round(seconds, 3),
+        'counts': {state: counts[state] for state in ('done', 'skipped', 'failed')},
+        'inputs': sorted(entries, key=lambda entry: places_of_tasks[entry['name']]),
+    }
+    place = places.joined(out, REPORT)
+    try:
+        places.write_text(place, json.dumps(report, indent=1) + '\n')
+    except OSError as error:
+        raise ToolError(f'cannot write {place}: {error}') from error
+    print(
+        f'{len(entries)} of {len(tasks)} inputs in {seconds:.1f} s: {counts["done"]} done, '
+        f'{counts["skipped"]} skipped, {counts["failed"]} failed; {place}'
+    )
+    if fault:
+        raise ToolError(fault)
+    if is_stopped:
+        print(f's2r {verb}: stopped; the same command goes on', file=sys.stderr)
+        return 130
+    return 1 if any(entry['state'] == 'failed' or entry['faults'] for entry in entries) else 0
+
+
+def _pass_all_names() -> None:
+    """Let names that are no text in the user's encoding through, as the file system has them."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='surrogateescape')
+
+
+def below(folder: Path, kinds: Kinds, apart: str = '') -> Iterator[Path]:
+    """
+    Yield the inputs in a folder and its folders.
+
+    :param folder: is not an input itself.
+    :param kinds: what is one.
+    :param apart: a folder that is left out.
+    """
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith('.') or path.name.endswith('.partial') or str(path) == apart:
+            continue
+        if path.is_dir():
+            if path.is_symlink() and folder.resolve().is_relative_to(path.resolve()):
+                continue  # it leads round in circles
+            if kinds.is_folder(path):
+                yield path
+            else:
+                yield from below(path, kinds, apart)
+        elif suffix_of(path.name) in kinds.suffixes:
+            yield path
+
+
+def _find(words: Sequence[str], out: str, kinds: Kinds) -> dict[str, str]:
+    """
+    Return the inputs by the names of their outputs.
+
+    :raises ToolError: if there are none, or two of one name.
+    :raises OSError: if a folder or a URL cannot be searched.
+    """
+    found: dict[str, str] = {}
+    for name, source in _named(words, out, kinds):
+        if places.real(found.setdefault(name, source)) != places.real(source):
+            raise _one_place(found[name], source, places.joined(out, name))
+    if not found:
+        raise ToolError(f'there is no input in {", ".join(words)}')
+    outputs = {places.real(places.joined(out, name)): name for name in found}
+    for source in found.values():
+        real = places.real(source)
+        for place in (real, *real.parents):
+            if place in outputs:
+                raise ToolError(
+                    f'the output {places.joined(out, outputs[place])} would be in the place of '
+                    f'{source}: give another OUT'
+                )
+    return _without_parts(found, out)
+
+
+def _without_parts(found: dict[str, str], out: str) -> dict[str, str]:
+    """
+    Return inputs without those that are parts of others, such as the files of a bag.
+
+    :raises ToolError: if an output would lie in that of a stranger.
+    """
+    kept = {}
+    for name, source in found.items():
+        wholes = [
+            found[str(above)] for above in PurePosixPath(name).parents if str(above) in found
+        ]
+        for whole in wholes:
+            if not places.real(source).is_relative_to(places.real(whole)):
+                raise _one_place(whole, source, places.joined(out, name))
+        if not wholes:
+            kept[name] = source
+    return kept
+
+
+def _one_place(one: str, other: str, place: str) -> ToolError:
+    return ToolError(
+        f'{one} and {other} would both be {place}: give a folder or a quoted pattern that both '
+        'lie below, or another OUT for each'
+    )
+
+
+def _named(words: Sequence[str], out: str, kinds: Kinds) -> Iterator[tuple[str, str]]:
+    real_out = places.real(out)
+    for word in words:
+        if word == _FROM_STDIN:
+            lines = [line.strip() for line in sys.stdin]
+            yield from _named([line for line in lines if line and line != _FROM_STDIN], out, kinds)
+        elif places.is_pattern(word):
+            root, matches = places.matches(word)
+            is_within = places.real(root).is_relative_to(real_out)
+            for match in matches:  # without the outputs of an earlier run
+                if is_within or not places.real(match).is_relative_to(real_out):
+                    yield from _inputs(match, root, out, kinds)
+            if not matches:  # its task fails, and says so
+                yield from _inputs(word, None, out, kinds)
+        elif len(words) == 1 or places.real(word) != real_out:  # which a shell's * matches, too
+            yield from _inputs(word, None, out, kinds)
+
+
+def _inputs(place: str, root: str | None, out: str, kinds: Kinds) -> Iterator[tuple[str, str]]:
+    """Yield name and place of an input, or of those in a folder; names are relative to root."""
+    if places.is_url(place):
+        place = place.rstrip('/')
+        within = place.removeprefix(f'{root}/')
+        yield _name_of(PurePosixPath(within if root else PurePosixPath(place).name), kinds), place
+        return
+    path = Path(os.path.abspath(Path(place).expanduser()))
+    is_searched = path.is_dir() and not kinds.is_folder(path)
+    parts = list(below(path, kinds, out)) if is_searched else []
+    top = Path(os.path.abspath(root)) if root else path if parts else path.parent
+    for part in parts or [path]:
+        yield _name_of(PurePosixPath(part.relative_to(top)), kinds), str(part)
+
+
+def suffix_of(name: str) -> str:
+    """Return the suffix of a file in small letters; of a compressed one that of its content."""
+    return PurePosixPath(name.lower().removesuffix('.zstd').removesuffix('.zst')).suffix
+
+
+def _name_of(path: PurePosixPath, kinds: Kinds) -> str:
+    """Return the name of an output: that of the input, of a file without its suffix."""
+    suffix = suffix_of(path.name)
+    if suffix in kinds.suffixes:
+        path = path.with_name(path.name[: path.name.lower().rindex(suffix)])
+    return str(path)
+
+
+def _skipped(task: Task) -> Done:
+    return Done('is there already, --force writes it again', 0, [], is_skipped=True)
+
+
+def _entry(name: str, task: Task, end: Done | str, result: Result | None = None) -> dict[str, Any]:
+    """Return what the report says of an input; ``end`` is a sentence if it failed."""
+    is_failed = isinstance(end, str)
+    done = Done(end, 0, []) if isinstance(end, str) else end
+    return {
+        'name': name,
+        'input': task.source,
+        'output': task.out,
+        'state': 'failed' if is_failed else 'skipped' if done.is_skipped else 'done',
+        'text': done.text,
+        'faults': done.faults,
+        'notes': done.notes,
+        'tries': result.tries if result else 0,
+        'seconds': round(result.seconds, 3) if result else 0.0,
+        'host': result.host if result else '',
+    }
+
+
+def _tell(entry: dict[str, Any]) -> None:
+    faults = f' ({entry["faults"]} faults: {entry["notes"][0]})' if entry['faults'] else ''
+    tqdm.write(f'{entry["state"]:8} {entry["name"]}: {entry["text"]}{faults}')

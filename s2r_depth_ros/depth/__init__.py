@@ -1,0 +1,1 @@
+"""Depth of images, without ROS: predictor, camera model, geometry, scale, smoothing, colours."""

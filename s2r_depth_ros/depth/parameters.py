@@ -1,0 +1,317 @@
+"""Every parameter of the depth node: description, range, default, and who may change it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+import math
+import re
+from typing import Any
+
+from ..engine import ENGINES, PRECISIONS
+
+MAX_PIXELS = 50_000_000
+LEAST_VOXEL_M = 0.01
+PROBED_BASE_FRAME = 'base_footprint'
+"""The default of ``base_frame``, without a warning where it is missing (REP 120)."""
+RENAMED = {'steadiness': 'temporal_smoothing'}
+"""Old names of parameters and the new ones; version 0.3.0 no longer takes the old."""
+
+_CAMERA_NAME = r'[A-Za-z_]\w*(/[A-Za-z_]\w*)*'
+
+
+def _parameter(default: Any, description: str, *, limits=None, choices=(), run_time=False) -> Any:
+    """Return a dataclass field with the description and the allowed values of its parameter."""
+    if any(choice not in description for choice in choices):
+        description += f' One of {", ".join(choices)}.'
+    metadata = {
+        'description': description,
+        'limits': limits,
+        'choices': choices,
+        'run_time': run_time,
+    }
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """
+    The node's parameters; a field's name, default and type are the parameter's.
+
+    :raises ValueError: if values contradict each other; the message names them and the reason.
+    """
+
+    cameras: list[str] = _parameter(
+        ['camera'],
+        'Names of the cameras. Each is the namespace of its topics, such as <camera>/image.',
+    )
+    weights: str = _parameter(
+        'outdoor',
+        "Weights of the network: 'outdoor' or 'indoor' (bundled), a .safetensors or .onnx file, a "
+        "folder with the four published .pth files, or 'random'. Random weights give an untrained "
+        'network, to try the wiring.',
+    )
+    published_max_depth: float = _parameter(
+        80.0,
+        'Metres at the top of the depth range of published .pth files, which do not state it: 80 '
+        'outdoor, 8 indoor. Other weights state their range.',
+        limits=(0.1, 10000.0),
+    )
+    engine: str = _parameter(
+        'auto',
+        'Library that runs the network. auto takes onnxruntime on a CPU. On a GPU, auto takes '
+        'onnxruntime if it offers TensorRT, else torch.',
+        choices=ENGINES,
+    )
+    device: str = _parameter(
+        'auto', "Device of the network: 'auto' (a GPU if there is one), 'cpu', 'cuda' or 'cuda:N'."
+    )
+    precision: str = _parameter(
+        'float32',
+        'Number format of the network. float16 needs a GPU, bfloat16 needs torch.',
+        choices=PRECISIONS,
+    )
+    threads: int = _parameter(
+        0, 'CPU threads of the network. 0 takes as many as there are cores.', limits=(0, 1024)
+    )
+    cuda_graphs: bool = _parameter(
+        False,
+        'With torch on a GPU, record the network as a CUDA graph and replay it for each image.',
+    )
+    network_height: int = _parameter(
+        0,
+        'Height of the network input in pixels, a multiple of 16, at least 96. 0, with '
+        'network_width 0, takes the area of the training size in the shape of the image.',
+        limits=(0, 8192),
+    )
+    network_width: int = _parameter(
+        0,
+        'Width of the network input in pixels, a multiple of 16, at least 96. Set both '
+        'network_height and network_width, or neither.',
+        limits=(0, 8192),
+    )
+    input_transport: str = _parameter(
+        'raw',
+        'raw subscribes to <camera>/image, an Image. compressed subscribes to '
+        '<camera>/image/compressed, a CompressedImage (JPEG or PNG).',
+        choices=('raw', 'compressed'),
+    )
+    rectify: bool = _parameter(
+        False,
+        'Undistort the image with K and D of camera_info before use. Set true for raw images of '
+        'lenses that bend straight lines; false takes the image as rectified. The launch files '
+        'start from image_raw and set true, unless a file or an argument gives a value.',
+    )
+    max_image_pixels: int = _parameter(
+        MAX_PIXELS,
+        'Pixels of the largest image. The node drops larger images before it allocates memory '
+        'for them.',
+        limits=(1, 2**31 - 1),
+    )
+    max_rate: float = _parameter(
+        0.0,
+        'Batches a second at most, to leave time for other processes. 0 sets no limit.',
+        limits=(0.0, 1000.0),
+        run_time=True,
+    )
+    stale_after: float = _parameter(
+        2.0,
+        'Seconds without an image after which the diagnostics report a camera as STALE.',
+        limits=(0.1, 3600.0),
+        run_time=True,
+    )
+    frozen_after: float = _parameter(
+        1.0,
+        'Seconds with the same pixels after which the diagnostics report a frozen camera. 0 never '
+        'does, for still images and a simulation without noise.',
+        limits=(0.0, 3600.0),
+        run_time=True,
+    )
+    min_depth: float = _parameter(
+        0.1,
+        'Least depth in metres. Nearer pixels become -inf (0 in 16UC1).',
+        limits=(0.0, 10000.0),
+        run_time=True,
+    )
+    max_depth: float = _parameter(
+        76.0,
+        'Greatest depth in metres. Farther pixels become +inf (0 in 16UC1). So does the uppermost '
+        '5 % of the range of the network, which means sky.',
+        limits=(0.0, 10000.0),
+        run_time=True,
+    )
+    scale_source: str = _parameter(
+        'auto',
+        'Source of the factor on every depth. fixed takes depth_scale. ground_plane takes the '
+        'height of the camera above the ground in the image: from base_frame in TF, else '
+        'camera_height. reference takes true distances from <camera>/scale_reference/image or '
+        '<camera>/scale_reference/range. auto takes depth_scale if it is not 1, else the first '
+        'that has data: ground_plane, reference, fixed.',
+        choices=('auto', 'fixed', 'ground_plane', 'reference'),
+    )
+    depth_scale: float = _parameter(
+        1.0,
+        'Factor on every depth, to calibrate the scale of a camera. With scale_source '
+        'ground_plane or reference, it is the first value.',
+        limits=(0.001, 1000.0),
+        run_time=True,
+    )
+    base_frame: str = _parameter(
+        PROBED_BASE_FRAME,
+        'Frame of the robot on the ground, z up. TF from it to the optical frame gives height, '
+        'pitch and roll of each camera. Only another frame than the default warns where it is '
+        "missing. '' does not listen to TF.",
+    )
+    camera_height: float = _parameter(
+        0.0,
+        'Metres from the ground to the optical centre, for all cameras without TF. 0 is unknown.',
+        limits=(0.0, 1000.0),
+        run_time=True,
+    )
+    camera_pitch: float = _parameter(
+        0.0,
+        'Degrees by which the optical axis points below the horizon, together with '
+        'camera_height. The true angle may differ by 8 degrees.',
+        limits=(-45.0, 90.0),
+        run_time=True,
+    )
+    scale_smoothing: float = _parameter(
+        2.0,
+        'Seconds over which the measured scale is averaged. 0 takes each measurement as it comes.',
+        limits=(0.0, 3600.0),
+        run_time=True,
+    )
+    temporal_smoothing: float = _parameter(
+        0.0,
+        'Weight of the previous depth where the image has not changed, against flicker. 0 is off; '
+        '0.8 removes three quarters of the flicker.',
+        limits=(0.0, 0.99),
+        run_time=True,
+    )
+    edge_filter: float = _parameter(
+        0.0,
+        'Strength of the filter against points in the air between a near and a far surface. '
+        'Pixels at edges of both depth and image become NaN. 0 is off, 1 as measured.',
+        limits=(0.0, 100.0),
+        run_time=True,
+    )
+    min_confidence: float = _parameter(
+        0.0,
+        'Least confidence of a pixel, as on <camera>/depth/confidence. Pixels below become NaN. '
+        '0 is off; other values run the network twice for each image.',
+        limits=(0.0, 1.0),
+        run_time=True,
+    )
+    focal_correction: bool = _parameter(
+        True, 'Multiply depth by the focal length of the camera over the focal length in training.'
+    )
+    depth_encoding: str = _parameter(
+        '32FC1',
+        'Pixel format of <camera>/depth/image: metres as 32FC1 or millimetres as 16UC1.',
+        choices=('32FC1', '16UC1'),
+    )
+    publish_points: bool = _parameter(
+        True, 'Publish the organised cloud on the topic <camera>/depth/points.'
+    )
+    point_stride: int = _parameter(
+        1,
+        'Pixels from one point of the cloud to the next, along both axes.',
+        limits=(1, 64),
+        run_time=True,
+    )
+    points_confidence: bool = _parameter(
+        False,
+        'Add the field confidence to the cloud. The network then runs twice for each image.',
+        run_time=True,
+    )
+    min_height: float = _parameter(
+        0.15,
+        'Metres above the ground from which on <camera>/depth/obstacles and <camera>/depth/scan '
+        'show an obstacle.',
+        limits=(0.0, 1000.0),
+        run_time=True,
+    )
+    max_height: float = _parameter(
+        2.0,
+        'Metres above the ground up to which <camera>/depth/obstacles and <camera>/depth/scan '
+        'show an obstacle.',
+        limits=(0.0, 1000.0),
+        run_time=True,
+    )
+    voxel_size: float = _parameter(
+        0.0,
+        'Edge in metres of cubes of which <camera>/depth/obstacles keeps one point each. 0 keeps '
+        'all points.',
+        limits=(0.0, 10.0),
+        run_time=True,
+    )
+    scan_frame: str = _parameter(
+        '',
+        'Frame of <camera>/depth/scan: at the optical centre, with x along the optical axis '
+        'projected on the ground, and z up. Empty takes frame_id of the image, and '
+        "'_level' after it.",
+    )
+    autostart: bool = _parameter(
+        True, 'Configure and activate at start, without a lifecycle manager.'
+    )
+
+    def __post_init__(self):
+        for item in fields(self):
+            value, choices = getattr(self, item.name), item.metadata['choices']
+            if choices and value not in choices:
+                raise ValueError(f'{item.name} must be one of {", ".join(choices)}, got {value!r}')
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f'{item.name} must be a finite number, got {value}')
+        if not self.min_depth < self.max_depth:
+            raise ValueError(
+                f'min_depth ({self.min_depth} m) must be below max_depth ({self.max_depth} m)'
+            )
+        if not self.min_height < self.max_height:
+            raise ValueError(
+                f'min_height ({self.min_height} m) must be below max_height ({self.max_height} m)'
+            )
+        if 0 < self.voxel_size < LEAST_VOXEL_M:
+            raise ValueError(
+                f'voxel_size must be 0 or at least {LEAST_VOXEL_M} m, got {self.voxel_size} m'
+            )
+        if self.scale_source == 'ground_plane' and not (self.camera_height or self.base_frame):
+            raise ValueError(
+                'scale_source ground_plane needs camera_height, in metres above the ground, or '
+                'base_frame'
+            )
+        if (self.network_height == 0) != (self.network_width == 0):
+            raise ValueError(
+                'network_height and network_width must both be given, or both be 0, got '
+                f'{self.network_height} x {self.network_width}'
+            )
+        if not self.cameras:
+            raise ValueError('cameras must name at least one camera')
+        for camera in self.cameras:
+            if not re.fullmatch(_CAMERA_NAME, camera) or camera == 'network':
+                raise ValueError(
+                    f'cameras: {camera!r} cannot be the namespace of topics; use letters, digits '
+                    "and _, with / between words, and not 'network', which /diagnostics has"
+                )
+        if len(set(self.cameras)) != len(self.cameras):
+            raise ValueError(f'cameras must have different names, got {self.cameras}')
+
+    @property
+    def network_size_px(self) -> tuple[int, int] | None:
+        """(height, width) of the network's input, None to choose by the image."""
+        if self.network_height == 0:
+            return None
+        return self.network_height, self.network_width
+
+
+def old_name_warning(old: str, new: str, is_new_given: bool = False) -> str:
+    """
+    Return the warning for a parameter that the user gives by its old name.
+
+    :param old: old name, a key of ``RENAMED``.
+    :param new: new name.
+    :param is_new_given: whether the user gives both names; the new one then counts.
+    """
+    if is_new_given:
+        return f'{old} is ignored: {new}, which is its new name, is given, too'
+    return f'{old} is now called {new}: rename it, since version 0.3.0 refuses the old name'

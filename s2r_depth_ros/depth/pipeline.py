@@ -1,0 +1,441 @@
+"""
+The steps from an image to its depth and points, without ROS.
+
+:func:`preprocess`, :meth:`DepthPipeline.predict`, :func:`postprocess` (smooth, scale, limit) and
+:func:`project` follow each other; :meth:`DepthPipeline.run` calls the first three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ..engine import depth_range
+from ..weights.info import PUBLISHED
+from .camera_model import CameraError, CameraModel, Rectifier
+from .confidence import confidence, mirrored
+from .edge_filter import smeared
+from .geometry import back_project, subsample
+from .ground import GroundPlane, GroundReading, HeldGround
+from .parameters import Parameters
+from .predictor import DepthPredictor
+from .scale import NoScaleError, Scale, scale_from_ground, scale_from_reference, SmoothedScale
+from .scale_source import CAMERA_HEIGHT, FIXED, REFERENCE, ScaleSource, select, TF
+from .temporal_smoothing import TemporalSmoother
+
+_DOUBTFUL_CONFIDENCE = 0.2
+# What the angles of the camera may be off where nothing is published beyond the ground: of TF
+# slopes and braking, of camera_pitch the mounting, too.
+_MARGINS_RAD = {TF: math.radians(2), CAMERA_HEIGHT: math.radians(4)}
+
+
+@dataclass(frozen=True)
+class CameraImage:
+    """
+    One image of a camera.
+
+    :param rgb: (H, W, 3) uint8.
+    :param camera: the calibration; after :func:`preprocess` that of exactly this image, rectified,
+        or None if there is none.
+    :param stamp_ns: time of the image, nanoseconds; 0 if unknown.
+    :param frame_id: the optical frame.
+    :param valid_mask: (H, W) bool, False where rectification found no pixel; None if all are
+        valid.
+    :param no_cloud_reason: the reason for a missing cloud; empty if there is a cloud.
+    """
+
+    rgb: np.ndarray
+    camera: CameraModel | None = None
+    stamp_ns: int = 0
+    frame_id: str = ''
+    valid_mask: np.ndarray | None = None
+    no_cloud_reason: str = ''
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """(height, width) of the image."""
+        return self.rgb.shape[0], self.rgb.shape[1]
+
+    @property
+    def intrinsics(self) -> np.ndarray | None:
+        """3x3 intrinsics in pixels, None if there is no calibration."""
+        return None if self.camera is None else self.camera.k
+
+    @property
+    def stamp_s(self) -> float | None:
+        """Time of the image, seconds; None if unknown."""
+        return self.stamp_ns * 1e-9 or None
+
+
+@dataclass(frozen=True)
+class DepthResult:
+    """
+    The depth of one image: of :meth:`DepthPipeline.predict`, then of :func:`postprocess`.
+
+    :param image: after :func:`preprocess`.
+    :param depth_m: (H, W) float32 metres; after :func:`postprocess` scaled, and NaN, -inf (too
+        near) or +inf (far) where there is no measurement.
+    :param far_m: from here on a prediction means far, before scaling.
+    :param structure: (H, W) float32 structure map in [0, 1], None if not asked for.
+    :param attention: the attention map, likewise.
+    :param scale: the factor that the depth was multiplied with.
+    :param scale_source: where the factor comes from: tf, camera_height, reference or fixed.
+    :param scale_fault: the reason why factor or ground are doubtful; empty if they are not.
+    :param ground: the ground plane in true metres, None if it is unknown.
+    :param confidence: (H, W) float32 confidence in the depth, 0 to 1; None if not asked for.
+    """
+
+    image: CameraImage
+    depth_m: np.ndarray
+    far_m: float
+    structure: np.ndarray | None = None
+    attention: np.ndarray | None = None
+    scale: Scale = Scale(1.0, math.nan)
+    scale_source: str = FIXED
+    scale_fault: str = ''
+    ground: GroundPlane | None = None
+    confidence: np.ndarray | None = None
+
+
+class ScaleReference(NamedTuple):
+    """
+    True distances of an image, or why there are none.
+
+    ``depth_m`` is (h, w) float metres along the optical axis, of the image's field of view in any
+    resolution, NaN where there is none.
+    """
+
+    depth_m: np.ndarray | None = None
+    fault: str = 'no scale reference'
+
+
+NO_REFERENCE = ScaleReference()
+NO_TF = GroundReading()
+
+
+class GroundLimit(NamedTuple):
+    """The depth (H, W) of the ground in an image, and what it was computed for."""
+
+    source: ScaleSource
+    intrinsics: np.ndarray
+    depth_m: np.ndarray
+
+
+@dataclass
+class CameraState:
+    """State of one camera that lasts from image to image."""
+
+    rectifier: Rectifier | None = None
+    smoother: TemporalSmoother = field(default_factory=TemporalSmoother)
+    scale: SmoothedScale | None = None
+    ground: HeldGround = field(default_factory=HeldGround)
+    ground_limit: GroundLimit | None = None
+    has_reference: bool = False
+
+
+@dataclass(frozen=True)
+class DepthPipeline:
+    """
+    From images to depth, by one network and one set of parameters.
+
+    :param predictor: runs the network.
+    :param parameters: those of the node; ``rectify``, ``focal_correction``, and all of scale,
+        smoothing and limits count here.
+    """
+
+    predictor: DepthPredictor
+    parameters: Parameters
+
+    def run(
+        self,
+        image: CameraImage,
+        state: CameraState,
+        reference: ScaleReference = NO_REFERENCE,
+        with_maps: bool = False,
+        with_confidence: bool = False,
+        from_tf: GroundReading = NO_TF,
+    ) -> DepthResult:
+        """
+        Return the depth of an image.
+
+        :param image: as it was taken, or after :func:`preprocess`.
+        :param state: of its camera; is updated.
+        :param reference: for ``scale_source`` reference.
+        :param with_maps: whether to return structure and attention, too.
+        :param with_confidence: as for :meth:`predict`.
+        :param from_tf: the ground plane from TF.
+        :raises CameraError: if the calibration is of another size, or cannot be used.
+        """
+        prepared = preprocess(image, state, self.parameters)
+        (result,) = self.predict([prepared], with_maps, with_confidence)
+        return postprocess(result, state, self.parameters, reference, from_tf)
+
+    def predict(
+        self, images: Sequence[CameraImage], with_maps: bool = False, with_confidence: bool = False
+    ) -> list[DepthResult]:
+        """
+        Run the network on images; those of one size are one batch.
+
+        :param images: after :func:`preprocess`.
+        :param with_maps: whether to return structure and attention, too.
+        :param with_confidence: whether to run the network again on the mirrored images, for the
+            confidence; so does ``min_confidence``.
+        :returns: for each image its depth, not yet scaled and limited.
+        """
+        pixels = [image.rgb for image in images]
+        intrinsics = [
+            image.intrinsics if self.parameters.focal_correction else None for image in images
+        ]
+        far_m = [
+            self.predictor.far_m(image.size_px, matrix)
+            for image, matrix in zip(images, intrinsics)
+        ]
+        if with_maps:
+            results = [
+                DepthResult(image, maps.depth_m, far, maps.structure, maps.attention)
+                for image, maps, far in zip(
+                    images, self.predictor.predict_maps(pixels, intrinsics), far_m
+                )
+            ]
+        else:
+            depths_m = self.predictor.predict(pixels, intrinsics)
+            results = [DepthResult(*fields) for fields in zip(images, depths_m, far_m)]
+        if not with_confidence and not self.parameters.min_confidence:
+            return results
+        others_m = self.predictor.predict([mirrored(rgb) for rgb in pixels], intrinsics)
+        return [
+            replace(result, confidence=confidence(result.depth_m, other_m))
+            for result, other_m in zip(results, others_m)
+        ]
+
+
+def load_predictor(
+    parameters: Parameters, log: Callable[[str], None] | None = None
+) -> DepthPredictor:
+    """
+    Return the predictor that the parameters describe.
+
+    :param log: as for :class:`DepthPredictor`, as are the exceptions.
+    """
+    return DepthPredictor.from_weights(
+        parameters.weights or None,
+        parameters.device,
+        parameters.precision,
+        parameters.network_size_px,
+        replace(PUBLISHED, max_depth_m=parameters.published_max_depth),
+        parameters.threads,
+        parameters.cuda_graphs,
+        parameters.engine,
+        log,
+    )
+
+
+def preprocess(image: CameraImage, state: CameraState, parameters: Parameters) -> CameraImage:
+    """
+    Return the image as the network takes it: with a calibration that fits, rectified if asked for.
+
+    :param image: as it was taken; what this function returned, it returns again.
+    :param state: of its camera; keeps the rectification maps while the calibration stays.
+    :param parameters: ``rectify``; without it the image is taken as rectified.
+    :raises CameraError: if the calibration is of another size, or cannot be used.
+    """
+    camera = image.camera
+    if camera is None:
+        return replace(
+            image, no_cloud_reason=image.no_cloud_reason or 'no camera_info: depth without cloud'
+        )
+    if not camera.is_calibrated:
+        return replace(
+            image,
+            camera=None,
+            no_cloud_reason='the camera is not calibrated (K[0] is 0): depth without cloud',
+        )
+    if image.size_px != (camera.height_px, camera.width_px):
+        height_px, width_px = image.size_px
+        raise CameraError(
+            f'camera_info is for {camera.width_px} x {camera.height_px} pixels, the image has '
+            f'{width_px} x {height_px}'
+        )
+    if not parameters.rectify or camera.is_rectified:
+        return replace(image, camera=camera.rectified())
+    if state.rectifier is None or state.rectifier.model != camera:
+        state.rectifier = Rectifier(camera)
+    return replace(
+        image,
+        rgb=state.rectifier.rectify(image.rgb),
+        camera=camera.rectified(),
+        valid_mask=state.rectifier.valid_mask,
+    )
+
+
+def postprocess(
+    result: DepthResult,
+    state: CameraState,
+    parameters: Parameters,
+    reference: ScaleReference = NO_REFERENCE,
+    from_tf: GroundReading = NO_TF,
+) -> DepthResult:
+    """
+    Return the depth smoothed over time and filtered if asked for, scaled and limited.
+
+    :param result: of :meth:`DepthPipeline.predict`.
+    :param state: of its camera; is updated.
+    :param parameters: ``temporal_smoothing``, those of the scale, and those of
+        :func:`limit_depth` and :func:`filter_depth`.
+    :param reference: for ``scale_source`` reference and auto.
+    :param from_tf: the ground plane from TF, or the reason why it is unknown.
+    """
+    image = result.image
+    if parameters.temporal_smoothing:
+        smoothed_m = state.smoother.update(
+            result.depth_m, image.rgb, parameters.temporal_smoothing, image.stamp_s
+        )
+        result = replace(result, depth_m=smoothed_m)
+    else:
+        state.smoother = TemporalSmoother()
+    state.has_reference |= reference.depth_m is not None
+    source = select(parameters, state.ground.update(from_tf), state.has_reference)
+    fault = ''
+    if source.name == FIXED:
+        scale = Scale(parameters.depth_scale, math.nan)
+    else:
+        measurement = None
+        try:
+            measurement = measure_scale(result, source, reference)
+        except NoScaleError as error:
+            fault = str(error)
+        state.scale = state.scale or SmoothedScale(parameters.depth_scale)
+        scale = state.scale.update(measurement, image.stamp_s, parameters.scale_smoothing)
+    if fault and scale.confidence < _DOUBTFUL_CONFIDENCE:
+        fault = f'the scale stays at {scale.factor:.3g}: {fault}'
+    else:
+        fault = ''
+    ground_m = _remembered_ground_m(image, source, state)
+    limited_m = limit_depth(result, scale.factor, parameters, ground_m)
+    filter_depth(limited_m, result, parameters)
+    return replace(
+        result,
+        depth_m=limited_m,
+        scale=scale,
+        scale_source=source.name,
+        scale_fault='; '.join(filter(None, (source.fault, fault))),
+        ground=source.ground,
+    )
+
+
+def measure_scale(
+    result: DepthResult, source: ScaleSource, reference: ScaleReference = NO_REFERENCE
+) -> Scale:
+    """
+    Measure the scale of one image.
+
+    :param result: of :meth:`DepthPipeline.predict`. Far pixels, and pixels that rectification left
+        empty, are not used.
+    :param source: other than fixed, with the ground plane that it needs.
+    :param reference: for the source reference.
+    :raises NoScaleError: if the scale cannot be measured.
+    """
+    image = result.image
+    measured_m = np.where(result.depth_m < result.far_m, result.depth_m, np.float32(np.nan))
+    if image.valid_mask is not None:
+        measured_m[~image.valid_mask] = np.nan
+    if source.name == REFERENCE:
+        if reference.depth_m is None:
+            raise NoScaleError(reference.fault)
+        return scale_from_reference(measured_m, reference.depth_m)
+    if source.ground is None:
+        raise NoScaleError('the ground plane is unknown')
+    if image.intrinsics is None:
+        raise NoScaleError('without calibration the ground cannot be found')
+    return scale_from_ground(measured_m, image.intrinsics, source.ground)
+
+
+def limit_depth(
+    result: DepthResult, scale: float, parameters: Parameters, ground_m: np.ndarray | None = None
+) -> np.ndarray:
+    """
+    Return the predicted depth, scaled, with REP 117's marks for invalid pixels.
+
+    :param result: of :meth:`DepthPipeline.predict`; not changed.
+    :param scale: factor on every depth.
+    :param parameters: ``min_depth`` and ``max_depth``.
+    :param ground_m: (H, W) depth of the ground, beyond which nothing is; None if it is unknown.
+    :returns: (H, W) float32 metres; NaN, -inf (too near) and +inf (far) where invalid.
+    """
+    depth_m = result.depth_m if scale == 1 else result.depth_m * np.float32(scale)
+    if ground_m is not None:
+        depth_m = np.minimum(depth_m, ground_m)
+    limited_m = depth_range.mark_out_of_range(
+        depth_m, parameters.min_depth, min(parameters.max_depth, result.far_m * scale)
+    )
+    if result.image.valid_mask is not None:
+        limited_m[~result.image.valid_mask] = np.nan
+    return limited_m
+
+
+def filter_depth(limited_m: np.ndarray, result: DepthResult, parameters: Parameters) -> None:
+    """
+    Make depth NaN that is smeared between two surfaces, or of too low confidence.
+
+    :param limited_m: (H, W) float32 metres of :func:`limit_depth`, changed in place.
+    :param result: what it was made of.
+    :param parameters: ``edge_filter`` and ``min_confidence``.
+    """
+    if parameters.edge_filter:
+        is_smeared = smeared(result.depth_m, result.image.rgb, parameters.edge_filter)
+        limited_m[is_smeared] = np.nan
+    if parameters.min_confidence and result.confidence is not None:
+        limited_m[result.confidence < parameters.min_confidence] = np.nan
+
+
+def ground_depth_m(image: CameraImage, source: ScaleSource) -> np.ndarray | None:
+    """
+    Return the depth of the ground, beyond which nothing is; None if it does not give the scale.
+
+    :param image: after :func:`preprocess`.
+    :param source: of its scale.
+    :returns: (H, W) float32 metres, +inf above the horizon and a little below it.
+    """
+    margin_rad = _MARGINS_RAD.get(source.name)
+    if margin_rad is None or source.ground is None or image.intrinsics is None:
+        return None
+    return source.ground.depth_m(image.size_px, image.intrinsics, margin_rad)
+
+
+def _remembered_ground_m(
+    image: CameraImage, source: ScaleSource, state: CameraState
+) -> np.ndarray | None:
+    """Return :func:`ground_depth_m`, by that of the image before if nothing has moved."""
+    known, intrinsics = state.ground_limit, image.intrinsics
+    if (
+        known is not None
+        and intrinsics is not None
+        and known.source[:2] == source[:2]
+        and known.depth_m.shape == image.size_px
+        and np.array_equal(known.intrinsics, intrinsics)
+    ):
+        return known.depth_m
+    depth_m = ground_depth_m(image, source)
+    if depth_m is not None and intrinsics is not None:
+        state.ground_limit = GroundLimit(source, intrinsics, depth_m)
+    return depth_m
+
+
+def project(result: DepthResult, stride: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Return the points of a depth image, and their colours.
+
+    :param result: of :func:`postprocess`, of a calibrated camera.
+    :param stride: a point for every how many pixels, along both axes.
+    :returns: (h, w, 3) float32 metres in the optical frame, NaN where there is no depth; and
+        (h, w, 3) uint8 RGB.
+    :raises CameraError: if the camera is not calibrated.
+    """
+    if result.image.intrinsics is None:
+        raise CameraError('a cloud needs the intrinsics of the camera')
+    depth_m, intrinsics = subsample(result.depth_m, result.image.intrinsics, stride)
+    return back_project(depth_m, intrinsics), result.image.rgb[::stride, ::stride]

@@ -1,0 +1,84 @@
+"""The source of the scale of one image, and the ground plane that is in force for it."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from .ground import GroundPlane, GroundReading
+from .parameters import Parameters, PROBED_BASE_FRAME
+
+TF = 'tf'
+CAMERA_HEIGHT = 'camera_height'
+REFERENCE = 'reference'
+FIXED = 'fixed'
+
+_EQUAL_HEIGHTS = 1.2
+_EQUAL_RAD = math.radians(8)
+
+
+class ScaleSource(NamedTuple):
+    """
+    What the scale of an image is measured with.
+
+    ``name`` is tf, camera_height, reference or fixed. ``ground`` is the plane in force, also where
+    the scale is not measured with it; None if it is unknown. ``fault`` is what the user should
+    know about the plane; empty if there is nothing.
+    """
+
+    name: str
+    ground: GroundPlane | None = None
+    fault: str = ''
+
+
+def select(
+    parameters: Parameters, from_tf: GroundReading, has_reference: bool = False
+) -> ScaleSource:
+    """
+    Select the source of the scale, and the ground plane.
+
+    :param parameters: ``scale_source``, ``depth_scale``, ``base_frame`` and the camera's mounting.
+    :param from_tf: the ground plane from TF, held if it was known before.
+    :param has_reference: whether a scale reference has ever come.
+    """
+    given = None
+    if parameters.camera_height > 0:
+        given = GroundPlane(parameters.camera_height, math.radians(parameters.camera_pitch))
+    ground = from_tf.plane or given
+    name = {'ground_plane': TF if from_tf.plane or not given else CAMERA_HEIGHT}.get(
+        parameters.scale_source, parameters.scale_source
+    )
+    if parameters.scale_source == 'auto':
+        if parameters.depth_scale != 1:  # the user has measured it
+            name = FIXED
+        elif ground is not None:
+            name = TF if from_tf.plane else CAMERA_HEIGHT
+        else:
+            name = REFERENCE if has_reference else FIXED
+    return ScaleSource(name, ground, _fault(parameters, name, from_tf, given))
+
+
+def _fault(
+    parameters: Parameters, name: str, from_tf: GroundReading, given: GroundPlane | None
+) -> str:
+    """Return what the user should know about the ground plane."""
+    # Nobody asked for the frame that is only probed; the source ground_plane without a height did.
+    is_asked = parameters.base_frame != PROBED_BASE_FRAME or name == TF
+    if from_tf.fault and is_asked and parameters.base_frame:
+        if from_tf.plane:
+            return f'the ground plane is held: {from_tf.fault}'
+        return from_tf.fault
+    if from_tf.plane and given:
+        ratio = given.height_m / from_tf.plane.height_m
+        if not 1 / _EQUAL_HEIGHTS < ratio < _EQUAL_HEIGHTS:
+            return (
+                f'camera_height is {given.height_m:.3g} m, but TF from '
+                f'{parameters.base_frame} says {from_tf.plane.height_m:.3g} m and counts; correct '
+                "one, or set base_frame to ''"
+            )
+        if given.angle_rad(from_tf.plane) > _EQUAL_RAD:
+            return (
+                f'camera_pitch is {parameters.camera_pitch:.3g} degrees, but TF from '
+                f'{parameters.base_frame} says {from_tf.plane} and counts; correct one'
+            )
+    return ''

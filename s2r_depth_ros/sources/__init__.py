@@ -1,0 +1,1 @@
+"""Sources of images: files, videos, bags, and a camera that plays them."""

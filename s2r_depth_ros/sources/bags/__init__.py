@@ -1,0 +1,1 @@
+"""Read ROS 2 bags, and report each message that a bag announces but does not hold."""

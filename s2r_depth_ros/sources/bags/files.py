@@ -1,0 +1,449 @@
+"""The files of a ROS 2 bag as one: the messages promised, readable and lost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path, PurePath
+import re
+from shlex import quote
+import sqlite3
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO, cast, NamedTuple
+
+from rosbags.interfaces import (
+    Connection,
+    ConnectionExtRosbag2,
+    MessageDefinition,
+    MessageDefinitionFormat,
+)
+from rosbags.typesys import get_types_from_idl, get_types_from_msg
+import yaml
+from zstandard import ZstdDecompressor, ZstdError
+
+from . import mcap as bag_mcap
+from . import sqlite as bag_sqlite
+from .order import in_order, qos_of, StorageFile, topic_of_file
+from .paths import (
+    is_bag_folder,
+    MCAP_MAGIC,
+    METADATA,
+    METADATA_ROOT,
+    ROS1_MAGIC,
+    ROS1_SUFFIX,
+    SQLITE_MAGIC,
+    storage_suffix,
+    STORAGES,
+    without_packed,
+    ZSTD_MAGIC,
+)
+
+_BLOCK_BYTES = 2**20
+_CDR = 'cdr'
+_NO_DEFINITION = MessageDefinition(MessageDefinitionFormat.NONE, '')
+
+
+class BagError(ValueError):
+    """A bag that cannot be used; the text names it and says why."""
+
+
+class _Metadata(NamedTuple):
+    """What ``metadata.yaml`` says: names of files, and of each topic its entry and its count."""
+
+    files: list[str]
+    topics: list[tuple[dict[str, Any], int]]
+    compression: str
+
+
+class BagFiles:
+    """
+    The messages of a bag, whoever wrote it and however it ended; a context manager.
+
+    What ``metadata.yaml``, statistics and tables promise is counted against what can be read.
+    Files that are compressed, or have a journal beside them, are worked on as copies.
+
+    :param path: folder of a bag, or one of its files; its ``metadata.yaml`` stands for the folder.
+    :param scratch: where copies lie; None is the system's folder for that.
+    :raises BagError: if nothing in it can be read.
+    """
+
+    def __init__(self, path: Path, scratch: Path | None = None) -> None:
+        self.path = path.parent if path.name == METADATA else path
+        self._stack = ExitStack()
+        self._scratch = scratch
+        self._losses: dict[str, None] = {}
+        self._missing: dict[str, tuple[int, int]] = {}
+        self.notes: list[str] = []
+        """What is unusual, one sentence each; nothing is lost by it."""
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> BagFiles:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Delete the copies."""
+        self._stack.close()
+
+    @property
+    def losses(self) -> list[str]:
+        """A sentence for each thing that is known to be lost so far."""
+        reasons = [*self._losses, *(loss for file in self._files for loss in file.losses)]
+        losses = [f'{self.path}: {reason}' for reason in reasons]
+        if self._missing:
+            short = ', '.join(
+                f'{promised - read} of {promised} messages on {topic}'
+                for topic, (promised, read) in self._missing.items()
+            )
+            losses.append(
+                f'{self.path} lacks {short}: '
+                + ('; '.join(reasons) or f'{self._promiser} promises more than the bag holds')
+            )
+        return losses
+
+    def messages(
+        self, connections: Sequence[Connection]
+    ) -> Iterator[tuple[Connection, int, bytes]]:
+        """
+        Read messages in the order of time; at the end they are counted.
+
+        :param connections: of ``connections``, those that are wanted.
+        :returns: connection, time of recording in nanoseconds, and bytes of each.
+        """
+        numbers = {connection.id for connection in connections}
+        read: Counter[int] = Counter()
+
+        def of_file(index: int) -> Iterator[tuple[int, int, bytes]]:
+            merged = {
+                channel: number
+                for channel, number in self._merged[index].items()
+                if number in numbers
+            }
+            try:
+                for time_ns, channel, data in self._files[index].messages(merged.keys()):
+                    yield time_ns, merged[channel], data
+            except (OSError, sqlite3.Error) as error:
+                self._losses[f'it cannot be read further, {error}'] = None
+
+        by_number = {connection.id: connection for connection in connections}
+        for time_ns, number, data in in_order(
+            [(file.start_ns, partial(of_file, index)) for index, file in enumerate(self._files)]
+        ):
+            if data[:4] == ZSTD_MAGIC:  # which CDR never begins with
+                try:
+                    data = ZstdDecompressor().decompressobj().decompress(data)
+                except ZstdError as error:
+                    self._losses[f'messages that cannot be decompressed: {error}'] = None
+                    continue
+            read[number] += 1
+            yield by_number[number], time_ns, data
+        for connection in connections:
+            if read[connection.id] < connection.msgcount:
+                self._missing[connection.topic] = (connection.msgcount, read[connection.id])
+
+    def _open(self) -> None:
+        metadata = None
+        if not self.path.exists():
+            raise self._refused('there is no such file or folder')
+        try:
+            if self.path.is_dir():
+                metadata = self._metadata()
+                files = self._files_of_folder(metadata)
+            else:
+                files = [self.path]
+            opened = [part for file in files if (part := self._opened(file, len(files) == 1))]
+        except OSError as error:
+            raise self._refused(str(error)) from error
+        self._files: list[StorageFile] = opened
+        if not self._files:
+            raise self._refused('; '.join(self._losses) or 'it has no files')
+        self.storage = 'mcap' if isinstance(self._files[0], bag_mcap.McapFile) else 'sqlite3'
+        """``sqlite3`` or ``mcap``."""
+        self._merge(metadata)
+
+    def _refused(self, reason: str) -> BagError:
+        return BagError(f'{self.path} is no ROS 2 bag that can be read: {reason}')
+
+    def _metadata(self) -> _Metadata | None:
+        path = self.path / METADATA
+        if not path.is_file():
+            return None
+        try:
+            content = yaml.safe_load(path.read_text(encoding='utf-8', errors='replace'))
+            about = content[METADATA_ROOT]
+            mode = str(about.get('compression_mode') or 'none').lower()
+            metadata = _Metadata(
+                [PurePath(str(name)).name for name in about['relative_file_paths']],
+                [
+                    (
+                        {'name': topic['topic_metadata']['name'], **topic['topic_metadata']},
+                        int(topic['message_count']),
+                    )
+                    for topic in about['topics_with_message_count']
+                ],
+                '' if mode == 'none' else str(about.get('compression_format')).lower(),
+            )
+        except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+            reason = (
+                'its YAML is broken'
+                if isinstance(error, yaml.YAMLError)
+                else (f'{METADATA_ROOT} is not as expected, {error}')
+            )
+            self.notes.append(
+                f'{path} cannot be used, {reason}: the files of the folder are read without it'
+            )
+            return None
+        if metadata.compression not in ('', 'zstd'):
+            raise self._refused(
+                f'it is compressed with {metadata.compression}, expected zstd: convert it with '
+                '`ros2 bag convert`'
+            )
+        return metadata
+
+    def _files_of_folder(self, metadata: _Metadata | None) -> list[Path]:
+        there = sorted(
+            (file for file in self.path.iterdir() if storage_suffix(file) in STORAGES),
+            key=_natural,
+        )
+        if metadata is not None:
+            listed = [self.path / name for name in metadata.files]
+            absent = [file for file in listed if not file.is_file()]
+            unlisted = [file for file in there if file not in listed]
+            if not absent:
+                if unlisted:
+                    self.notes.append(
+                        f'{self.path / METADATA} does not list {_names(unlisted)}: not read'
+                    )
+                return listed
+            there = sorted({*listed, *unlisted} - {*absent}, key=_natural)
+            text = f'{METADATA} lists {_names(absent)}, not there'
+            if unlisted:  # renamed, perhaps: the count tells whether these are its messages
+                self.notes.append(f'{self.path}: {text}; {_names(unlisted)} is read instead')
+            else:
+                self._losses[text] = None
+        storages = {STORAGES[storage_suffix(file)] for file in there}
+        if len(storages) > 1:
+            raise self._refused(
+                f'it has files of both sqlite3 and MCAP, {_names(there)}: give one of them'
+            )
+        ros1 = [file for file in self.path.iterdir() if file.suffix == ROS1_SUFFIX]
+        if not there and ros1:
+            return sorted(ros1)[:1]
+        if not there:
+            bags = [
+                folder.name
+                for folder in sorted(self.path.iterdir())
+                if folder.is_dir() and is_bag_folder(folder)
+            ]
+            raise self._refused(
+                '; '.join(self._losses)
+                or (
+                    f'its folders {", ".join(bags)} are bags: give one of them'
+                    if bags
+                    else 'it has no .db3 and no .mcap'
+                )
+            )
+        if metadata is None and not self.notes:
+            self.notes.append(f'{self.path} has no {METADATA}: {_names(there)} is read as it is')
+        return there
+
+    def _opened(self, file: Path, is_only: bool) -> StorageFile | None:
+        """Return one file, open; None if it cannot be read and is not the only one."""
+        try:
+            path = self._unpacked(file)
+            with path.open('rb') as opened:
+                begin = opened.read(16)
+            if begin.startswith(MCAP_MAGIC):
+                return bag_mcap.McapFile(path)
+            if begin.startswith(SQLITE_MAGIC) or bag_sqlite.has_journal(path):
+                return bag_sqlite.SqliteFile(path, self._folder())
+            if begin.startswith(ROS1_MAGIC):
+                target = file.with_suffix('')
+                raise self._refused(
+                    'it is one of ROS 1. Convert it with `rosbags-convert --src '
+                    f'{quote(str(file))} --dst {quote(str(target))}`, then give {target}'
+                )
+            raise ValueError(
+                'it is empty' if not begin else 'it begins neither as MCAP nor as SQLite'
+            )
+        except (sqlite3.Error, ValueError) as error:
+            if isinstance(error, BagError):
+                raise
+            if is_only:
+                raise self._refused('; '.join([str(error), *self._losses])) from error
+            self._losses[f'{file.name} cannot be read, {error}'] = None
+            return None
+
+    def _folder(self) -> Path:
+        return Path(self._stack.enter_context(TemporaryDirectory(dir=self._scratch)))
+
+    def _unpacked(self, file: Path) -> Path:
+        """Return the file, or if it is compressed a copy that is not."""
+        with file.open('rb') as source:
+            if source.read(4) != ZSTD_MAGIC:
+                return file
+            source.seek(0)
+            copy = self._folder() / re.sub(r'[^\w.-]', '_', without_packed(file).name)
+            with copy.open('wb') as target:
+                try:
+                    is_whole = _decompress(source, target)
+                except ZstdError as error:
+                    is_whole = False
+                    self._losses[f'{file.name} is damaged, {error}'] = None
+                if not is_whole:
+                    self._losses[f'{file.name} is not whole, its compressed end is missing'] = None
+        return copy
+
+    def _merge(self, metadata: _Metadata | None) -> None:
+        """Make one connection of those of a topic and type; promise what is promised of it."""
+        entries = metadata.topics if metadata else []
+        self._promiser = METADATA if metadata else 'its file'
+        types_by_topic = {entry.get('name'): entry.get('type', '') for entry, _ in entries}
+        merged: dict[tuple[str, str, str], list[Connection]] = {}
+        keys: list[dict[int, tuple[str, str, str]]] = []
+        for file in self._files:
+            keys.append({})
+            for connection in file.connections:
+                kind = connection.msgtype or types_by_topic.get(connection.topic, '')
+                key = (connection.topic, kind, encoding_of(connection))
+                keys[-1][connection.id] = key
+                merged.setdefault(key, []).append(connection)
+        numbers = {key: number for number, key in enumerate(merged, 1)}
+        self._merged = [
+            {channel: numbers[key] for channel, key in of_file.items()} for of_file in keys
+        ]
+        connections = [
+            self._merged_connection(numbers[key], key, parts, entries)
+            for key, parts in merged.items()
+        ]
+        topics = {connection.topic for connection in connections}
+        connections += [
+            topic_of_file(
+                len(connections) + number,
+                entry['name'],
+                entry.get('type', ''),
+                entry.get('serialization_format', _CDR),
+                _NO_DEFINITION,
+                entry.get('type_description_hash') or '',
+                count,
+                entry.get('offered_qos_profiles'),
+            )
+            for number, (entry, count) in enumerate(entries, 1)
+            if entry['name'] not in topics
+        ]
+        self.connections = [
+            connection
+            for connection in connections
+            if encoding_of(connection) == _CDR and connection.msgtype
+        ]
+        """The topics with their types; their counts are those promised."""
+        self.foreign = [
+            connection for connection in connections if connection not in self.connections
+        ]
+        """Topics of other encodings than CDR, or without a type."""
+        for topic in sorted(topics):
+            types = [
+                connection.msgtype for connection in self.connections if connection.topic == topic
+            ]
+            if len(types) > 1:
+                self.notes.append(
+                    f'{topic} of {self.path} has several types, {", ".join(types)}: each message '
+                    'is read as its own'
+                )
+
+    def _merged_connection(
+        self,
+        number: int,
+        key: tuple[str, str, str],
+        parts: list[Connection],
+        entries: list[tuple[dict[str, Any], int]],
+    ) -> Connection:
+        topic, kind, encoding = key
+        definitions = list(
+            dict.fromkeys(
+                part.msgdef for part in parts if part.msgdef.format != MessageDefinitionFormat.NONE
+            )
+        ) or [_NO_DEFINITION]
+        if any(
+            _fields(kind, definition) != _fields(kind, definitions[0])
+            for definition in definitions
+        ):
+            self._losses[
+                f'{topic} has {kind} with different definitions, of which the first counts'
+            ] = None
+        qos = [profile for part in parts for profile in _ext(part).offered_qos_profiles]
+        of_topic = [entry for entry in entries if entry[0].get('name') == topic]
+        if len(of_topic) > 1:
+            of_topic = [entry for entry in of_topic if entry[0].get('type') == kind]
+        digest = next((part.digest for part in parts if part.digest), '')
+        count = sum(part.msgcount for part in parts)
+        if of_topic:
+            entry = of_topic[0][0]
+            # People edit those of metadata.yaml, so that a topic is played in another way.
+            qos = qos_of(entry.get('offered_qos_profiles')) or qos
+            digest = entry.get('type_description_hash') or digest
+            count = max(count, sum(promised for _, promised in of_topic))
+        return Connection(
+            number,
+            topic,
+            kind,
+            definitions[0],
+            digest,
+            count,
+            ConnectionExtRosbag2(
+                encoding,
+                [profile for index, profile in enumerate(qos) if profile not in qos[:index]],
+            ),
+            None,
+        )
+
+
+def encoding_of(connection: Connection) -> str:
+    """Return how the messages of a topic are serialized, such as ``cdr``."""
+    return _ext(connection).serialization_format
+
+
+def _ext(connection: Connection) -> ConnectionExtRosbag2:
+    return cast(ConnectionExtRosbag2, connection.ext)
+
+
+def _fields(kind: str, definition: MessageDefinition) -> Any:
+    """Return the fields of a definition, since comments may differ; its text if it has no form."""
+    parse = (
+        get_types_from_msg
+        if definition.format == MessageDefinitionFormat.MSG
+        else lambda text, _: get_types_from_idl(text)
+    )
+    try:
+        return parse(definition.data, kind)
+    except Exception:  # whatever a text that is no definition does to the library
+        return definition.data
+
+
+def _natural(file: Path) -> list[tuple[int, str]]:
+    return [
+        (int(part), '') if part.isdigit() else (-1, part) for part in re.split(r'(\d+)', file.name)
+    ]
+
+
+def _names(files: Sequence[Path]) -> str:
+    return ', '.join(file.name for file in files)
+
+
+def _decompress(source: BinaryIO, target: BinaryIO) -> bool:
+    """Write what frames of zstd hold, and return whether the last one has its end."""
+    frame = None
+    for block in iter(partial(source.read, _BLOCK_BYTES), b''):
+        while block:
+            frame = frame or ZstdDecompressor().decompressobj()
+            target.write(frame.decompress(block))
+            block, frame = (frame.unused_data, None) if frame.eof else (b'', frame)
+    return frame is None

@@ -1,0 +1,157 @@
+"""Edge filter and confidence as a user of the node's topics meets them, with bundled weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
+from rclpy.qos import qos_profile_sensor_data
+from ros_graph import Graph
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from std_msgs.msg import Header
+
+from s2r_depth_ros.depth.camera_model import CameraModel
+from s2r_depth_ros.node.depth_node import DepthNode
+from s2r_depth_ros.ros.messages import camera_model_to_info, pixels_to_image
+
+FRAMES = Path(__file__).parents[1] / 's2r_depth_ros' / 'demo_frames'
+
+
+class Street:
+    """Plays a rendered street to a node, and counts what the network is asked."""
+
+    def __init__(self, folder):
+        self.graph = Graph(folder)
+        entry = json.loads((FRAMES / 'manifest.json').read_text())[0]
+        self._rgb = np.ascontiguousarray(cv2.imread(str(FRAMES / entry['rgb']))[..., ::-1])
+        fx, fy, cx, cy = entry['K']
+        k = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+        self._model = CameraModel.from_intrinsics(*self._rgb.shape[1::-1], k)
+        self.node = DepthNode(
+            context=self.graph.context,
+            parameter_overrides=[
+                Parameter('device', value='cpu'),
+                Parameter('engine', value='onnxruntime'),
+            ],
+        )
+        self.node.autostart()
+        self.graph.add(self.node)
+        self.mirrored = 0
+        predict = self.node._predictor.predict
+
+        def counted(images, intrinsics):
+            self.mirrored += sum(not np.array_equal(image, self._rgb) for image in images)
+            return predict(images, intrinsics)
+
+        self.node._predictor.predict = counted
+        self._image = self.graph.publisher(Image, 'camera/image', qos_profile_sensor_data)
+        self._info = self.graph.publisher(
+            CameraInfo, 'camera/camera_info', qos_profile_sensor_data
+        )
+        self._stamp_s = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.node.close()
+        self.node.destroy_node()
+        self.graph.__exit__(*error)
+
+    def shoot(self, *received):
+        """Send the street until each list has a message of its stamp, and return these."""
+        self._stamp_s += 1
+        header = Header(frame_id='optical')
+        header.stamp.sec = self._stamp_s
+
+        def send():
+            self._info.publish(camera_model_to_info(self._model, header))
+            self._image.publish(pixels_to_image(self._rgb, 'rgb8', header))
+
+        def found():
+            last = [
+                next((message for message in messages if message.header == header), None)
+                for messages in received
+            ]
+            return None not in last and last
+
+        return self.graph.wait(found, f'outputs of {header}', repeat=send)
+
+    def set(self, **values):
+        request = SetParameters.Request(
+            parameters=[
+                Parameter(name, value=value).to_parameter_msg() for name, value in values.items()
+            ]
+        )
+        return self.graph.call(SetParameters, '/depth_node/set_parameters', request).results
+
+
+@pytest.fixture
+def street(tmp_path):
+    with Street(tmp_path) as playing:
+        yield playing
+
+
+def metres(message):
+    return np.frombuffer(message.data, np.float32).reshape(message.height, message.width)
+
+
+def test_the_filters_go_on_and_off_at_run_time_and_refuse_bad_values(street):
+    depths = street.graph.collect(Image, 'camera/depth/image')
+    clouds = street.graph.collect(PointCloud2, 'camera/depth/points')
+    plain, _ = street.shoot(depths, clouds)
+    assert not np.isnan(metres(plain)).any()
+    assert street.mirrored == 0
+
+    assert all(each.successful for each in street.set(edge_filter=1.0))
+    filtered, cloud = street.shoot(depths, clouds)
+    is_smeared = np.isnan(metres(filtered))
+    assert 0.005 < is_smeared.mean() < 0.1
+    assert np.array_equal(metres(plain)[~is_smeared], metres(filtered)[~is_smeared])
+    points = np.frombuffer(cloud.data, np.float32).reshape(cloud.height, cloud.width, -1)
+    assert np.isnan(points[is_smeared][:, :3]).all()
+    assert street.mirrored == 0
+
+    assert all(each.successful for each in street.set(edge_filter=0.0, min_confidence=0.5))
+    trusted, _ = street.shoot(depths, clouds)
+    assert 0.1 < np.isnan(metres(trusted)).mean() < 0.9
+    assert street.mirrored
+
+    for name, value in (('edge_filter', -1.0), ('min_confidence', 1.5), ('min_confidence', -0.1)):
+        (refusal,) = street.set(**{name: value})
+        assert not refusal.successful
+        assert name in refusal.reason
+    assert all(each.successful for each in street.set(min_confidence=0.0))
+    again, _ = street.shoot(depths, clouds)
+    assert np.array_equal(metres(again), metres(plain))
+
+
+def test_the_confidence_is_that_of_the_image_and_computed_for_its_subscriber_only(street):
+    depths = street.graph.collect(Image, 'camera/depth/image')
+    street.shoot(depths)
+    assert street.mirrored == 0
+    confidences = street.graph.collect(Image, 'camera/depth/confidence')
+    depth, confidence = street.shoot(depths, confidences)
+    assert street.mirrored
+    assert confidence.header == depth.header
+    assert confidence.encoding == 'mono8'
+    assert (confidence.height, confidence.width) == (depth.height, depth.width)
+    levels = np.frombuffer(confidence.data, np.uint8)
+    assert levels.min() < 100 < 150 < levels.max()
+
+
+def test_the_cloud_has_the_field_confidence_while_it_is_asked_for(street):
+    clouds = street.graph.collect(PointCloud2, 'camera/depth/points')
+    (cloud,) = street.shoot(clouds)
+    assert [field.name for field in cloud.fields] == ['x', 'y', 'z', 'rgb']
+    assert street.mirrored == 0
+    assert all(each.successful for each in street.set(points_confidence=True))
+    (cloud,) = street.shoot(clouds)
+    assert [field.name for field in cloud.fields] == ['x', 'y', 'z', 'rgb', 'confidence']
+    values = np.frombuffer(cloud.data, np.float32).reshape(-1, 5)[:, 4]
+    assert 0 < values.min() < 0.4 < 0.6 < values.max() <= 1

@@ -1,0 +1,119 @@
+"""A plain folder of RGB, depth and intrinsics: the form for data of one's own."""
+
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from ..sample import camera_matrix, checked_sample, CorruptSampleError, DataError, Sample
+from . import files
+
+LAYOUT = (
+    'rgb/NAME.png or .jpg, depth/NAME.png (uint16) or depth/NAME.npy (metres), and '
+    'intrinsics.yaml or intrinsics.json'
+)
+INTRINSICS_LAYOUT = (
+    'either one camera, {fx: ., fy: ., cx: ., cy: .} or a file of ROS camera_calibration '
+    '(camera_matrix: {data: [9 numbers]}), or one such entry per image under its NAME'
+)
+
+
+class Folder:
+    """
+    Images and depth files of the same names.
+
+    :param root: the folder that holds ``rgb``, ``depth`` and ``intrinsics.yaml`` (or ``.json``).
+    :param depth_scale: metres per integer step of PNG depth; 0 there means not measured. ``.npy``
+        depth is float metres: NaN or 0 not measured, +inf far.
+    :raises DataError: if something is missing; it names the path and the layout.
+    """
+
+    def __init__(self, root: str | PathLike, depth_scale: float = 0.001):
+        root = Path(root)
+        rgb = files.require_folder(root / 'rgb', LAYOUT)
+        depth = files.require_folder(root / 'depth', LAYOUT)
+        images = files.image_files(rgb)
+        files.require_any(images, rgb, LAYOUT)
+        depths: dict[str, Path] = {}
+        for file in sorted(depth.iterdir()):
+            if file.suffix in ('.png', '.npy') and depths.setdefault(file.stem, file) != file:
+                raise DataError(
+                    f'{depths[file.stem]} and {file.name} are depth of the same image: keep one'
+                )
+        self._pairs = []
+        for image in images:
+            if image.stem not in depths:
+                raise DataError(
+                    f'{image} has no depth {depth / image.stem}.png or .npy; expected {LAYOUT}'
+                )
+            self._pairs.append((image, depths[image.stem]))
+        self._depth_scale = depth_scale
+        self._intrinsics = _read_intrinsics(root, [image.stem for image in images])
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __getitem__(self, index: int) -> Sample:
+        image_file, depth_file = self._pairs[index]
+        depth_m = (
+            _read_npy(depth_file)
+            if depth_file.suffix == '.npy'
+            else files.read_depth(depth_file, self._depth_scale)
+        )
+        intrinsics = self._intrinsics[image_file.stem]
+        return checked_sample(files.read_rgb(image_file), depth_m, intrinsics, str(image_file))
+
+
+def _read_npy(file: Path) -> np.ndarray:
+    try:
+        depth_m = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise CorruptSampleError(f'{file} is not a readable array: {error}') from error
+    if depth_m.ndim != 2 or not np.issubdtype(depth_m.dtype, np.floating):
+        raise CorruptSampleError(
+            f'{file}: expected (H, W) float metres, got {depth_m.dtype} {depth_m.shape}'
+        )
+    depth_m = depth_m.astype(np.float32)
+    depth_m[~(depth_m > 0)] = np.nan
+    return depth_m
+
+
+def _read_intrinsics(root: Path, names: list[str]) -> dict[str, np.ndarray]:
+    file = next(
+        (path for path in (root / 'intrinsics.yaml', root / 'intrinsics.json') if path.is_file()),
+        None,
+    )
+    if file is None:
+        raise DataError(
+            f'there is no {root}/intrinsics.yaml or .json; expected {INTRINSICS_LAYOUT}'
+        )
+    try:
+        # JSON is YAML, too; BaseLoader keeps a name such as 000001 a string.
+        content = yaml.load(file.read_text(encoding='utf-8', errors='replace'), yaml.BaseLoader)  # noqa: S506  makes strings, lists and mappings, nothing else
+    except yaml.YAMLError as error:
+        raise DataError(f'{file} can not be parsed: {error}') from error
+    if not isinstance(content, dict):
+        raise DataError(f'{file}: expected {INTRINSICS_LAYOUT}')
+    if 'fx' in content or 'camera_matrix' in content:
+        return dict.fromkeys(names, _parse_camera(content, file))
+    missing = [name for name in names if name not in content]
+    if missing:
+        raise DataError(
+            f'{file} has no entry for the image "{missing[0]}"; expected {INTRINSICS_LAYOUT}'
+        )
+    return {name: _parse_camera(content[name], file) for name in names}
+
+
+def _parse_camera(entry: object, file: Path) -> np.ndarray:
+    try:
+        if 'camera_matrix' in entry:  # type: ignore[operator]
+            matrix = np.array(entry['camera_matrix']['data'], np.float32)  # type: ignore[index]
+            matrix = matrix.reshape(3, 3)
+        else:
+            matrix = camera_matrix(*(float(entry[key]) for key in ('fx', 'fy', 'cx', 'cy')))  # type: ignore[index]
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f'{file}: expected {INTRINSICS_LAYOUT}, got {entry}') from error
+    if not (np.isfinite(matrix).all() and matrix[0, 0] > 0 and matrix[1, 1] > 0):
+        raise DataError(f'{file}: focal lengths must be positive, got {entry}')
+    return matrix

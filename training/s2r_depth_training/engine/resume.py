@@ -1,0 +1,165 @@
+"""Exact continuation of a run: which settings must be the same, and how its parts are restored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass, MISSING
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+
+from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler
+
+from ..errors import TrainingError
+from ..settings.renamed import new_name, new_names
+from ..settings.stages import LoopSettings
+
+if TYPE_CHECKING:
+    from ..config import Config
+
+# Settings that may differ when a run goes on: they decide how long and on what, not on which data.
+# The learning rate is one of them, since it is what to lower after a loss that is not finite.
+FREE_TO_CHANGE = frozenset(
+    {
+        'run_dir',
+        'fabric',
+        'workers',
+        'epochs',
+        'steps',
+        'max_minutes',
+        'learning_rate',
+        'max_corrupt_fraction',
+        'log_every_steps',
+        'checkpoint_every_steps',
+        'pictures_every_steps',
+    }
+)
+
+
+def plain(value: Any) -> Any:
+    """Return settings as JSON has them: dataclasses and paths become mappings and text."""
+    if is_dataclass(value):
+        value = {
+            setting.name: getattr(value, setting.name)
+            for setting in fields(value)
+            if not new_name(setting)
+        }
+    if isinstance(value, Mapping):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def fixed_settings(config: Config, settings: LoopSettings) -> dict[str, Any]:
+    """
+    Return, by dotted name, the settings that must be the same for an exact continuation.
+
+    :param config: of the run; the settings of its other stages are left out.
+    :param settings: of the stage.
+    """
+    flat: dict[str, Any] = {}
+
+    def add(prefix: str, values: Mapping[str, Any]) -> None:
+        for name, value in values.items():
+            if name in FREE_TO_CHANGE:
+                continue
+            if isinstance(value, Mapping):
+                add(f'{prefix}{name}.', value)
+            else:
+                flat[f'{prefix}{name}'] = value
+
+    stages = {
+        field.name
+        for field in fields(config)
+        if isinstance(getattr(config, field.name), LoopSettings)
+    }
+    add('', {name: value for name, value in plain(config).items() if name not in stages})
+    add('', plain(settings))
+    return flat
+
+
+def _defaults(settings: Any, prefix: str = '') -> Iterator[tuple[str, Any]]:
+    """Yield the dotted name and the default of each setting that has one."""
+    for setting in fields(settings):
+        name, value = f'{prefix}{setting.name}', getattr(settings, setting.name)
+        if is_dataclass(value):
+            yield from _defaults(value, f'{name}.')
+        elif setting.default is not MISSING:
+            yield name, plain(setting.default)
+        elif setting.default_factory is not MISSING:
+            yield name, plain(setting.default_factory())
+
+
+def check_settings(
+    checkpoint: Mapping[str, Any], config: Config, settings: LoopSettings, file: Path
+) -> None:
+    """
+    Check that a run continues with the settings of its checkpoint.
+
+    :param checkpoint: the :func:`fixed_settings` in the checkpoint, perhaps by earlier names.
+    :param config: of the run now.
+    :param settings: of the stage now.
+    :param file: the checkpoint, for the message.
+    :raises TrainingError: if a setting differs.
+    """
+    renamed = new_names(config) | new_names(settings)
+    now = fixed_settings(config, settings)
+    # A setting that the checkpoint lacks is newer than the run, which had its default.
+    defaults = {**dict(_defaults(config)), **dict(_defaults(settings))}
+    before = {name: value for name, value in defaults.items() if name in now}
+    before |= {renamed.get(name, name): value for name, value in checkpoint.items()}
+    changes = [
+        f'{name} was {before.get(name)!r} and is now {now.get(name)!r}'
+        for name in {**before, **now}
+        if before.get(name) != now.get(name)
+    ]
+    if changes:
+        raise TrainingError(
+            f'{file} cannot be continued with other settings: '
+            + '; '.join(changes)
+            + '. Put them back, or start in another run_dir'
+        )
+
+
+def restore(parts: Mapping[str, Any], state: Mapping[str, Any], file: Path) -> None:
+    """
+    Load the state of every part; schedules keep the learning rates that they now begin with.
+
+    :param parts: by name, what has ``load_state_dict``.
+    :param state: of the checkpoint, by the same names.
+    :param file: the checkpoint, for the message.
+    :raises TrainingError: if the checkpoint lacks a part.
+    """
+    missing = sorted(parts.keys() - state.keys())
+    if missing:
+        raise TrainingError(
+            f'{file} lacks {", ".join(missing)}, as another version of this package wrote it: go '
+            'on with that version, or start in another run_dir'
+        )
+    for name, part in parts.items():
+        base_rates = list(part.base_lrs) if isinstance(part, LRScheduler) else []
+        if hasattr(part, 'param_groups'):
+            _keep_device(state[name], part.param_groups)
+        part.load_state_dict(state[name])
+        if isinstance(part, LRScheduler):
+            _set_base_rates(part, base_rates)
+
+
+def _keep_device(saved: dict[str, Any], groups: list[dict[str, Any]]) -> None:
+    """Keep rates and step counts where this run has them: on the GPU for a CUDA graph."""
+    for saved_group, group in zip(saved['param_groups'], groups):
+        for name in {'lr', 'initial_lr'} & saved_group.keys():
+            rate = float(saved_group[name])
+            saved_group[name] = (
+                group['lr'].new_tensor(rate) if isinstance(group['lr'], Tensor) else rate
+            )
+        if 'capturable' in group:
+            saved_group['capturable'] = group['capturable']
+
+
+def _set_base_rates(schedule: LRScheduler, base_rates: list[Any]) -> None:
+    """Let a restored schedule and its optimizer continue as if they had begun at other rates."""
+    for group, before, rate in zip(schedule.optimizer.param_groups, schedule.base_lrs, base_rates):
+        group['lr'] *= float(rate) / float(before)
+    schedule.base_lrs = base_rates

@@ -1,0 +1,212 @@
+"""
+Depth as a robot meets it: which cells of the ground before it are an obstacle, and which free.
+
+The ground of a frame is the plane in its true depth. The camera's height and pitch above it are
+what a robot knows of its mounting; the scale of the prediction comes from both, as in the node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from s2r_depth_ros.depth.geometry import back_project
+from s2r_depth_ros.depth.ground import GroundPlane
+from s2r_depth_ros.depth.parameters import Parameters
+from s2r_depth_ros.depth.pipeline import CameraState, DepthPipeline, postprocess
+from s2r_depth_ros.depth.predictor import DepthPredictor
+from s2r_depth_ros.depth.scan import level_rotation
+
+from ..data.sample import Sample, SampleReader
+from .methods import camera_image, intrinsics_of
+from .protocols import NotMeasurableError
+
+GRID_M, CELL_M = 10.0, 0.5  # ahead, and across with the camera in the middle
+HEIGHTS_M = 0.3, 2.0
+VARIANTS: dict[str, dict[str, Any]] = {'no filter': {}, 'edge_filter 1': {'edge_filter': 1.0}}
+"""Parameters of the node by what they are called in the table."""
+
+_TRIED_PLANES = 500
+_SAMPLED_POINTS = 3000
+_PLANE_TOLERANCE_M = 0.05
+_FARTHEST_GROUND_M = 15.0
+_LEAST_GROUND = 0.25
+_MOST_PITCH_RAD, _MOST_ROLL_RAD = math.radians(50), math.radians(15)
+
+
+class Cells(NamedTuple):
+    """Cells of the grid, (N, N) bool each: ahead, and to the left."""
+
+    obstacle: np.ndarray
+    free: np.ndarray
+
+
+def score_obstacles(
+    reader: SampleReader, indices: Iterable[int], predictor: DepthPredictor
+) -> dict[str, Any]:
+    """
+    Count the cells that are found and those that are wrongly marked, over frames.
+
+    :param reader: the data set.
+    :param indices: the frames.
+    :param predictor: runs the network.
+    :returns: the counts by variant, and the reasons why frames do not count.
+    """
+    variants = {
+        name: {
+            'frames': 0,
+            'frames_with_scale': 0,
+            'obstacle_cells': 0,
+            'found': 0,
+            'free_cells': 0,
+            'wrongly_marked': 0,
+        }
+        for name in VARIANTS
+    }
+    skipped = []
+    for index in tqdm(indices, desc='obstacles', unit='frame', disable=None):
+        sample = reader[index]
+        try:
+            frame = frame_counts(sample, predictor)
+        except NotMeasurableError as error:
+            skipped.append(f'{sample.name}: {error}')
+            continue
+        for name, counts in frame.items():
+            for key, count in counts.items():
+                variants[name][key] += count
+    return {
+        'grid_m': GRID_M,
+        'cell_m': CELL_M,
+        'heights_m': HEIGHTS_M,
+        'variants': variants,
+        'skipped': skipped,
+    }
+
+
+def frame_counts(sample: Sample, predictor: DepthPredictor) -> dict[str, dict[str, int]]:
+    """
+    Count the cells of one frame, by variant.
+
+    :raises NotMeasurableError: without intrinsics, or without ground in the true depth.
+    """
+    intrinsics = intrinsics_of(sample)
+    if intrinsics is None:
+        raise NotMeasurableError('without intrinsics there is no ground')
+    ground = fitted_ground(sample.depth_m, intrinsics)
+    true = grid_cells(sample.depth_m, intrinsics, ground)
+    parameters = Parameters(
+        scale_source='ground_plane',
+        camera_height=ground.height_m,
+        camera_pitch=math.degrees(ground.pitch_rad),
+    )
+    (result,) = DepthPipeline(predictor, parameters).predict([camera_image(sample)])
+    counts = {}
+    for name, changes in VARIANTS.items():
+        scaled = postprocess(result, CameraState(), replace(parameters, **changes))
+        marked = grid_cells(scaled.depth_m, intrinsics, ground).obstacle
+        counts[name] = {
+            'frames': 1,
+            'frames_with_scale': int(not scaled.scale_fault),
+            'obstacle_cells': int(true.obstacle.sum()),
+            'found': int((true.obstacle & marked).sum()),
+            'free_cells': int(true.free.sum()),
+            'wrongly_marked': int((true.free & marked).sum()),
+        }
+    return counts
+
+
+def grid_cells(depth_m: np.ndarray, intrinsics: np.ndarray, ground: GroundPlane) -> Cells:
+    """
+    Sort the points of a depth image into the grid.
+
+    :param depth_m: (H, W) float metres, NaN or infinite where invalid.
+    :param intrinsics: (3, 3) camera matrix in pixels.
+    :param ground: the ground below the camera.
+    :returns: an obstacle has a point between the heights; what is free has points of the ground
+        only.
+    """
+    optical = back_project(depth_m, intrinsics).reshape(-1, 3)
+    optical = optical[np.isfinite(optical[:, 2])].astype(np.float64)
+    x, y, z = level_rotation(ground) @ optical.T
+    height_m = z + ground.height_m
+    size = round(GRID_M / CELL_M)
+    is_obstacle = (height_m > HEIGHTS_M[0]) & (height_m < HEIGHTS_M[1])
+    has_obstacle, has_ground = (
+        np.histogram2d(
+            x[chosen], y[chosen], bins=size, range=((0, GRID_M), (-GRID_M / 2, GRID_M / 2))
+        )[0]
+        > 0
+        for chosen in (is_obstacle, height_m <= HEIGHTS_M[0])
+    )
+    return Cells(has_obstacle, has_ground & ~has_obstacle)
+
+
+def fitted_ground(depth_m: np.ndarray, intrinsics: np.ndarray) -> GroundPlane:
+    """
+    Return the plane that most of what is low in the image lies on, and hardly anything below.
+
+    It is the best of many through three points each (RANSAC), then least squares over its points.
+
+    :param depth_m: (H, W) float true metres, NaN or infinite where there is none; may be sparse.
+    :param intrinsics: (3, 3) camera matrix in pixels.
+    :raises NotMeasurableError: if there is no such plane below the camera.
+    """
+    lower = depth_m.copy()
+    lower[: len(lower) // 2] = np.nan
+    lower[lower > _FARTHEST_GROUND_M] = np.nan
+    points = back_project(lower, intrinsics).reshape(-1, 3)
+    points = points[np.isfinite(points[:, 2])].astype(np.float64)
+    random = np.random.default_rng(0)
+    if len(points) < 3:
+        raise NotMeasurableError('hardly any true depth in the lower half of the image')
+    points = points[random.permutation(len(points))[:_SAMPLED_POINTS]]
+    first, second, third = points[random.integers(0, len(points), (3, _TRIED_PLANES))]
+    normals = np.cross(second - first, third - first)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    normals *= np.sign((normals * first).sum(axis=1, keepdims=True))  # away from the camera
+    is_low = (normals[:, 1] > math.cos(_MOST_PITCH_RAD)) & (
+        np.abs(normals[:, 0]) < math.sin(_MOST_ROLL_RAD)
+    )
+    if not is_low.any():
+        raise NotMeasurableError('no ground in the true depth')
+    normals, heights_m = normals[is_low], (normals * first).sum(axis=1)[is_low]
+    above_m = heights_m - points @ normals.T
+    support = (np.abs(above_m) < _PLANE_TOLERANCE_M).sum(axis=0)
+    support -= (above_m < -_PLANE_TOLERANCE_M).sum(axis=0)
+    best = int(support.argmax())
+    if support[best] < _LEAST_GROUND * len(points):
+        raise NotMeasurableError('no ground in the true depth')
+    on_plane = points[np.abs(above_m[:, best]) < _PLANE_TOLERANCE_M]
+    plane = np.linalg.lstsq(on_plane, np.ones(len(on_plane)), rcond=None)[0]
+    height_m = 1 / float(np.linalg.norm(plane))
+    right, down, ahead = plane * height_m
+    return GroundPlane(height_m, math.asin(ahead), math.atan2(right, down))
+
+
+def cells_table(scores: Mapping[str, Any]) -> str:
+    """Lay the shares out for a terminal."""
+    variants = scores['variants']
+    width = max(32, *(len(name) + 2 for name in variants))
+    frames = next(iter(variants.values()))['frames']
+    low_m, high_m = scores['heights_m']
+    lines = [
+        f'obstacles {low_m:g} to {high_m:g} m high, {scores["grid_m"]:g} m ahead and across, '
+        f'cells of {scores["cell_m"]:g} m, {frames} frames',
+        f'{"":<{width}}{"obstacle cells found":>26}{"free cells marked":>26}{"scale found":>14}',
+    ]
+    for name, counts in variants.items():
+        found = _share(counts['found'], counts['obstacle_cells'])
+        marked = _share(counts['wrongly_marked'], counts['free_cells'])
+        lines.append(
+            f'{name:<{width}}{found:>26}{marked:>26}{counts["frames_with_scale"]:>8} of {frames}'
+        )
+    return '\n'.join(lines)
+
+
+def _share(count: int, of_all: int) -> str:
+    return f'{100 * count / of_all:.1f} % of {of_all}' if of_all else 'none'

@@ -1,0 +1,1 @@
+"""The settings of a run, without what they set: no module here imports torch."""

@@ -1,0 +1,87 @@
+"""Settings of the random changes to training images."""
+
+from dataclasses import dataclass
+
+from ..ranges import check_ranges
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """
+    The random changes to training images; the defaults are the published ones.
+
+    :param flip_probability: share of the images mirrored left to right.
+    :param rotation_probability: share of the images rotated.
+    :param max_rotation_deg: largest rotation, either way.
+    :param color_probability: share of the images whose colours change at all.
+    :param brightness: range of the factor.
+    :param contrast: range of the factor about the mean grey.
+    :param saturation: range of the factor about each pixel's grey.
+    :param crop_scale: range of the size of the crop. 1 is the largest crop in the shape of the
+        network's input. A smaller crop looks like a longer lens, which is right only where a
+        training focal length is given.
+    :param max_hue_deg: largest rotation of the colours about the grey axis, either way.
+    :param max_channel_gain: largest relative change of each of red, green and blue.
+    :param gamma: range of the exponent of the tone curve.
+    :param shadow_probability: share of the images with a random dark band.
+    :param max_blur_px: largest standard deviation of blur, pixels at network size.
+    :param max_noise: largest standard deviation of noise, in steps of 255.
+    :param jpeg_quality: range of the quality of a JPEG compression; (100, 100) for none.
+    :param margin_probability: share of the images with a plain black, grey or white margin, as
+        scanned, rectified and undistorted photographs have.
+    :param filter_probability: share of the images, of those whose colours change, that go through
+        a random filter, which changes textures and tones and leaves outlines where they are.
+    """
+
+    flip_probability: float = 0.5
+    rotation_probability: float = 0.5
+    max_rotation_deg: float = 5.0
+    color_probability: float = 0.5
+    brightness: Range = (0.8, 1.0)
+    contrast: Range = (0.8, 1.0)
+    saturation: Range = (0.8, 1.0)
+    crop_scale: Range = (1.0, 1.0)
+    max_hue_deg: float = 0.0
+    max_channel_gain: float = 0.0
+    gamma: Range = (1.0, 1.0)
+    shadow_probability: float = 0.0
+    max_blur_px: float = 0.0
+    max_noise: float = 0.0
+    jpeg_quality: tuple[int, int] = (100, 100)
+    margin_probability: float = 0.0
+    filter_probability: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_ranges(
+            self,
+            'flip_probability',
+            'rotation_probability',
+            'color_probability',
+            'shadow_probability',
+            'margin_probability',
+            'filter_probability',
+            least=0,
+            most=1,
+        )
+        check_ranges(self, 'max_rotation_deg', 'max_hue_deg', least=0, most=180)
+        check_ranges(self, 'max_channel_gain', least=0, below=1)
+        check_ranges(self, 'max_blur_px', 'max_noise', least=0)
+        for name in (
+            'brightness',
+            'contrast',
+            'saturation',
+            'crop_scale',
+            'gamma',
+            'jpeg_quality',
+        ):
+            low, high = getattr(self, name)
+            if not 0 < low <= high < float('inf'):
+                raise ValueError(
+                    f'{name} must be a range of two positive numbers, the smaller first, '
+                    f'got {low}, {high}'
+                )
+        for name, most in (('crop_scale', 1), ('jpeg_quality', 100)):
+            if getattr(self, name)[1] > most:
+                raise ValueError(f'{name} must be at most {most}, got {getattr(self, name)[1]}')

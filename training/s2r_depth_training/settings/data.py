@@ -1,0 +1,196 @@
+"""The images that a run trains on, and the random changes that are made to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from s2r_depth_ros.engine.letterbox import check_network_size, SIZE_MULTIPLE, SMALLEST_SIZE
+from s2r_depth_ros.weights.info import LARGEST_TRAINING_SIDE_PX, WeightsInfo
+from s2r_scenes.light import VARIATIONS
+from s2r_scenes.viewpoints import Cameras
+
+from ..ranges import check_ranges
+from .augmentation import Augmentation
+from .renamed import earlier_name_of, move_renamed
+
+_SCENE_KINDS = ('driving', 'indoor', 'world')
+
+
+@dataclass(frozen=True)
+class ScenesSettings:
+    """
+    Scenes that are rendered during the training (``dataset: scenes``).
+
+    Every scene is shown in one variation, with the seed of the run.
+
+    :param kinds: share of each kind of scene: ``driving``, ``indoor``, ``world``.
+    :param variations: styles of light and weather.
+    :param frames_per_scene: pictures of each scene.
+    :param width_px: of the pictures; null is the width of the network's input.
+    :param height_px: of the pictures; null is the height of the network's input.
+    :param supersample: colour samples per pixel along each axis.
+    :param backend: ``gl``, ``embree``, or ``auto``: ``gl`` where it works.
+    :param models: libraries of real things, as for ``render-scenes``.
+    :param models_share: share of the scenes that have them; those cost the renderer more.
+    :param cameras: ``ordinary`` or ``any``, as for ``render-scenes``.
+    :param any_share: share of the scenes that are seen by any camera with ``cameras: any``; the
+        others have the ordinary one.
+    :param sizes_px: [height, width] of the batches of stages 2 and 3, each drawn with the same
+        chance; empty is the size of the network's input alone. The focal length of the training
+        holds for them all.
+    :param reuse: how often each picture is used, with other random changes each time.
+    :param pool_frames: pictures in memory that batches are made of; each process keeps one in
+        ``reuse`` more, at 7 bytes a pixel.
+    :param epoch_images: how many images count as one epoch.
+    """
+
+    kinds: dict[str, float] = field(default_factory=lambda: {'driving': 1.0})
+    variations: list[str] = field(default_factory=lambda: list(VARIATIONS))
+    frames_per_scene: int = 4
+    width_px: int | None = None
+    height_px: int | None = None
+    supersample: int = 2
+    backend: Literal['auto', 'gl', 'embree'] = 'auto'
+    models: list[str] = field(default_factory=list)
+    models_share: float = 1.0
+    cameras: Cameras = 'ordinary'
+    any_share: float = 1.0
+    sizes_px: list[tuple[int, int]] = field(default_factory=list)
+    reuse: int = 4
+    pool_frames: int = 512
+    epoch_images: int = 10000
+
+    def __post_init__(self):
+        check_ranges(
+            self,
+            'frames_per_scene',
+            'supersample',
+            'reuse',
+            'pool_frames',
+            'epoch_images',
+            least=1,
+        )
+        check_ranges(self, 'width_px', 'height_px', least=16)
+        check_ranges(self, 'models_share', 'any_share', least=0, most=1)
+        unknown = sorted(self.kinds.keys() - set(_SCENE_KINDS))
+        if unknown or not all(0 <= s < float('inf') for s in self.kinds.values()):
+            raise ValueError(
+                f'kinds must give shares of at least 0 to {", ".join(_SCENE_KINDS)}, '
+                f'got {self.kinds}'
+            )
+        if not sum(self.kinds.values()):
+            raise ValueError(f'kinds must give a share above 0 to one kind, got {self.kinds}')
+        for height_px, width_px in self.sizes_px:
+            check_network_size((height_px, width_px))
+        if self.kinds.get('world') and not set(self.models) - {'none'}:
+            raise ValueError('scenes of the kind world need models: name their folders')
+        if not self.variations or set(self.variations) - set(VARIATIONS):
+            raise ValueError(
+                f'variations must be some of {", ".join(VARIATIONS)}, got {self.variations}'
+            )
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """
+    Where images with depth come from, and how they are changed.
+
+    :param dataset: layout of the data set: ``vkitti`` (also what ``render-scenes`` writes),
+        ``vkitti2``, ``suncg``, ``hypersim``, ``kitti_raw``, ``kitti_depth``, ``nyu``, ``folder``;
+        or ``scenes``, which are rendered during the training.
+    :param root: its folder, or a list of folders of the same layout.
+    :param options: further options of that reader, such as ``{variations: [clone, fog]}``.
+    :param augmentation: random changes to the images; the defaults are the published ones.
+    :param workers: processes that read ahead; 0 reads in the training process.
+    :param gpu_cache: read all images once, keep them in the memory of the device that trains (5
+        bytes a pixel), and change them there: for a GPU that waits for its CPU. Of images of
+        another shape the central part is used; of sparse depth most points are lost; the last
+        batch of an epoch is filled up. One process; stage 1 reads as ever.
+    :param scenes: what is rendered with ``dataset: scenes``.
+    :param max_corrupt_fraction: fail if more of the images than this cannot be read.
+    :param resident: earlier name of ``gpu_cache``, for one release.
+    """
+
+    dataset: str = 'vkitti'
+    root: Path | list[Path] = Path('data')
+    options: dict[str, Any] = field(default_factory=dict)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    workers: int = 4
+    gpu_cache: bool = False
+    max_corrupt_fraction: float = 0.01
+    scenes: ScenesSettings | None = None
+    resident: bool | None = earlier_name_of('gpu_cache')
+
+    def __post_init__(self):
+        move_renamed(self)
+        check_ranges(self, 'workers', least=0)
+        check_ranges(self, 'max_corrupt_fraction', least=0, most=1)
+
+    def seen_by(self, info: WeightsInfo) -> DataSettings:
+        """Return these data at the size, focal length and range that a network knows."""
+        return DataSettings(
+            **{field.name: getattr(self, field.name) for field in fields(SourceSettings)},
+            height_px=info.training_height_px,
+            width_px=info.training_width_px,
+            training_focal_px=info.training_focal_px,
+            max_depth_m=info.max_depth_m,
+        )
+
+
+@dataclass(frozen=True)
+class DataSettings(SourceSettings):
+    """
+    Images with depth, and what becomes of them.
+
+    :param height_px: height of the network's input, a multiple of 16, 96 to 2048.
+    :param width_px: width of the network's input, a multiple of 16, 96 to 2048.
+    :param training_focal_px: focal length at that size. Depths are scaled to it, so that the
+        network learns one camera; the node scales back. vKITTI: 725 px * 640 / 1242.
+    :param max_depth_m: top of the depth range: 80 outdoor, 8 indoor. What is farther, and the
+        sky, is supervised as exactly this far.
+    """
+
+    height_px: int = 192
+    width_px: int = 640
+    training_focal_px: float = 725.0 * 640 / 1242
+    max_depth_m: float = 80.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ('height_px', 'width_px'):
+            side = getattr(self, name)
+            if side % SIZE_MULTIPLE or not SMALLEST_SIZE <= side <= LARGEST_TRAINING_SIDE_PX:
+                raise ValueError(
+                    f'{name} must be a multiple of {SIZE_MULTIPLE} and at least {SMALLEST_SIZE}, '
+                    f'at most {LARGEST_TRAINING_SIDE_PX}, got {side}'
+                )
+        check_ranges(self, 'training_focal_px', 'max_depth_m', above=0)
+
+    def weights_info(self, provenance: dict[str, str]) -> WeightsInfo:
+        """Return what a weights file says about a network trained on this."""
+        return WeightsInfo(
+            max_depth_m=self.max_depth_m,
+            training_focal_px=self.training_focal_px,
+            training_height_px=self.height_px,
+            training_width_px=self.width_px,
+            provenance=provenance,
+        )
+
+
+@dataclass(frozen=True)
+class StyleSettings:
+    """
+    Style images, which need no labels.
+
+    :param root: folder of the images, such as Painter By Numbers or what ``render-styles`` wrote.
+    :param render: how many to render into ``root`` before stage 1, where they are missing; 0 takes
+        the folder as it is.
+    """
+
+    root: Path = Path('styles')
+    render: int = 0
+
+    def __post_init__(self):
+        check_ranges(self, 'render', least=0)

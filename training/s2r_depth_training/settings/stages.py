@@ -1,0 +1,287 @@
+"""The settings of the stages: one dataclass each, and what several of them have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ..ranges import check_ranges
+from .data import SourceSettings
+from .renamed import earlier_name_of, move_renamed
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """
+    What every stage's loop has.
+
+    :param batch_size: images per step, over all processes together.
+    :param learning_rate: of the optimizer.
+    :param ema_decay: decay per step of the moving average of the weights, which is what the
+        stage hands over; 0 hands over the last weights themselves.
+    :param max_minutes: end the stage cleanly after this long, whatever is left; null is no limit.
+    :param log_every_steps: steps between TensorBoard scalars.
+    :param checkpoint_every_steps: steps between checkpoints.
+    :param pictures_every_steps: steps between pictures of the maps.
+    """
+
+    batch_size: int = 32
+    learning_rate: float = 1e-4
+    ema_decay: float = 0.998
+    max_minutes: float | None = None
+    log_every_steps: int = 10
+    checkpoint_every_steps: int = 500
+    pictures_every_steps: int = 500
+
+    def __post_init__(self):
+        move_renamed(self)
+        check_ranges(
+            self,
+            'batch_size',
+            'log_every_steps',
+            'checkpoint_every_steps',
+            'pictures_every_steps',
+            least=1,
+        )
+        check_ranges(self, 'ema_decay', least=0, below=1)
+        check_ranges(self, 'learning_rate', above=0)
+        check_ranges(self, 'max_minutes', least=0)
+
+
+@dataclass(frozen=True)
+class EpochSettings(LoopSettings):
+    """
+    What the stages that learn from depth have in common.
+
+    :param epochs: length of the stage; each image is seen once per epoch.
+    :param schedule: ``halving``, as published, or ``cosine``: the learning rate falls to 0 at the
+        end of the stage, be that the end of ``epochs`` or of ``max_minutes``.
+    :param halve_every_epochs: the learning rate is halved each time.
+    :param optimizer: ``adam``, as published, or ``muon``: that for the convolutions from
+        features to features, and Adam for the rest.
+    """
+
+    epochs: float = 30.0
+    schedule: Literal['halving', 'cosine'] = 'halving'
+    halve_every_epochs: float = 10.0
+    optimizer: Literal['adam', 'muon'] = 'adam'
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_ranges(self, 'epochs', 'halve_every_epochs', above=0)
+
+
+@dataclass(frozen=True)
+class DepthSettings(EpochSettings):
+    """
+    What the stages that predict depth have in common.
+
+    :param inverse_depth_weighting: how much more near depths count in the loss. 0, as published,
+        weighs a metre the same at any distance; a large value weighs errors relative to the depth.
+    :param scale_invariant_weight: weight of the scale-invariant logarithmic error. 0, as
+        published, learns from errors in metres only.
+    :param nearness: earlier name of ``inverse_depth_weighting``, for one release.
+    :param proportion_weight: earlier name of ``scale_invariant_weight``, for one release.
+    """
+
+    inverse_depth_weighting: float = 0.0
+    scale_invariant_weight: float = 0.0
+    nearness: float | None = earlier_name_of('inverse_depth_weighting')
+    proportion_weight: float | None = earlier_name_of('scale_invariant_weight')
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_ranges(self, 'inverse_depth_weighting', 'scale_invariant_weight', least=0)
+
+
+@dataclass(frozen=True)
+class TranslationWeights:
+    """
+    How much each loss of stage 1 counts.
+
+    :param image: an image redrawn from its own codes.
+    :param structure: the structure code of a restyled image.
+    :param style: the style code of a restyled image.
+    :param adversarial: restyled images taken for real ones.
+    """
+
+    image: float = 10.0
+    structure: float = 1.0
+    style: float = 1.0
+    adversarial: float = 1.0
+
+    def __post_init__(self):
+        check_ranges(self, 'image', 'structure', 'style', 'adversarial', least=0)
+
+
+@dataclass(frozen=True)
+class SteEncoderSettings(LoopSettings):
+    """
+    Stage 1.
+
+    :param steps: length of the stage.
+    :param halve_every_steps: the learning rate is halved each time.
+    :param weight_decay: of Adam.
+    :param crop_px: side of the square crops, a multiple of 4.
+    :param style_size: numbers in a style code.
+    :param discriminator_scales: sizes at which images are judged, each half the one before.
+    :param weights: of the losses.
+    :param init_from: a ``result.pt`` of this stage, or a weights file, to begin with; null for a
+        random start.
+    """
+
+    batch_size: int = 1
+    steps: int = 200_000
+    halve_every_steps: int = 100_000
+    weight_decay: float = 1e-4
+    crop_px: int = 256
+    style_size: int = 8
+    discriminator_scales: int = 3
+    weights: TranslationWeights = field(default_factory=TranslationWeights)
+    init_from: Path | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_ranges(
+            self, 'steps', 'halve_every_steps', 'style_size', 'discriminator_scales', least=1
+        )
+        check_ranges(self, 'weight_decay', least=0)
+        smallest = 32 << (self.discriminator_scales - 1)
+        if self.crop_px % 4 or self.crop_px < smallest:
+            raise ValueError(
+                f'crop_px must be a multiple of 4 and at least {smallest} for '
+                f'{self.discriminator_scales} discriminator scales, got {self.crop_px}'
+            )
+
+
+@dataclass(frozen=True)
+class SteDecoderSettings(DepthSettings):
+    """
+    Stage 2.
+
+    :param structure_weight: lambda, how much the structure penalty counts.
+    :param beta: how fast the penalty falls with the steps of depth; per unit of depth in [-1, 1]
+        and pixel. 0.001, as published, penalises structure everywhere alike.
+    :param train_encoder: train the encoder here, in place of taking stage 1's as it is: from a
+        random start an ablation, from ``init_from`` a way to teach it more.
+    :param encoder: a ``result.pt`` of stage 1; null is this run's own.
+    :param init_from: a ``result.pt`` of this stage, or a weights file, to begin with; null for a
+        random start.
+    """
+
+    structure_weight: float = 1.0
+    beta: float = 0.001
+    train_encoder: bool = False
+    encoder: Path | None = None
+    init_from: Path | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_ranges(self, 'structure_weight', 'beta', least=0)
+
+
+@dataclass(frozen=True)
+class AttentionSettings(EpochSettings):
+    """
+    Before stage 3, where ``dsa.pretrain_attention`` asks for it.
+
+    :param inverse_depth_slope: n of the target map l + (1 - l) / (1 + n f), f being depth as a
+        fraction of its range.
+    :param least: l of that map. Times a map that falls to 0, the structure far away would be lost.
+    :param init_from: a ``result.pt`` with an attention, or a weights file, to begin with; null
+        for a random start.
+    :param nearness: earlier name of ``inverse_depth_slope``, for one release.
+    """
+
+    epochs: float = 1.0
+    halve_every_epochs: float = 0.25
+    inverse_depth_slope: float = 8.0
+    least: float = 0.5
+    init_from: Path | None = None
+    nearness: float | None = earlier_name_of('inverse_depth_slope')
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_ranges(self, 'inverse_depth_slope', above=0)
+        check_ranges(self, 'least', least=0, below=1)
+
+
+@dataclass(frozen=True)
+class DsaSettings(DepthSettings):
+    """
+    Stage 3.
+
+    :param structure: a ``result.pt`` of stage 2; null is this run's own.
+    :param trunk: weights of a DRN-D-22 trained on ImageNet (``drn_d_22.pth``) for the trunk of
+        the attention; paper architecture only. Null starts it at random.
+    :param init_from: a ``result.pt`` of this stage, or a weights file, to begin with; null for a
+        random start.
+    :param attention_rate: what the learning rate is multiplied by for the attention. A fast one
+        disturbs the depth net more than it helps it; 0 leaves the attention as it is.
+    :param structure_rate: the same for structure encoder and decoder; 0, as published, leaves
+        them as stage 2 made them.
+    :param pretrain_attention: begin with the attention that the stage ``attention`` of this run
+        trained, in place of a random start.
+    :param init_attention_from: a ``result.pt`` to begin with in the attention only, in place of
+        this run's stage ``attention``.
+    :param init_depth_from: a ``result.pt`` to begin with in the depth net only. That of stage 2
+        shortens this stage; null is as published, a new depth net.
+    :param nearness_first: earlier name of ``pretrain_attention``, for one release.
+    """
+
+    structure: Path | None = None
+    trunk: Path | None = None
+    init_from: Path | None = None
+    attention_rate: float = 1.0
+    structure_rate: float = 0.0
+    pretrain_attention: bool = False
+    init_attention_from: Path | None = None
+    init_depth_from: Path | None = None
+    nearness_first: bool | None = earlier_name_of('pretrain_attention')
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_ranges(self, 'attention_rate', 'structure_rate', least=0)
+
+
+@dataclass(frozen=True)
+class RgbBaselineSettings(DepthSettings):
+    """
+    The baseline: a depth net with three input channels.
+
+    :param init_from: a ``result.pt`` of this baseline to begin with, null for a random start.
+    """
+
+    init_from: Path | None = None
+
+
+Part = Literal['structure_encoder', 'structure_decoder', 'attention', 'depth']
+
+
+@dataclass(frozen=True)
+class FineTuneSettings(DepthSettings):
+    """
+    Fine-tuning, the method's semi-supervised setting.
+
+    :param weights: weights to begin with: a file, or ``outdoor`` or ``indoor`` for the bundled
+        ones; null is what stage 3 of this run wrote.
+    :param freeze: parts that stay as they are.
+    :param data: the labelled real images; pixels without depth do not count. Size, focal length
+        and range are those of the weights.
+    :param max_depth_m: another top of the depth range, which the network then has to learn; null
+        is that of the weights.
+    :param frozen: earlier name of ``freeze``, for one release.
+    """
+
+    batch_size: int = 8
+    learning_rate: float = 2e-5
+    weights: str | None = None
+    freeze: list[Part] = field(default_factory=lambda: ['structure_encoder', 'structure_decoder'])
+    data: SourceSettings = field(default_factory=lambda: SourceSettings(dataset='kitti_depth'))
+    max_depth_m: float | None = None
+    frozen: list[Part] | None = earlier_name_of('freeze')
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_ranges(self, 'max_depth_m', above=0)
