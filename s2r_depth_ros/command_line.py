@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser
 
+_CLASS = re.compile(r"<class\s+'(?:\w+\.)*(\w+)'>")
 # What jsonargparse says of a value of the wrong type, and its names of types for people.
 _WRONG_TYPE = re.compile(r'Parser key "([^"]+)": Expected a (.+?)\. Got value: (.*)')
 _NO_TYPE_FITS = re.compile(
@@ -82,6 +83,10 @@ class CommandParser(ArgumentParser):
         except UnicodeDecodeError as error:
             self.error(f'a config must be a YAML file in UTF-8, and one is no text: {error}')
 
+    def format_help(self) -> str:
+        """Return the help, with the plain names of types."""
+        return _CLASS.sub(r'\1', super().format_help())
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the fault of the command line in one sentence, and exit with 2."""
         sentence = self._plain(' '.join(message.split()))
@@ -141,6 +146,6 @@ def _described(types: str) -> str:
     """Return jsonargparse's description of types in words."""
     if choices := re.fullmatch(r'typing\.Literal\[(.*)\]', types):
         return 'one of ' + choices[1].replace("'", '')
-    names = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r'\1', types)
+    names = _CLASS.sub(r'\1', types)
     parts = re.split(r', (?![^\[]*\])', names)
     return ' or '.join(_TYPES.get(part.partition('[')[0], part) for part in parts)

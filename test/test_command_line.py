@@ -43,9 +43,10 @@ def test_the_help_of_a_tool_has_dashes_defaults_and_an_example(verb):
 
 
 @pytest.mark.parametrize('verb', TRAINING_VERBS)
-def test_the_help_of_the_training_has_dashes(verb):
+def test_the_help_of_the_training_has_dashes_and_plain_types(verb):
     page = training_parser_of(verb)[0].format_help()
     assert not re.search(r'--[\w.-]*_', page)
+    assert '<class' not in page
 
 
 @pytest.mark.parametrize('option', ['--color-range', '--color_range'])
