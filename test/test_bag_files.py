@@ -305,6 +305,50 @@ def test_a_camera_whose_encoding_cannot_be_read_is_said(tmp_path, capsys):
     assert "'bayer_rggb16' cannot be read" in capsys.readouterr().err
 
 
+FFMPEG = 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket'
+
+
+@pytest.mark.parametrize(
+    ('topic', 'kind'),
+    [
+        ('/right/image_raw/ffmpeg', FFMPEG),
+        ('/right/image_raw/theora', 'theora_image_transport/msg/Packet'),
+        ('/right/video', 'foxglove_msgs/msg/CompressedVideo'),
+    ],
+)
+def test_a_camera_of_video_packets_is_said(topic, kind, tmp_path, capsys):
+    others = (
+        (topic, kind),
+        ('/cam/image_raw/ffmpeg', FFMPEG),  # the same camera once more
+        ('/scan', 'velodyne_msgs/msg/VelodynePacket'),
+        ('/marks', 'foxglove_msgs/msg/ImageAnnotations'),
+    )
+    topics = [*TOPICS, *(Topic(*each, definition=b'uint8 x') for each in others)]
+    packets = [(number, START_NS, b'\0\1\0\0\1') for number in range(2, len(topics))]
+    bag = write_mcap(tmp_path / 'a.mcap', topics, [*recorded(), *packets])
+    assert main(['bag', str(bag), str(tmp_path / 'out'), *QUICK]) == 1
+    (fault,) = (line for line in capsys.readouterr().err.splitlines() if 'left out' in line)
+    assert f'a camera on {topic} that is left out: {kind} cannot be read' in fault
+    assert count(tmp_path / 'out')[topic] == 1
+    assert main(['bag', str(bag), str(tmp_path / 'b'), *QUICK, '--image', '/cam/image_raw']) == 0
+
+
+def test_depth_files_of_a_bag_say_which_images_are_not_of_ros_2(tmp_path, capsys):
+    other = Topic('/right/image', 'foxglove.CompressedImage', 'jsonschema', b'{}', 'json')
+    marks = Topic('/marks', 'foxglove.ImageAnnotations', 'jsonschema', b'{}', 'json')
+    bag = write_mcap(
+        tmp_path / 'a.mcap',
+        (*TOPICS, other, marks),
+        [*recorded(), (2, START_NS, b'{}'), (3, START_NS, b'{}')],
+    )
+    depth = ['depth', str(bag), *QUICK[:4], '--save', 'png', '--out']
+    assert main([*depth, str(tmp_path / 'out')]) == 1
+    (fault,) = (line for line in capsys.readouterr().err.splitlines() if 'left out' in line)
+    assert 'images on /right/image that are left out: foxglove.CompressedImage in json' in fault
+    assert len(list((tmp_path / 'out').rglob('*.png'))) == 4
+    assert main([*depth, str(tmp_path / 'one'), '--image', '/cam/image_raw']) == 0
+
+
 def test_what_the_metadata_promises_and_the_files_lack_is_counted(tmp_path, capsys):
     bag = write_bag(tmp_path / 'in', recorded())
     metadata = bag / 'metadata.yaml'

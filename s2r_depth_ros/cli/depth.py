@@ -21,7 +21,7 @@ from ..depth.camera_model import CameraError
 from ..depth.parameters import Parameters
 from ..depth.pipeline import CameraImage, CameraState, DepthPipeline, preprocess
 from ..sources.bags.bag import Bag
-from ..sources.bags.files import BagError
+from ..sources.bags.files import BagError, encoding_of
 from ..sources.bags.paths import is_bag, is_recorded_folder, STORAGES
 from ..sources.frames import FrameError, FrameSource, IMAGE_SUFFIXES, IntrinsicsOverride
 from ..sources.manifest import MANIFEST
@@ -294,6 +294,11 @@ def _bag(
     except BagError as error:
         raise ToolError(str(error)) from error
     faults.of_bag(bag)
+    for other in bag.foreign_cameras if not topics else ():
+        faults.lost(
+            f'{path} has images on {other.topic} that are left out: {other.msgtype} in '
+            f'{encoding_of(other) or "no encoding"} cannot be read, expected cdr'
+        )
     several = len(bag.cameras) > 1
 
     def shots() -> Iterator[Shot]:

@@ -24,6 +24,10 @@ _INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
 _IMAGES_OF_OTHERS = re.compile('image|video|packet', re.IGNORECASE)
 # Encodings that name a type of numbers may be anything, such as depth or optical flow.
 _NUMBERS = re.compile(r'\d+[USF]C\d+')
+# Messages that carry the images of a camera, but not those for marks, panoramas or disparity.
+_CAMERAS_OF_OTHERS = re.compile(
+    r'(Raw|Compressed)(Image|Video)$|sensor_msgs/(msg/)?Image$|(FFMPEG|image_transport/msg/)Packet$'
+)
 _COMPRESSED = '/compressed'
 _TIMED_IMAGES = 30
 
@@ -125,6 +129,15 @@ class Bag:
     def foreign(self) -> list[Connection]:
         """Topics that are not those of ROS 2, such as JSON in an MCAP file; they are not read."""
         return self._files.foreign
+
+    @property
+    def foreign_cameras(self) -> list[Connection]:
+        """Topics of ``foreign`` that hold images."""
+        return [
+            connection
+            for connection in self.foreign
+            if connection.msgcount and _CAMERAS_OF_OTHERS.search(connection.msgtype)
+        ]
 
     @property
     def losses(self) -> list[str]:
@@ -262,11 +275,24 @@ class Bag:
                     'camera: say with --image which to take'
                 )
             cameras[namespace] = BagCamera(namespace, topic, is_rectified_topic(name))
+        for connection in self.connections:
+            topic, kind = connection.topic, connection.msgtype
+            if (
+                connection.msgcount
+                and kind not in _IMAGE_TYPES
+                and _CAMERAS_OF_OTHERS.search(kind)
+                and _name_of(connection) not in topics_with_images
+            ):
+                self._unread[topic] = (
+                    f'{self.path} has a camera on {topic} that is left out: {kind} cannot be '
+                    f'read, expected {" or ".join(_IMAGE_TYPES)}'
+                )
         self._unread = {
-            topic: text
-            for topic, text in self._unread.items()
-            if not image_topics
-            and topic.removesuffix(_COMPRESSED).rpartition('/')[0] not in cameras
+            connection.topic: self._unread[connection.topic]
+            for connection in self.connections
+            if connection.topic in self._unread
+            and not image_topics
+            and _name_of(connection).rpartition('/')[0] not in cameras
         }
         return list(cameras.values())
 
@@ -356,6 +382,13 @@ class _Infos:
         before = bisect_right(self._received_ns, received_ns) - 1
         data = self._by_stamp.get((stamp.sec, stamp.nanosec), self._data[max(0, before)])
         return deserialize_message(data, CameraInfo)
+
+
+def _name_of(connection: Connection) -> str:
+    """Return the topic of the raw images, of which a transport adds its name: ``/ffmpeg``."""
+    topic = connection.topic
+    is_packet = connection.msgtype.endswith('Packet')
+    return topic.rpartition('/')[0] if is_packet else topic.removesuffix(_COMPRESSED)
 
 
 def _undecodable(what: str, error: Exception) -> str:
