@@ -16,7 +16,7 @@ import zstandard
 from s2r_depth_ros.cli import main
 from s2r_depth_ros.ros.message_types import CameraInfo, Image, serialize_message
 from s2r_depth_ros.sources.bags.bag import Bag, BagError
-from s2r_depth_ros.sources.bags.paths import is_bag
+from s2r_depth_ros.sources.bags.paths import is_bag, is_bag_folder, is_recorded_folder
 
 IMAGE, INFO, TEXT = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CameraInfo', 'std_msgs/msg/String'
 TOPICS = (Topic('/cam/camera_info', INFO), Topic('/cam/image_raw', IMAGE))
@@ -529,6 +529,53 @@ def test_a_file_that_was_renamed_is_read_in_the_place_of_the_one_that_is_listed(
     shutil.copy(bag / 'new.db3', bag / 'in.db3')
     assert_whole(bag, recorded())
     assert 'does not list new.db3: not read' in read(bag)[3]
+
+
+@pytest.mark.parametrize('storage', list(StoragePlugin))
+def test_a_file_that_lies_there_compressed_and_not_is_read_once(storage, tmp_path):
+    # A recorder was killed while it compressed, or somebody unpacked a file.
+    bag = write_bag(tmp_path / 'in', recorded(), storage)
+    (bag / 'metadata.yaml').unlink()
+    (file,) = bag.iterdir()
+    packed = zstandard.compress(file.read_bytes())
+    for content in (packed, packed[: len(packed) // 2]):
+        (bag / f'{file.name}.zstd').write_bytes(content)
+        assert_whole(bag, recorded())
+        assert f'has {file.name}.zstd uncompressed, too: only that is read' in read(bag)[3]
+
+
+def test_a_part_that_is_missing_between_others_is_said_without_metadata_too(tmp_path):
+    for folder, numbers, missing in (
+        ('a', (0, 1, 3), 'x_2.mcap'),
+        ('ring', (7, 8), ''),  # a recorder that keeps only the last parts
+        ('hours', (800, 1430), ''),
+        ('days', (20260101, 20260102, 20260104), ''),
+    ):
+        (tmp_path / folder).mkdir()
+        for number, first in zip(numbers, range(0, 8, 2)):
+            write_mcap(
+                tmp_path / folder / f'x_{number}.mcap', TOPICS, recorded()[first : first + 2]
+            )
+        assert read(tmp_path / folder)[2] == (
+            f'{tmp_path / folder}: of its numbered files {missing} is not there' if missing else ''
+        )
+
+
+def test_what_a_mac_adds_and_folders_with_the_name_of_a_file_are_not_read(tmp_path):
+    bag = write_bag(tmp_path / 'in', recorded())
+    (bag / '._in.db3').write_bytes(bytes.fromhex('00051607') + bytes(100))
+    (bag / 'out.mcap').mkdir()
+    for has_metadata in (True, False):
+        if not has_metadata:
+            (bag / 'metadata.yaml').unlink()
+            (bag / 'in.db3').rename(bag / 'in_0.db3')
+        assert is_recorded_folder(bag)
+        assert_whole(bag, recorded())
+        assert '._in.db3' not in read(bag)[3]
+    # `ros2 bag record -o day.mcap` makes a folder of that name.
+    day = write_bag(tmp_path / 'day/day.mcap', recorded(), StoragePlugin.MCAP)
+    assert not is_bag_folder(day.parent)
+    assert 'its folders day.mcap are bags: give one of them' in read_or_refusal(day.parent)
 
 
 def test_what_cannot_be_read_is_one_sentence_that_says_what_to_do(tmp_path):

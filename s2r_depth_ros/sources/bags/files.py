@@ -27,6 +27,7 @@ from . import mcap as bag_mcap
 from . import sqlite as bag_sqlite
 from .order import in_order, qos_of, StorageFile, topic_of_file
 from .paths import (
+    files_in,
     is_bag_folder,
     MCAP_MAGIC,
     METADATA,
@@ -42,6 +43,7 @@ from .paths import (
 
 _BLOCK_BYTES = 2**20
 _CDR = 'cdr'
+_NUMBERED = re.compile(r'(?P<begin>.*_)(?P<number>0|[1-9]\d{0,4})(?P<end>\..*)')
 _NO_DEFINITION = MessageDefinition(MessageDefinitionFormat.NONE, '')
 
 
@@ -210,7 +212,7 @@ class BagFiles:
 
     def _files_of_folder(self, metadata: _Metadata | None) -> list[Path]:
         there = sorted(
-            (file for file in self.path.iterdir() if storage_suffix(file) in STORAGES),
+            (file for file in files_in(self.path) if storage_suffix(file) in STORAGES),
             key=_natural,
         )
         if metadata is not None:
@@ -229,12 +231,22 @@ class BagFiles:
                 self.notes.append(f'{self.path}: {text}; {_names(unlisted)} is read instead')
             else:
                 self._losses[text] = None
+        # A recorder that is killed while it compresses leaves a file in both forms.
+        twice = [file for file in there if without_packed(file) != file]
+        twice = [file for file in twice if without_packed(file) in there]
+        if twice:
+            self.notes.append(
+                f'{self.path} has {_names(twice)} uncompressed, too: only that is read'
+            )
+            there = [file for file in there if file not in twice]
+        if metadata is None and (gap := _gap(there)):
+            self._losses[f'of its numbered files {gap} is not there'] = None
         storages = {STORAGES[storage_suffix(file)] for file in there}
         if len(storages) > 1:
             raise self._refused(
                 f'it has files of both sqlite3 and MCAP, {_names(there)}: give one of them'
             )
-        ros1 = [file for file in self.path.iterdir() if file.suffix == ROS1_SUFFIX]
+        ros1 = [file for file in files_in(self.path) if file.suffix == ROS1_SUFFIX]
         if not there and ros1:
             return sorted(ros1)[:1]
         if not there:
@@ -432,6 +444,20 @@ def _natural(file: Path) -> list[tuple[int, str]]:
     return [
         (int(part), '') if part.isdigit() else (-1, part) for part in re.split(r'(\d+)', file.name)
     ]
+
+
+def _gap(files: Sequence[Path]) -> str:
+    """Return the names that are missing between ``a_1.mcap`` and ``a_3.mcap``."""
+    parts = [_NUMBERED.fullmatch(without_packed(file).name) for file in files]
+    kinds = {part.group('begin', 'end') for part in parts if part}
+    if len(kinds) != 1 or None in parts:  # not the files of one recorder
+        return ''
+    ((begin, end),) = kinds
+    numbers = {int(part['number']) for part in parts if part}
+    missing = sorted({*range(min(numbers), max(numbers))} - numbers)
+    if len(missing) >= len(numbers):  # times rather than numbers
+        return ''
+    return ', '.join(f'{begin}{number}{end}' for number in missing)
 
 
 def _names(files: Sequence[Path]) -> str:

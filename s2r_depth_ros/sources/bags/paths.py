@@ -16,6 +16,7 @@ ROS1_MAGIC = b'#ROSBAG V'
 ROS1_SUFFIX = '.bag'
 STORAGES = {'.db3': 'sqlite3', '.mcap': 'mcap'}
 _PACKED = ('.zstd', '.zst')
+_APPLE_DOUBLE = '._'
 
 
 def is_bag(path: Path) -> bool:
@@ -39,13 +40,22 @@ def is_bag(path: Path) -> bool:
     return begin.startswith((MCAP_MAGIC, SQLITE_MAGIC, ROS1_MAGIC, ZSTD_MAGIC))
 
 
+def files_in(folder: Path) -> list[Path]:
+    """Return the files of a folder, without those that macOS adds on disks of other systems."""
+    return [
+        file
+        for file in folder.iterdir()
+        if not file.is_dir() and not file.name.startswith(_APPLE_DOUBLE)
+    ]
+
+
 def is_bag_folder(path: Path) -> bool:
     """Return whether a folder holds files of a bag; False if it also holds images."""
     try:
         metadata = path / METADATA
         if metadata.is_file() and METADATA_ROOT in metadata.read_text(errors='replace'):
             return True
-        suffixes = {storage_suffix(file) for file in path.iterdir()}
+        suffixes = {storage_suffix(file) for file in files_in(path)}
         return bool(suffixes & {*STORAGES, ROS1_SUFFIX}) and not _has_images(path)
     except OSError:
         return False
@@ -55,7 +65,7 @@ def is_recorded_folder(path: Path) -> bool:
     """Return whether a folder is one bag as a recorder names it, not a collection of files."""
     if (path / METADATA).is_file():
         return is_bag_folder(path)
-    names = [file.name for file in path.iterdir() if storage_suffix(file) in STORAGES]
+    names = [file.name for file in files_in(path) if storage_suffix(file) in STORAGES]
     return bool(names) and all(
         re.fullmatch(rf'{re.escape(path.name)}_\d+\..*', name) for name in names
     )
@@ -72,4 +82,4 @@ def without_packed(file: Path) -> Path:
 
 
 def _has_images(folder: Path) -> bool:
-    return any(file.suffix.lower() in IMAGE_SUFFIXES for file in folder.iterdir())
+    return any(file.suffix.lower() in IMAGE_SUFFIXES for file in files_in(folder))
