@@ -599,6 +599,41 @@ def test_what_cannot_be_read_is_one_sentence_that_says_what_to_do(tmp_path):
     assert 'begins neither as MCAP nor as SQLite' in read_or_refusal(tmp_path / 'text.zst')
 
 
+def write_tables(path, topics, messages):
+    database = sqlite3.connect(path)
+    database.execute(f'CREATE TABLE topics ({topics})')
+    database.execute(f'CREATE TABLE messages ({messages})')
+    return database
+
+
+def test_a_database_with_other_columns_is_read_or_refused(tmp_path):
+    columns = 'id INTEGER PRIMARY KEY, topic_id INTEGER, timestamp INTEGER, data BLOB'
+    database = write_tables(
+        tmp_path / 'old.db3', 'id INTEGER PRIMARY KEY, name TEXT, type TEXT', columns
+    )
+    database.executemany(
+        'INSERT INTO topics VALUES (?, ?, ?)',
+        [(number, each.name, each.schema) for number, each in enumerate(TOPICS, 1)],
+    )
+    database.executemany(
+        'INSERT INTO messages (topic_id, timestamp, data) VALUES (?, ?, ?)',
+        [(index + 1, *rest) for index, *rest in recorded()],
+    )
+    database.commit()
+    assert_whole(tmp_path / 'old.db3', recorded())
+    database.execute('UPDATE messages SET data = NULL WHERE id = 4')
+    database.commit()
+    messages, images, losses, _ = read(tmp_path / 'old.db3')
+    assert (len(messages), images) == (7, 3)
+    assert 'old.db3 has messages without bytes' in losses
+    assert '1 of 4 messages on /cam/image_raw' in losses
+    database.close()
+    write_tables(tmp_path / 'forum.db3', 'id INTEGER, title TEXT', 'id INTEGER, body').close()
+    assert 'no tables of messages and topics: topics lacks name, type' in read_or_refusal(
+        tmp_path / 'forum.db3'
+    )
+
+
 def test_a_topic_without_messages_is_copied(tmp_path):
     path = write_mcap(tmp_path / 'a.mcap', (*TOPICS, Topic('/said', TEXT)), recorded())
     assert main(['bag', str(path), str(tmp_path / 'out'), *QUICK]) == 0

@@ -20,6 +20,7 @@ from .order import topic_of_file
 _HEADER_BYTES = 100
 _WAL_HEADER_BYTES, _WAL_FRAME_HEADER_BYTES = 32, 24
 JOURNALS = ('-wal', '-journal')
+_NEEDED = {'topics': {'id', 'name', 'type'}, 'messages': {'id', 'topic_id', 'timestamp', 'data'}}
 _FORMATS = {'ros2msg': MessageDefinitionFormat.MSG, 'ros2idl': MessageDefinitionFormat.IDL}
 
 
@@ -62,9 +63,13 @@ class SqliteFile:
             os.truncate(self._source, size)
             self._lose(f'is not whole: it has {path.stat().st_size} of {size} bytes')
         with closing(self._open()) as database:
+            for table, needed in _NEEDED.items():
+                if missing := needed - {*_columns(database, table)}:
+                    raise sqlite3.DatabaseError(
+                        f'it has no tables of messages and topics: {table} lacks '
+                        f'{", ".join(sorted(missing))}'
+                    )
             topics = _rows(database, 'topics')
-            if not topics and not _columns(database, 'messages'):
-                raise sqlite3.DatabaseError('it has no tables of messages and topics')
             definitions = {
                 row['topic_type']: row for row in reversed(_rows(database, 'message_definitions'))
             }
@@ -76,7 +81,7 @@ class SqliteFile:
                 row['id'],
                 row['name'],
                 row['type'],
-                row['serialization_format'],
+                row.get('serialization_format', 'cdr'),
                 _definition(definitions.get(row['type'])),
                 row.get('type_description_hash') or '',
                 counts[row['id']],
@@ -124,6 +129,9 @@ class SqliteFile:
                     ).fetchone()
                 except sqlite3.DatabaseError as error:
                     self._lose(f'is damaged: {error}')
+                    continue
+                if not isinstance(data, bytes):
+                    self._lose('has messages without bytes')
                     continue
                 yield time_ns, topic, data
 
