@@ -159,6 +159,19 @@ def test_a_damaged_chunk_is_left_out_and_the_rest_is_read(tmp_path):
     assert '1 of 6 messages on /cam/image_raw' in losses
 
 
+def test_bytes_after_the_end_of_an_mcap_file_are_said(tmp_path):
+    parts = [
+        write_mcap(tmp_path / f'{first}.mcap', TOPICS, recorded()[first : first + 4]).read_bytes()
+        for first in (0, 4)
+    ]
+    path = tmp_path / 'both.mcap'
+    for more in (parts[1], bytes(5000)):
+        path.write_bytes(parts[0] + more)
+        messages, images, losses, _ = read(path)
+        assert (messages, images) == (expected(recorded()[:4]), 2)
+        assert f'both.mcap goes on for {len(more)} bytes after its end' in losses
+
+
 def test_two_channels_of_one_topic_are_one(tmp_path):
     messages = [
         (index + 2 * (number > 3), time_ns, data)

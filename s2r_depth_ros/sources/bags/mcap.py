@@ -157,6 +157,11 @@ class McapFile:
             opcode, length = _RECORD.unpack(file.read(_RECORD.size))
             end = position + _RECORD.size + length
             if opcode == Opcode.FOOTER:
+                if end + len(MCAP_MAGIC) < size:
+                    self._lose(
+                        f'goes on for {size - end - len(MCAP_MAGIC)} bytes after its end, which '
+                        'are not read: give files that were put together one by one'
+                    )
                 return
             try:
                 if not opcode or end > size:
