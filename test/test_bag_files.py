@@ -424,6 +424,40 @@ def test_a_write_ahead_log_that_was_cut_off_gives_what_comes_before_and_is_said(
     assert 'a.db3 has a write-ahead log that ends inside a page' in losses
 
 
+@pytest.mark.parametrize('damage', ['zeros at the end', 'a hole', 'whole pages are cut off'])
+def test_a_write_ahead_log_that_is_damaged_gives_what_comes_before_and_is_said(damage, tmp_path):
+    killed = kill_recorder(tmp_path, recorded(), journal='wal')
+    log = killed / 'a.db3-wal'
+    data = log.read_bytes()
+    pages = (len(data) - 32) // 4120
+    part = 32 + pages * 2 // 3 * 4120
+    log.write_bytes(
+        {
+            'zeros at the end': data[:part] + bytes(len(data) - part),
+            'a hole': data[: part - 3000] + b'\x55' * 100 + data[part - 2900 :],
+            'whole pages are cut off': data[:part],
+        }[damage]
+    )
+    got, _, losses, _ = read(killed)
+    assert 4 <= len(got) < 8
+    assert got == expected(recorded()[: len(got)])
+    assert 'a.db3 has a write-ahead log that can be replayed up to page' in losses
+
+
+def test_pages_of_an_earlier_write_ahead_log_are_not_missed(tmp_path):
+    killed = kill_recorder(tmp_path, recorded(), journal='wal')
+    live = tmp_path / 'live again'
+    shutil.copytree(killed, live)
+    database = sqlite3.connect(live / 'a.db3', isolation_level=None)
+    database.execute('PRAGMA wal_autocheckpoint = 0')
+    database.execute('PRAGMA wal_checkpoint(RESTART)')
+    database.execute('UPDATE topics SET id = id')  # over the begin of the log
+    shutil.copytree(live, tmp_path / 'killed again')
+    database.close()
+    assert (tmp_path / 'killed again/a.db3-wal').stat().st_size > 20_000
+    assert_whole(tmp_path / 'killed again', recorded())
+
+
 def test_a_camera_info_whose_bytes_are_damaged_is_said(tmp_path):
     messages = list(recorded())
     index, time_ns, data = messages[2]

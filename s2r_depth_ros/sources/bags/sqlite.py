@@ -47,13 +47,20 @@ class SqliteFile:
             for suffix in ('', *JOURNALS):
                 if path.with_name(path.name + suffix).exists():
                     shutil.copyfile(path.with_name(path.name + suffix), f'{self._source}{suffix}')
+            log = path.with_name(path.name + JOURNALS[0])
             with closing(sqlite3.connect(self._source)) as database:
                 database.execute('SELECT count(*) FROM sqlite_master').fetchone()
+                replayed = max(0, database.execute('PRAGMA wal_checkpoint').fetchone()[1])
             self._options = '?mode=ro'
-            if _is_cut_log(path.with_name(path.name + JOURNALS[0])):
+            if _is_cut_log(log):
                 self._lose(
                     'has a write-ahead log that ends inside a page: what was recorded last '
                     'is missing'
+                )
+            elif replayed < (pages := _pages_of_log(log)):
+                self._lose(
+                    f'has a write-ahead log that can be replayed up to page {replayed} '
+                    f'of {pages}: what was recorded last is missing'
                 )
         elif (size := _promised_bytes(path)) > path.stat().st_size:
             # SQLite refuses a file that is shorter than its header says. Zeros pad the copy;
@@ -198,6 +205,27 @@ def _is_cut_log(log: Path) -> bool:
     with log.open('rb') as file:
         page_bytes = int.from_bytes(file.read(12)[8:], 'big')
     return (log.stat().st_size - _WAL_HEADER_BYTES) % (_WAL_FRAME_HEADER_BYTES + page_bytes) != 0
+
+
+def _pages_of_log(log: Path) -> int:
+    """
+    Return the number of pages that were to be in a write-ahead log.
+
+    SQLite writes each log from the start over the last one, whose pages have another salt.
+    """
+    if not log.is_file() or log.stat().st_size <= _WAL_HEADER_BYTES:
+        return 0
+    with log.open('rb') as file:
+        header = file.read(_WAL_HEADER_BYTES)
+        frame_bytes = _WAL_FRAME_HEADER_BYTES + int.from_bytes(header[8:12], 'big')
+        salts = (header[16:24], bytes(8))  # zeros where the disk has not got what was written
+        pages = 0
+        for begin in range(_WAL_HEADER_BYTES, log.stat().st_size, frame_bytes):
+            file.seek(begin + 8)
+            if file.read(8) not in salts:
+                break
+            pages += 1
+    return pages
 
 
 def _promised_bytes(path: Path) -> int:
