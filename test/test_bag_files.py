@@ -10,6 +10,7 @@ import tracemalloc
 from mcap_files import STORE, Topic, write_mcap
 import numpy as np
 import pytest
+from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
 import zstandard
 
@@ -157,6 +158,26 @@ def test_a_damaged_chunk_is_left_out_and_the_rest_is_read(tmp_path):
     assert 'has a damaged chunk at byte' in losses
     assert 'its checksum is wrong' in losses
     assert '1 of 6 messages on /cam/image_raw' in losses
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_a_definition_in_idl_is_copied_as_idl(storage, tmp_path):
+    idl = 'module my_msgs { module msg { struct X { octet a; }; }; };'
+    begin = '=' * 80 + '\nIDL: my_msgs/msg/X\n'
+    for number, (encoding, text) in enumerate(
+        [('ros2idl', begin + idl), ('ros2idl', idl), ('omgidl', idl)]
+    ):
+        topic = Topic('/x', 'my_msgs/msg/X', encoding, text.encode())
+        bag = write_mcap(
+            tmp_path / f'{number}.mcap',
+            (*TOPICS, topic),
+            [*recorded(), (2, START_NS, b'\0\1\0\0\1')],
+        )
+        out = tmp_path / f'{number}'
+        assert main(['bag', str(bag), str(out), *QUICK, '--storage', storage]) == 0
+        with Reader(out) as reader:
+            (copied,) = (each for each in reader.connections if each.topic == '/x')
+        assert copied.msgdef == MessageDefinition(MessageDefinitionFormat.IDL, begin + idl)
 
 
 def test_bytes_after_the_end_of_an_mcap_file_are_said(tmp_path):

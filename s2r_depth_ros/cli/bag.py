@@ -72,6 +72,7 @@ _QOS = Qos(
 )
 _STORE = 'depth.db'
 _IN_A_URI = re.compile('[#?%]')  # rosbags puts the path of a database unescaped into a URI
+_IDL_BEGINS = '=' * 80 + '\nIDL: '
 _UNKNOWN_HASH = 'RIHS01_' + '0' * 64
 _BAGS = fleet.Kinds(is_recorded_folder, STORAGES)
 
@@ -502,9 +503,13 @@ def _description(connection: Connection, typestore: Any) -> dict[str, Any]:
     is_known = connection.msgtype in typestore.fielddefs
     if connection.msgdef.format == MessageDefinitionFormat.NONE and is_known:
         return {**description, 'typestore': typestore}
+    definition = connection.msgdef.data
+    if connection.msgdef.format == MessageDefinitionFormat.IDL:
+        if not definition.startswith(_IDL_BEGINS):  # by which rosbags tells IDL from MSG
+            definition = f'{_IDL_BEGINS}{connection.msgtype}\n{definition}'
     return {
         **description,
-        'msgdef': connection.msgdef.data,
+        'msgdef': definition,
         'rihs01': connection.digest
         or (typestore.hash_rihs01(connection.msgtype) if is_known else _UNKNOWN_HASH),
     }
