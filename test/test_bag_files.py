@@ -529,6 +529,36 @@ def test_any_character_in_the_path_of_a_bag(name, tmp_path, capsys):
     assert count(out)['/cam/depth/image'] == 4
 
 
+@pytest.mark.parametrize('name', ['file:x', 'a:b', ':memory:', '~/x', '-x'])
+def test_any_name_of_the_new_bag_is_a_name_here(name, tmp_path, monkeypatch):
+    bag = write_bag(tmp_path / 'in', recorded())
+    (tmp_path / 'here').mkdir()
+    monkeypatch.chdir(tmp_path / 'here')
+    monkeypatch.setenv('HOME', str(tmp_path / 'home'))
+    assert main(['bag', *QUICK, '--', str(bag), name]) == 0
+    out = tmp_path / name.replace('~', 'home') if '~' in name else tmp_path / 'here' / name
+    assert count(out)['/cam/depth/image'] == 4
+    assert {path.name for path in (tmp_path / 'here').iterdir()} == {name} - {'~/x'}
+
+
+def test_a_new_bag_is_not_written_over_what_is_not_of_a_bag(tmp_path, monkeypatch, capsys):
+    bag = write_bag(tmp_path / 'in', recorded())
+    out = write_bag(tmp_path / 'out', recorded()[:2])
+    forced = ['bag', str(bag), *QUICK, '--force']
+    for other in ('notes.txt', 'calibration'):
+        (out / other).touch() if '.' in other else (out / other).mkdir()
+        assert main([*forced, str(out)]) == 1
+        assert f'out holds {other}, too, which --force would delete' in capsys.readouterr().err
+        (out / other).unlink() if '.' in other else (out / other).rmdir()
+    monkeypatch.chdir(out)
+    assert main([*forced, '.']) == 1
+    assert '. must name the new folder' in capsys.readouterr().err
+    (out / 'out.db3-wal').touch()
+    (out / '.DS_Store').touch()
+    assert main([*forced, str(out)]) == 0
+    assert count(out)['/cam/depth/image'] == 4
+
+
 @pytest.mark.parametrize('storage', list(StoragePlugin))
 @pytest.mark.parametrize('mode', [CompressionMode.FILE, CompressionMode.MESSAGE])
 def test_a_compressed_bag_is_read_from_its_folder_and_from_its_file(storage, mode, tmp_path):

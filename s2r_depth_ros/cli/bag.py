@@ -37,7 +37,7 @@ from ..ros.message_types import serialize_message
 from ..ros.outputs import MAPS, needs_confidence, output_messages, OUTPUTS, SCALE
 from ..sources.bags.bag import Bag, BagCamera
 from ..sources.bags.files import BagError, BagFiles, encoding_of
-from ..sources.bags.paths import is_bag_folder, is_recorded_folder, STORAGES
+from ..sources.bags.paths import is_bag_folder, is_recorded_folder, METADATA, STORAGES
 from ..sources.frames import IntrinsicsOverride
 from . import fleet, ToolError
 from .offline import (
@@ -82,7 +82,7 @@ def run(arguments: BagOptions) -> int:
     if fleet.is_wanted(arguments) or len(arguments.inputs) > 1 or _holds_bags(arguments.inputs[0]):
         make = with_arguments(BagWorker, fleet.settled(arguments))
         return fleet.run('bag', arguments, make, _BAGS)
-    out, faults = Path(arguments.out), Faults('bag')
+    out, faults = Path(arguments.out).expanduser(), Faults('bag')
     parameters = parameters_of(arguments, rectify=not arguments.rectified)
     try:
         added = _Copy(arguments, parameters, lens_of(arguments), faults).write(
@@ -247,6 +247,14 @@ class _Copy:
             raise ToolError(f'{out} is the bag to be read: give another OUT')
         if not is_bag_folder(out):
             raise ToolError(f'{out} exists and is no bag, which --force keeps: give another OUT')
+        others = [path.name for path in out.iterdir() if path.is_dir() or not _is_of_bag(path)]
+        if others:
+            raise ToolError(
+                f'{out} holds {sorted(others)[0]}, too, which --force would delete: move it, or '
+                'give another OUT'
+            )
+        if out.name in ('', '..'):
+            raise ToolError(f'{out} must name the new folder: give its name from above it')
 
     def _compute(self, bag: Bag, store: DepthStore, pipeline: DepthPipeline) -> None:
         """Compute the depth of all images that the store does not hold yet, and store it."""
@@ -418,7 +426,7 @@ def _open_store(
     if partial.is_dir() and any(partial.iterdir()) and not (partial / _STORE).is_file():
         raise ToolError(f'{partial} exists and is none of `s2r bag`: give another OUT')
     partial.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(partial / _STORE)) as connection:
+    with closing(sqlite3.connect((partial / _STORE).absolute())) as connection:
         connection.execute('PRAGMA synchronous = FULL')  # finished images survive a power cut
         connection.execute('CREATE TABLE IF NOT EXISTS begun (settings TEXT)')
         connection.execute(
@@ -446,6 +454,12 @@ def _forget(partial: Path) -> None:
         for left in set(partial.iterdir()) - {store}:  # its journal, too
             shutil.rmtree(left) if left.is_dir() else left.unlink()
         store.unlink()
+
+
+def _is_of_bag(file: Path) -> bool:
+    """Return whether a file of a bag's folder is of the bag, or hidden."""
+    name = file.name
+    return name == METADATA or name.startswith('.') or any(each in name for each in STORAGES)
 
 
 def _partial_of(out: Path) -> Path:

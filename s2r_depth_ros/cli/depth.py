@@ -75,7 +75,7 @@ def run(arguments: DepthOptions) -> int:
         return fleet.run('depth', arguments, make, _INPUTS)
     parameters = parameters_of(arguments, rectify=not arguments.rectified)
     lens, faults = lens_of(arguments), Faults('depth')
-    inputs, out = [Path(word) for word in arguments.inputs], Path(arguments.out)
+    inputs, out = [Path(word) for word in arguments.inputs], Path(arguments.out).expanduser()
     _check(arguments, inputs, out)
     written = _write(
         arguments, parameters, lens, inputs, out, lambda: load_pipeline(parameters), faults

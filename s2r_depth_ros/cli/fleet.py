@@ -149,7 +149,9 @@ def run(
     from ..jobs.run import run_tasks
     from ..jobs.worker import JobsError
 
-    out = options.out if places.is_url(options.out) else os.path.abspath(options.out)
+    out = options.out
+    if not places.is_url(out):
+        out = os.path.abspath(os.path.expanduser(out))
     _pass_all_names()
     entries: list[dict[str, Any]] = []
     try:
