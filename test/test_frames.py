@@ -220,6 +220,69 @@ def test_a_film_that_was_trimmed_without_encoding_is_not_called_broken(tmp_path)
     assert len(names(FrameSource(file, no_skips))) == 30
 
 
+def test_images_after_those_that_cannot_be_decoded_are_read(tmp_path):
+    whole = [*jpegs(60), *[b'no image'] * 4, *jpegs(60)]
+    for name, images, lost in (
+        ('hole.mkv', whole, 4),
+        ('begin.mkv', whole[60:], 4),
+        ('long.mkv', [*whole[:1], *[b'no image'] * 150, *whole[64:]], 150),
+    ):
+        file = tmp_path / name
+        write_matroska(file, range(0, 100 * len(images), 100), images, 64, 48)
+        skipped = []
+        frames = list(FrameSource(file, skipped.append))
+        assert len(frames) == len(images) - lost
+        assert frames[-1].stamp_s - frames[0].stamp_s == pytest.approx(
+            (len(images) - 1) / 10 if images[0] != b'no image' else 5.9
+        )
+        assert skipped == [f'{file} is damaged: {lost} of its images cannot be decoded']
+
+
+def write_other(file, codec, images=30):
+    writer = cv2.VideoWriter(str(file), cv2.VideoWriter.fourcc(*codec), 10, (64, 48))
+    noise = np.random.default_rng(0)
+    for _ in range(images):
+        writer.write(noise.integers(0, 255, (48, 64, 3), np.uint8))
+    writer.release()
+    return bytearray(file.read_bytes())
+
+
+@pytest.mark.parametrize('suffix', ['flv', 'wmv'])
+def test_a_time_in_the_header_that_counts_more_than_the_images_does_not_make_a_film_broken(
+    suffix, tmp_path
+):
+    # Sound that goes on after the images, or a first image that is not at 0 s.
+    file = tmp_path / f'film.{suffix}'
+    data = write_other(file, 'FLV1' if suffix == 'flv' else 'WMV2')
+    if suffix == 'flv':
+        struct.pack_into('>d', data, data.index(b'duration') + 9, 9.0)
+    else:  # the play time of the file properties, in 100 ns
+        properties = bytes.fromhex('A1DCAB8C47A9CF118EE400C00C205365')
+        struct.pack_into('<Q', data, data.index(properties) + 64, 120_000_000)
+    file.write_bytes(data)
+    source = FrameSource(file, no_skips)
+    assert len(source) > 80
+    assert len(names(source)) == 30
+    # But one that was cut short is.
+    file.write_bytes(data[: len(data) * 2 // 3])
+    skipped = []
+    assert len(names(FrameSource(file, skipped.append))) < 25
+    assert 'is broken' in skipped[-1]
+
+
+def test_a_number_of_images_that_only_holds_a_place_is_none(tmp_path):
+    # A film that was written into a pipe: its header could not be corrected at the end.
+    file = write_video(tmp_path / 'pipe.avi', range(20))
+    data = bytearray(file.read_bytes())
+    struct.pack_into('<I', data, data.index(b'avih') + 24, 2**30)
+    struct.pack_into('<I', data, data.index(b'strh') + 40, 2**30)
+    file.write_bytes(data)
+    source = FrameSource(file, no_skips)
+    assert len(source) == 0
+    assert source.rate_hz == 10
+    assert len(names(source)) == 20
+
+
 class OldCapture:
     """
     A mock of OpenCV 4.6, which cannot be installed here.

@@ -25,6 +25,7 @@ _LATEST_S = 1e9  # OpenCV 4.6 returns arbitrary times for a video without times
 # The header of a complete video may exceed its content by this much.
 _MISSING_FRACTION = 0.02
 _MISSING_S = 0.2
+_MOST_UNREAD = 100  # images in a row, where their number is unknown
 _SAME_ASPECT = 0.01
 
 
@@ -49,6 +50,8 @@ _CLUSTER, _CLUSTER_TICKS = bytes.fromhex('1F43B675'), bytes.fromhex('E7')
 _PROGRAM_STREAM, _TS_SYNC, _TS_PACKET_BYTES = bytes.fromhex('000001BA'), b'G', 188
 # QuickTime begins with any of these boxes, MP4 with the file type box.
 _FIRST_BOXES = (b'ftyp', b'moov', b'mdat', b'wide', b'free', b'skip')
+_FLASH, _FLASH_TAGS, _FLASH_TAG_BYTES = b'FLV', (8, 9, 18), 11
+_ASF, _ASF_OBJECT_BYTES = bytes.fromhex('3026B2758E66CF11'), 24  # of Windows Media
 _TAIL_BYTES = 512
 
 
@@ -171,6 +174,8 @@ class FrameSource:
             return _Film(max(0, int(count)), None, 0.0, None, None)
         begin_s, is_whole = 0.0, None
         if not self.is_live:
+            if count > self._path.stat().st_size:  # a placeholder, since each has a byte
+                return _Film(0, rate_hz, 0.0, None, None)
             begin_s, is_whole = _matroska_begin_s(self._path), _is_whole(self._path)
         end_s = max(0.0, count / header_rate_hz)
         if rate_hz is None:
@@ -198,11 +203,18 @@ class FrameSource:
         pixel_aspect = _pixel_aspect(video)
         codec = _codec(video)
         number, stamp_s, spacing_s = 0, 0.0, 1 / (film.rate_hz or math.inf)
+        damaged = unread = 0
         try:
             while True:
                 is_read, bgr = video.read()
                 if not is_read:
-                    break
+                    # The end, or an image that cannot be decoded. Others may follow.
+                    unread += 1
+                    rest = film.images - number - damaged if number else 0
+                    if self.is_live or unread > max(_MOST_UNREAD, rest):
+                        break
+                    continue
+                damaged, unread = damaged + unread, 0
                 if not self.is_live:
                     read_s = video.get(cv2.CAP_PROP_POS_MSEC) / 1e3
                     if not 0 <= read_s < _LATEST_S or number and not read_s > stamp_s:
@@ -225,13 +237,18 @@ class FrameSource:
                 f'OpenCV cannot decode {codec}, the codec of {self._path}: no image of it could '
                 'be read; convert it, for example: ffmpeg -i IN -c:v libx264 OUT.mp4'
             )
-        elif (
-            film.images - number > max(1, film.images * _MISSING_FRACTION)
+        if damaged:
+            self._on_skipped(f'{self._path} is damaged: {damaged} of its images cannot be decoded')
+        read = number + damaged
+        if number and not film.images and film.is_whole is False:
+            self._on_skipped(f'{self._path} is broken: its end is missing after {read} images')
+        elif number and (
+            film.images - read > max(1, film.images * _MISSING_FRACTION)
             and not film.is_whole
             and not _is_at_end(stamp_s, film)
         ):
             self._on_skipped(
-                f'{self._path} is broken: it ends after {number} of the {film.images} images that '
+                f'{self._path} is broken: it ends after {read} of the {film.images} images that '
                 'its header promises'
             )
 
@@ -403,9 +420,27 @@ def _is_whole(path: Path) -> bool | None:
                         if content_bytes is None
                         else (has_end and file.tell() + content_bytes <= file_bytes)
                     )
+        elif begin.startswith(_FLASH):
+            file.seek(max(0, file_bytes - 4))  # the size of the last tag, with its header
+            tag_bytes = int.from_bytes(file.read(4), 'big')
+            file.seek(max(0, file_bytes - 4 - tag_bytes))
+            kind, size = int.from_bytes(file.read(1), 'big'), int.from_bytes(file.read(3), 'big')
+            return kind in _FLASH_TAGS and size + _FLASH_TAG_BYTES == tag_bytes
+        elif begin.startswith(_ASF):
+            return _end_of_objects(file) == file_bytes and has_end
         elif begin[4:8] in _FIRST_BOXES:
             return _end_of_boxes(file) == file_bytes and has_end
     return None
+
+
+def _end_of_objects(file: BinaryIO) -> int:
+    """Return the end offset of the sequence of ASF objects from here, by their sizes."""
+    end, object_bytes = 0, _ASF_OBJECT_BYTES
+    while object_bytes >= _ASF_OBJECT_BYTES:
+        file.seek(end + _ASF_OBJECT_BYTES - 8)  # after the GUID
+        object_bytes = int.from_bytes(file.read(8), 'little')
+        end += object_bytes
+    return end
 
 
 def _end_of_boxes(file: BinaryIO) -> int:
