@@ -128,6 +128,69 @@ def write_matroska(
     file.write_bytes(header + element('18538067', info + track + clusters))
 
 
+@pytest.mark.parametrize('suffix', ['.png', '.tiff', '.webp'])
+def test_a_file_of_several_images_says_that_one_is_used(suffix, tmp_path):
+    images = [np.full((48, 64, 3), value, np.uint8) for value in (0, 100, 200)]
+    file = tmp_path / f'a{suffix}'
+    if suffix == '.tiff':
+        assert cv2.imwritemulti(str(file), images)
+    else:
+        if not hasattr(cv2, 'imwriteanimation'):  # OpenCV before 4.11
+            pytest.skip('no animation can be written')
+        animation = cv2.Animation()
+        animation.frames, animation.durations = images, np.full(3, 100, np.int32)
+        assert cv2.imwriteanimation(str(file), animation)
+    skipped = []
+    assert names(FrameSource(tmp_path, skipped.append)) == ['a']
+    (fault,) = skipped
+    assert f'a{suffix} holds 3 images, of which only the first is used' in fault
+
+
+def test_an_image_that_is_stored_turned_is_upright_and_has_no_intrinsics_of_a_manifest(tmp_path):
+    pixels = np.zeros((48, 64, 3), np.uint8)
+    pixels[:24] = 255
+    jpeg = cv2.imencode('.jpg', pixels)[1].tobytes()
+    for turn in (1, 3, 6):
+        exif = b'Exif\0\0II*\0\x08\0\0\0' + struct.pack('<HHHIHHI', 1, 0x112, 3, 1, turn, 0, 0)
+        (tmp_path / f'{turn}.jpg').write_bytes(
+            jpeg[:2] + b'\xff\xe1' + struct.pack('>H', len(exif) + 2) + exif + jpeg[2:]
+        )
+    frames = list(FrameSource(tmp_path, no_skips))
+    assert [frame.rgb.shape for frame in frames] == [(48, 64, 3), (48, 64, 3), (64, 48, 3)]
+    assert [frame.rgb[0, 0, 0] > 128 for frame in frames] == [True, False, False]
+    entries = [{'rgb': f'{turn}.jpg', 'K': [60, 60, 20, 30]} for turn in (1, 3, 6)]
+    (tmp_path / 'manifest.json').write_text(json.dumps(entries))
+    skipped = []
+    assert names(FrameSource(tmp_path, skipped.append)) == ['1']
+    assert ['"K" of manifest.json has two meanings' in each for each in skipped] == [True, True]
+
+
+def test_images_of_other_forms_in_a_folder_are_said_and_grey_ones_are_read(tmp_path):
+    write_image(tmp_path / 'a.jpg')
+    cv2.imwrite(str(tmp_path / 'b.pgm'), np.zeros((24, 32), np.uint8))
+    for name in ('a.CR2', '._a.jpg', 'c.HEIC', 'd.gif'):  # a raw form, and what macOS adds
+        (tmp_path / name).touch()
+    skipped = []
+    assert names(FrameSource(tmp_path, skipped.append)) == ['a', 'b']
+    (fault,) = skipped
+    assert 'has 2 images in forms that are not read, such as c.HEIC: convert them' in fault
+
+
+@pytest.mark.parametrize('suffix', ['.jpg', '.png'])
+def test_a_truncated_image_is_named_by_any_opencv(suffix, tmp_path, monkeypatch):
+    file = tmp_path / f'a{suffix}'
+    write_image(file)
+    file.write_bytes(file.read_bytes()[:-20])
+    # OpenCV 4.6 decodes what there is.
+    monkeypatch.setattr(cv2, 'imdecode', lambda data, flags: np.zeros((48, 64, 3), np.uint8))
+    skipped = []
+    assert not names(FrameSource(file, skipped.append))
+    assert 'is not an image that OpenCV can read, or not whole' in skipped[0]
+    file.write_bytes(b'')
+    assert not names(FrameSource(file, skipped.append))
+    assert skipped[1] == f'{file} is empty'
+
+
 def test_video_is_played_frame_by_frame(tmp_path):
     source = FrameSource(write_video(tmp_path / 'film.avi', (0, 100, 200)), no_skips)
     assert len(source) == 3

@@ -165,8 +165,8 @@ def compressed_to_rgb(msg: CompressedImage, max_pixels: int = MAX_PIXELS) -> np.
     Decode a JPEG or PNG message.
 
     The size is read from the header before decoding. An EXIF orientation is ignored, so the pixels
-    match the camera's intrinsics. OpenCV decodes the beginning of a truncated file without an
-    error. So the end marker is checked first. Damage in the middle of a JPEG stays undetected.
+    match the camera's intrinsics. The end marker is checked first. Damage in the middle of a JPEG
+    stays undetected.
 
     :param msg: the content of ``data`` decides, not ``format``, with two exceptions. Depth is
         rejected. A grey image of a Bayer encoding is read as its mosaic.
@@ -183,11 +183,7 @@ def compressed_to_rgb(msg: CompressedImage, max_pixels: int = MAX_PIXELS) -> np.
     data = bytes(msg.data)
     width, height = _encoded_size(data)
     _check_size(width, height, max_pixels)
-    if data.startswith(_PNG_SIGNATURE):
-        is_complete = _PNG_END in data
-    else:  # a scan always escapes 0xff, so this search always finds the last scan's start
-        is_complete = data.find(_JPEG_END, data.rfind(_JPEG_SCAN)) >= 0
-    if not is_complete:
+    if not is_complete(data):
         raise MessageError(
             'truncated', f'the compressed image of {len(data)} bytes ends before its end marker'
         )
@@ -210,6 +206,18 @@ def compressed_to_rgb(msg: CompressedImage, max_pixels: int = MAX_PIXELS) -> np.
     if mosaic and pixels.ndim == 2:
         return image_to_rgb(_image(pixels, width, f'{mosaic[1]}8', msg.header), max_pixels)
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
+
+
+def is_complete(data: bytes) -> bool:
+    """
+    Return whether a JPEG or PNG has its end marker.
+
+    OpenCV 4.6 decodes the beginning of a truncated file without an error.
+    """
+    if data.startswith(_PNG_SIGNATURE):
+        return _PNG_END in data
+    # A scan always escapes 0xff, so this search always finds the last scan's start.
+    return data.find(_JPEG_END, data.rfind(_JPEG_SCAN)) >= 0
 
 
 def depth_to_mm(depth_m: np.ndarray) -> np.ndarray:

@@ -12,9 +12,19 @@ import cv2
 import numpy as np
 
 from ..depth.camera_model import CameraModel
+from ..ros.messages import is_complete
 from .manifest import MANIFEST, ManifestError, read_manifest
 
-IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
+IMAGE_SUFFIXES = (
+    *('.bmp', '.jfif', '.jpe', '.jpeg', '.jpg', '.pgm', '.png', '.pnm', '.ppm', '.tif', '.tiff'),
+    '.webp',
+)
+_ENDED = (b'\xff\xd8\xff', b'\x89PNG')  # the begins of JPEG and PNG, which have end markers
+# Images that not every OpenCV can read.
+_OTHER_SUFFIXES = (
+    *('.arw', '.avif', '.cr2', '.cr3', '.dng', '.exr', '.gif', '.hdr', '.heic', '.heif', '.jp2'),
+    *('.jxl', '.nef', '.orf', '.raf', '.rw2'),
+)
 # A higher rate in a header is often the clock of the stamps, not the rate of the images.
 _CREDIBLE_RATE_HZ = 240.0
 _TIMED_IMAGES = 30
@@ -109,6 +119,7 @@ class FrameSource:
         self._path = Path(path).expanduser()
         self._on_skipped = on_skipped
         self._images: list[tuple[Path, np.ndarray | None]] = []
+        self._others: list[str] = []
         webcam = _WEBCAM.fullmatch(str(path))
         self.is_live = webcam is not None
         """Whether the source is a webcam, which has no end."""
@@ -128,6 +139,8 @@ class FrameSource:
                 raise FrameError(
                     f'{self._path} has no images; looked for {", ".join(IMAGE_SUFFIXES)}'
                 )
+            if not manifest.is_file():
+                self._others = _other_images(self._path)
         elif not self._path.is_file():
             raise FrameError(f'{self._path} is neither a folder nor a file')
         elif self._path.suffix.lower() in IMAGE_SUFFIXES:
@@ -186,14 +199,35 @@ class FrameSource:
         return _Film(max(0, round(expected)), rate_hz, begin_s, end_s, is_whole)
 
     def _read_images(self) -> Iterator[Frame]:
+        if self._others:
+            self._on_skipped(
+                f'{self._path} has {len(self._others)} images in forms that are not read, such as '
+                f'{self._others[0]}: convert them to PNG or JPEG'
+            )
         for file, intrinsics in self._images:
             try:
-                bgr = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR)
+                data = file.read_bytes()
+                bgr = _decoded(data)
             except (OSError, cv2.error) as error:
                 self._on_skipped(f'{file} cannot be read: {error}')
                 continue
             if bgr is None:
-                self._on_skipped(f'{file} is not an image that OpenCV can read')
+                self._on_skipped(
+                    f'{file} is empty'
+                    if not data
+                    else f'{file} is not an image that OpenCV can read, or not whole'
+                )
+                continue
+            if (pages := cv2.imcount(str(file))) > 1:
+                self._on_skipped(
+                    f'{file} holds {pages} images, of which only the first is used: store each '
+                    'in a file of its own'
+                )
+            if intrinsics is not None and _is_turned(data, bgr):
+                self._on_skipped(
+                    f'{file} is stored turned, so "K" of {MANIFEST} has two meanings: turn its '
+                    'pixels and remove its EXIF orientation'
+                )
                 continue
             yield Frame(file.stem, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), intrinsics)
 
@@ -313,9 +347,39 @@ class IntrinsicsOverride:
         )
 
 
-def _image_files(folder: Path) -> list[Path]:
-    files = (file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+def _image_files(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> list[Path]:
+    # macOS adds ._a.jpg to a.jpg on disks of other systems.
+    files = (
+        file
+        for file in folder.iterdir()
+        if file.suffix.lower() in suffixes and not file.name.startswith('._')
+    )
     return sorted(files, key=_natural_order)
+
+
+def _other_images(folder: Path) -> list[str]:
+    """Return the names of images that are not read, except raw forms of those that are."""
+    read = {file.stem for file in _image_files(folder)}
+    return [file.name for file in _image_files(folder, _OTHER_SUFFIXES) if file.stem not in read]
+
+
+def _is_turned(data: bytes, bgr: np.ndarray) -> bool:
+    """Return whether the EXIF orientation of an image file changed its pixels."""
+    stored = _decoded(data, cv2.IMREAD_IGNORE_ORIENTATION)
+    return stored is None or not np.array_equal(stored, bgr)
+
+
+def _decoded(data: bytes, flags: int = 0) -> np.ndarray | None:
+    """
+    Return the pixels of an image file as BGR; None if it is no image, or not whole.
+
+    :param data: of the file.
+    :param flags: of OpenCV, besides those for colours.
+    :raises cv2.error: if OpenCV refuses it.
+    """
+    if not data or data.startswith(_ENDED) and not is_complete(data):
+        return None
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | flags)
 
 
 def _natural_order(file: Path) -> list[Any]:
