@@ -642,6 +642,36 @@ def test_a_file_that_lies_there_compressed_and_not_is_read_once(storage, tmp_pat
         assert f'has {file.name}.zstd uncompressed, too: only that is read' in read(bag)[3]
 
 
+def test_a_recording_that_lies_there_twice_is_not_read_twice(tmp_path):
+    bag = write_bag(tmp_path / 'in', recorded())
+    metadata = bag / 'metadata.yaml'
+    metadata.write_text(metadata.read_text().replace('  - in.db3', '  - in.db3\n  - in.db3'))
+    assert_whole(bag, recorded())
+    folder = tmp_path / 'killed'
+    folder.mkdir()
+    write_mcap(folder / 'a_0.mcap', TOPICS, recorded()[:5], is_closed=False)
+    write_mcap(folder / 'a_0_recovered.mcap', TOPICS, recorded()[:5])  # as `mcap recover` does
+    assert (
+        'a_0.mcap and a_0_recovered.mcap begin at the same time: give one of them'
+        in read_or_refusal(folder)
+    )
+
+
+def test_a_compressed_message_that_is_cut_off_is_said_and_not_copied(tmp_path, capsys):
+    topics = (*TOPICS, Topic('/said', TEXT))
+    text = zstandard.compress(
+        bytes(STORE.serialize_cdr(STORE.types[TEXT](data='hello' * 99), TEXT))
+    )
+    bag = write_mcap(
+        tmp_path / 'a.mcap', topics, [*recorded(), (2, START_NS, text), (2, START_NS, text[:-3])]
+    )
+    assert main(['bag', str(bag), str(tmp_path / 'out'), *QUICK]) == 1
+    said = capsys.readouterr().err
+    assert 'messages whose compressed end is missing' in said
+    assert '1 of 2 messages on /said' in said
+    assert count(tmp_path / 'out')['/said'] == 1
+
+
 def test_a_part_that_is_missing_between_others_is_said_without_metadata_too(tmp_path):
     for folder, numbers, missing in (
         ('a', (0, 1, 3), 'x_2.mcap'),
@@ -679,6 +709,17 @@ def test_what_a_mac_adds_and_folders_with_the_name_of_a_file_are_not_read(tmp_pa
 def test_what_cannot_be_read_is_one_sentence_that_says_what_to_do(tmp_path):
     (tmp_path / 'old.bag').write_bytes(b'#ROSBAG V2.0\n' + bytes(50))
     assert 'rosbags-convert --src' in read_or_refusal(tmp_path / 'old.bag')
+    assert 'reindex' not in read_or_refusal(tmp_path / 'old.bag')
+    (tmp_path / 'ros1').mkdir()
+    killed = tmp_path / 'ros1/a.bag.active'
+    killed.write_bytes(b'#ROSBAG V2.0\n' + bytes(50) + b'index_pos=' + bytes(50))
+    for path in (killed, killed.parent):
+        assert f'with `rosbag reindex {killed}`' in read_or_refusal(path)
+    packed = tmp_path / 'old.bag.zst'
+    packed.write_bytes(zstandard.compress((tmp_path / 'old.bag').read_bytes()))
+    assert f'`unzstd {packed}`, then `rosbags-convert --src {tmp_path}/old.bag --dst' in (
+        read_or_refusal(packed)
+    )
     (tmp_path / 'bags').mkdir()
     write_bag(tmp_path / 'bags/one', recorded())
     assert is_bag(tmp_path / 'bags')

@@ -43,6 +43,8 @@ from .paths import (
 
 _BLOCK_BYTES = 2**20
 _CDR = 'cdr'
+# Of the first record: where the index begins; 0 until the recorder ends.
+_ROS1_NO_INDEX, _ROS1_HEADER_BYTES = b'index_pos=' + bytes(8), 4096
 _NUMBERED = re.compile(r'(?P<begin>.*_)(?P<number>0|[1-9]\d{0,4})(?P<end>\..*)')
 _NO_DEFINITION = MessageDefinition(MessageDefinitionFormat.NONE, '')
 
@@ -140,10 +142,14 @@ class BagFiles:
             [(file.start_ns, partial(of_file, index)) for index, file in enumerate(self._files)]
         ):
             if data[:4] == ZSTD_MAGIC:  # which CDR never begins with
+                frame = ZstdDecompressor().decompressobj()
                 try:
-                    data = ZstdDecompressor().decompressobj().decompress(data)
+                    data = frame.decompress(data)
                 except ZstdError as error:
                     self._losses[f'messages that cannot be decompressed: {error}'] = None
+                    continue
+                if not frame.eof:
+                    self._losses['messages whose compressed end is missing'] = None
                     continue
             read[number] += 1
             yield by_number[number], time_ns, data
@@ -161,10 +167,19 @@ class BagFiles:
                 files = self._files_of_folder(metadata)
             else:
                 files = [self.path]
-            opened = [part for file in files if (part := self._opened(file, len(files) == 1))]
+            opened = [
+                (file, part) for file in files if (part := self._opened(file, len(files) == 1))
+            ]
         except OSError as error:
             raise self._refused(str(error)) from error
-        self._files: list[StorageFile] = opened
+        begun: dict[int, Path] = {}
+        for file, part in opened if metadata is None else ():
+            other = begun.setdefault(part.start_ns, file)
+            if part.start_ns and other != file:  # a copy, or what a tool made of a damaged file
+                raise self._refused(
+                    f'{other.name} and {file.name} begin at the same time: give one of them'
+                )
+        self._files: list[StorageFile] = [part for _, part in opened]
         if not self._files:
             raise self._refused('; '.join(self._losses) or 'it has no files')
         self.storage = 'mcap' if isinstance(self._files[0], bag_mcap.McapFile) else 'sqlite3'
@@ -183,7 +198,11 @@ class BagFiles:
             about = content[METADATA_ROOT]
             mode = str(about.get('compression_mode') or 'none').lower()
             metadata = _Metadata(
-                [PurePath(str(name)).name for name in about['relative_file_paths']],
+                [
+                    *dict.fromkeys(
+                        PurePath(str(each)).name for each in about['relative_file_paths']
+                    )
+                ],
                 [
                     (
                         {'name': topic['topic_metadata']['name'], **topic['topic_metadata']},
@@ -246,7 +265,7 @@ class BagFiles:
             raise self._refused(
                 f'it has files of both sqlite3 and MCAP, {_names(there)}: give one of them'
             )
-        ros1 = [file for file in files_in(self.path) if file.suffix == ROS1_SUFFIX]
+        ros1 = [file for file in files_in(self.path) if ROS1_SUFFIX in file.suffixes]
         if not there and ros1:
             return sorted(ros1)[:1]
         if not there:
@@ -278,11 +297,7 @@ class BagFiles:
             if begin.startswith(SQLITE_MAGIC) or bag_sqlite.has_journal(path):
                 return bag_sqlite.SqliteFile(path, self._folder())
             if begin.startswith(ROS1_MAGIC):
-                target = file.with_suffix('')
-                raise self._refused(
-                    'it is one of ROS 1. Convert it with `rosbags-convert --src '
-                    f'{quote(str(file))} --dst {quote(str(target))}`, then give {target}'
-                )
+                raise self._refused(_how_to_convert(file, path))
             raise ValueError(
                 'it is empty' if not begin else 'it begins neither as MCAP nor as SQLite'
             )
@@ -458,6 +473,21 @@ def _gap(files: Sequence[Path]) -> str:
     if len(missing) >= len(numbers):  # times rather than numbers
         return ''
     return ', '.join(f'{begin}{number}{end}' for number in missing)
+
+
+def _how_to_convert(file: Path, unpacked: Path) -> str:
+    """Return what ROS 1 bag it is, and how to make one of ROS 2 of it."""
+    with unpacked.open('rb') as opened:
+        is_closed = _ROS1_NO_INDEX not in opened.read(_ROS1_HEADER_BYTES)
+    source, steps = file, []
+    if unpacked != file:
+        source = without_packed(file)
+        steps.append(f'`unzstd {quote(str(file))}`')
+    if not is_closed:
+        steps.append(f'`rosbag reindex {quote(str(source))}`, since its recorder was killed')
+    target = source.with_suffix('')
+    steps.append(f'`rosbags-convert --src {quote(str(source))} --dst {quote(str(target))}`')
+    return f'it is one of ROS 1. Convert it with {", then ".join(steps)}, then give {target}'
 
 
 def _names(files: Sequence[Path]) -> str:
