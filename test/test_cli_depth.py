@@ -375,6 +375,21 @@ def test_nothing_is_written_over_unasked(tmp_path, capsys):
     assert file.read_bytes() != b'mine'
 
 
+@pytest.mark.parametrize(
+    ('name', 'kind'), [('color', 'color'), ('color/a.png', 'color'), ('color.mp4', 'mp4')]
+)
+def test_an_input_is_not_written_over_though_it_is_forced(name, kind, tmp_path, film, capsys):
+    (tmp_path / 'color').mkdir()
+    shutil.copy(STREET, tmp_path / 'color/a.png')
+    shutil.copy(film, tmp_path / 'color.mp4')
+    before = {path: path.read_bytes() for path in tmp_path.rglob('*.*')}
+    command = ['depth', str(tmp_path / name), '--force', '--frames', '1', '--save', kind, '--out']
+    assert main([*command, str(tmp_path)]) == 1
+    assert 'is to be written: give another --out' in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.rglob('*.*')} == before
+    assert main([*command, str(tmp_path / 'out')]) == 0
+
+
 def test_what_cannot_be_read_is_named_and_the_rest_is_done(tmp_path, film, capsys):
     folder = tmp_path / 'images'
     folder.mkdir()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, islice, product
 import os
 from pathlib import Path
 import shutil
@@ -144,6 +144,7 @@ def _write(
         'mp4' if all(source.is_film for source in sources) else 'color',
         'sheet',
     )
+    _check_places(inputs, [out / DEPTH_FILES[kind] for kind in kinds])
     pipeline = load()
     files = DepthFiles(
         out,
@@ -334,6 +335,14 @@ def _check(arguments: DepthOptions, inputs: Sequence[Path], out: Path) -> None:
     _check_colors(arguments)
     if out.is_dir() and not arguments.force and any(out.iterdir()):
         raise ToolError(f'{out} is not empty: give another --out, or --force to write over it')
+
+
+def _check_places(inputs: Sequence[Path], places: Sequence[Path]) -> None:
+    """:raises ToolError: if an input lies where files are to be written."""
+    for path, place in product(inputs, places):
+        real = path.expanduser().resolve()
+        if place.resolve() in (real, *real.parents):
+            raise ToolError(f'{path} lies where {place} is to be written: give another --out')
 
 
 def _check_colors(arguments: DepthOptions) -> None:
