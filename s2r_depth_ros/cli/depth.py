@@ -23,7 +23,13 @@ from ..depth.pipeline import CameraImage, CameraState, DepthPipeline, preprocess
 from ..sources.bags.bag import Bag
 from ..sources.bags.files import BagError, encoding_of
 from ..sources.bags.paths import is_bag, is_recorded_folder, STORAGES
-from ..sources.frames import FrameError, FrameSource, IMAGE_SUFFIXES, IntrinsicsOverride
+from ..sources.frames import (
+    FrameError,
+    FrameSource,
+    IMAGE_SUFFIXES,
+    IntrinsicsOverride,
+    VIDEO_SUFFIXES,
+)
 from ..sources.manifest import MANIFEST
 from . import fleet, ToolError
 from .depth_files import DepthFiles
@@ -39,7 +45,6 @@ from .offline import (
 from .options import DEPTH_FILES, DepthOptions
 
 _DEFAULT_RATE_HZ = 10.0
-_VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.ts', '.webm', '.wmv')
 
 
 class Shot(NamedTuple):
@@ -245,7 +250,7 @@ def _is_one(folder: Path) -> bool:
     )
 
 
-_INPUTS = fleet.Kinds(_is_one, (*STORAGES, *IMAGE_SUFFIXES, *_VIDEO_SUFFIXES))
+_INPUTS = fleet.Kinds(_is_one, (*STORAGES, *IMAGE_SUFFIXES, *VIDEO_SUFFIXES))
 
 
 def _counted(count: int, noun: str) -> str:

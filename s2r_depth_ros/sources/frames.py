@@ -19,6 +19,7 @@ IMAGE_SUFFIXES = (
     *('.bmp', '.jfif', '.jpe', '.jpeg', '.jpg', '.pgm', '.png', '.pnm', '.ppm', '.tif', '.tiff'),
     '.webp',
 )
+VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.ts', '.webm', '.wmv')
 _ENDED = (b'\xff\xd8\xff', b'\x89PNG')  # the begins of JPEG and PNG, which have end markers
 # Images that not every OpenCV can read.
 _OTHER_SUFFIXES = (
@@ -136,8 +137,10 @@ class FrameSource:
                 else [(file, None) for file in _image_files(self._path)]
             )
             if not self._images:
+                films = _image_files(self._path, VIDEO_SUFFIXES)
                 raise FrameError(
                     f'{self._path} has no images; looked for {", ".join(IMAGE_SUFFIXES)}'
+                    + (f'; give its films one by one, such as {films[0]}' if films else '')
                 )
             if not manifest.is_file():
                 self._others = _other_images(self._path)
@@ -147,6 +150,11 @@ class FrameSource:
             self._images = [(self._path, None)]
         else:
             if not _opens_as_video(self._video):
+                if self._path.suffix.lower() in _OTHER_SUFFIXES:
+                    raise FrameError(
+                        f'{self._path} is an image in a form that is not read: convert it to PNG '
+                        'or JPEG'
+                    )
                 raise FrameError(
                     f'{self._path} is no image, and OpenCV cannot open it as a video; one that '
                     'was cut short may lack the index that was to come at its end'
