@@ -624,6 +624,9 @@ def test_a_file_that_was_renamed_is_read_in_the_place_of_the_one_that_is_listed(
     (bag / 'in.db3').rename(bag / 'new.db3')
     assert_whole(bag, recorded())
     assert 'lists in.db3, not there; new.db3 is read instead' in read(bag)[3]
+    (bag / 'new.db3').rename(bag / 'IN.DB3')  # by a file system without small letters
+    assert_whole(bag, recorded())
+    (bag / 'IN.DB3').rename(bag / 'new.db3')
     shutil.copy(bag / 'new.db3', bag / 'in.db3')
     assert_whole(bag, recorded())
     assert 'does not list new.db3: not read' in read(bag)[3]

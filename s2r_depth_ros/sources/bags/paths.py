@@ -72,8 +72,8 @@ def is_recorded_folder(path: Path) -> bool:
 
 
 def storage_suffix(file: Path) -> str:
-    """Return the suffix of a file; for a compressed file, the suffix of its content."""
-    return without_packed(file).suffix
+    """Return the suffix of a file in small letters; of a compressed one that of its content."""
+    return without_packed(file).suffix.lower()
 
 
 def without_packed(file: Path) -> Path:
