@@ -220,11 +220,10 @@ class FrameSource:
                 self._on_skipped(f'{file} cannot be read: {error}')
                 continue
             if bgr is None:
-                self._on_skipped(
-                    f'{file} is empty'
-                    if not data
-                    else f'{file} is not an image that OpenCV can read, or not whole'
-                )
+                reason = 'is not an image that OpenCV can read'
+                if _is_cut_off(data):
+                    reason = 'is cut off: its end is missing' if data else 'is empty'
+                self._on_skipped(f'{file} {reason}')
                 continue
             if (pages := cv2.imcount(str(file))) > 1:
                 self._on_skipped(
@@ -371,6 +370,10 @@ def _other_images(folder: Path) -> list[str]:
     return [file.name for file in _image_files(folder, _OTHER_SUFFIXES) if file.stem not in read]
 
 
+def _is_cut_off(data: bytes) -> bool:
+    return not data or (data.startswith(_ENDED) and not is_complete(data))
+
+
 def _is_turned(data: bytes, bgr: np.ndarray) -> bool:
     """Return whether the EXIF orientation of an image file changed its pixels."""
     stored = _decoded(data, cv2.IMREAD_IGNORE_ORIENTATION)
@@ -385,7 +388,7 @@ def _decoded(data: bytes, flags: int = 0) -> np.ndarray | None:
     :param flags: of OpenCV, besides those for colours.
     :raises cv2.error: if OpenCV refuses it.
     """
-    if not data or data.startswith(_ENDED) and not is_complete(data):
+    if _is_cut_off(data):
         return None
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | flags)
 
