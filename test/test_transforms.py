@@ -87,5 +87,16 @@ def test_a_pose_that_cannot_be_is_a_reason(ground, xyz, xyzw, fault):
     assert fault in reading.fault
 
 
+def test_an_image_from_before_1970_has_no_ground_and_says_why(ground):
+    lift(ground, 0.5, SECOND_NS)
+    plane, fault = ground.read('optical', -4 * SECOND_NS)
+    assert plane is None
+    assert fault == (
+        'no transform from base_footprint: the stamp of the image is -4.000 s, before 1970; '
+        'correct the clock of the camera'
+    )
+    assert ground.read('optical', SECOND_NS).plane.height_m == pytest.approx(0.5)
+
+
 def test_nobody_listens_without_a_frame():
     assert listen(None, '').read('optical', 0) == (None, 'base_frame is empty')

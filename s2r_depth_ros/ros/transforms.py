@@ -88,6 +88,11 @@ class TfGround:
 
     def read(self, optical_frame: str, stamp_ns: int) -> GroundReading:
         """Return the ground plane at a time, or the reason why it is unknown."""
+        if stamp_ns < 0:  # rclpy has no such time
+            return GroundReading(
+                fault=f'no transform from {self._base_frame}: the stamp of the image is '
+                f'{stamp_ns * 1e-9:.3f} s, before 1970; correct the clock of the camera'
+            )
         if 0 < stamp_ns < self._newest_ns.get(optical_frame, 0) - _RESTART_NS:
             self._buffer.clear()  # it would refuse what is older than it holds
         self._newest_ns[optical_frame] = stamp_ns
