@@ -262,6 +262,18 @@ def test_absurd_but_finite_intrinsics_are_refused(fx, cx):
         CameraModel.from_intrinsics(160, 120, np.array([[fx, 0, cx], [0, 100.0, 60.0], [0, 0, 1]]))
 
 
+@pytest.mark.parametrize('fx', [0.78, 4.0], ids=['share of the width', 'millimetres'])
+@pytest.mark.parametrize('matrix', ['k', 'p'])
+def test_a_focal_length_in_another_unit_than_pixels_is_refused(matrix, fx):
+    k = np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]])
+    values = {'k': k, 'p': np.hstack((k, np.zeros((3, 1))))}
+    values[matrix] = values[matrix].copy()
+    values[matrix][0, 0] = fx
+    reason = f'above 6.4 px .*, {matrix.upper()} .*has fx {fx:g} and fy 500; give pixels'
+    with pytest.raises(CameraError, match=reason):
+        CameraModel.from_calibration(640, 480, values['k'], (), np.eye(3), values['p'])
+
+
 def calibration_file(folder, *lines, d=None):
     """Write a calibration as ROS does, with these lines and coefficients."""
     file = folder / 'camera.yaml'

@@ -16,8 +16,7 @@ import cv2
 import numpy as np
 import yaml
 
-_LEAST_FOCAL_PX = 0.1
-_MAX_SIDES = 100  # no camera has a focal length of 100 times the longest side
+_MAX_SIDES = 100  # no camera has a focal length of 100 times the longest side, or of a hundredth
 MAX_SIDE_PX = 32767  # OpenCV's fixed-point maps hold 16-bit coordinates
 
 _PLUMB_BOB, _RATIONAL, _EQUIDISTANT = 'plumb_bob', 'rational_polynomial', 'equidistant'
@@ -255,11 +254,13 @@ class CameraModel:
                     f'{name.upper()} of the calibration has values that are not finite: '
                     f'{values.ravel().tolist()}'
                 )
+        least_px = max(self.width_px, self.height_px) / _MAX_SIDES
         for name, matrix in (('K', self.k), ('P', self.p)):
-            if matrix.any() and not min(matrix[0, 0], matrix[1, 1]) > _LEAST_FOCAL_PX:
+            if matrix.any() and not min(matrix[0, 0], matrix[1, 1]) > least_px:
                 raise CameraError(
-                    f'focal lengths are above {_LEAST_FOCAL_PX} px, {name} of the calibration has '
-                    f'fx {matrix[0, 0]:g} and fy {matrix[1, 1]:g}'
+                    f'focal lengths are above {least_px:g} px in an image of {self.width_px} x '
+                    f'{self.height_px}, {name} of the calibration has fx {matrix[0, 0]:g} and fy '
+                    f'{matrix[1, 1]:g}; give pixels, not millimetres or shares of the width'
                 )
             if np.abs(matrix[:2]).max() > _MAX_SIDES * MAX_SIDE_PX:
                 raise CameraError(
