@@ -222,6 +222,36 @@ def test_where_the_camera_saw_nothing_is_known():
     ).all()
 
 
+def test_what_a_distortion_maps_into_the_image_a_second_time_was_not_seen():
+    d = np.array([-0.41, 0.18, 0.0, 0.0, -0.04])
+    k = np.array([[420.0, 0, 319.5], [0, 420, 239.5], [0, 0, 1]])
+    p, _ = cv2.getOptimalNewCameraMatrix(k, d, (640, 480), 1)  # shows all of the raw image
+    model = CameraModel.from_calibration(640, 480, k, d, np.eye(3), np.c_[p, np.zeros(3)])
+    v, u = np.indices((480, 640), np.float64).reshape(2, -1)
+    rays = np.stack(((u - p[0, 2]) / p[0, 0], (v - p[1, 2]) / p[1, 1], np.ones_like(u)), axis=1)
+    here, outwards = (
+        cv2.projectPoints(rays * (share, share, 1), np.zeros(3), np.zeros(3), k, d)[0][:, 0]
+        for share in (1, 1.001)
+    )
+    center = k[:2, 2]
+    seen = (
+        (np.linalg.norm(outwards - center, axis=1) > np.linalg.norm(here - center, axis=1))
+        & (here >= 0).all(axis=1)
+        & (here <= (639, 479)).all(axis=1)
+    ).reshape(480, 640)
+    rectifier = Rectifier(model)
+    assert (rectifier.valid_mask == seen).mean() > 0.999
+    assert not rectifier.rectify(np.full((480, 640), 200, np.uint8))[0, 0]
+    # Where the distortion does not turn back, OpenCV's maps alone say what was seen.
+    inside = ((here >= 0) & (here <= (639, 479))).all(axis=1).reshape(480, 640)
+    assert (inside & ~seen).mean() > 0.04
+
+
+def test_what_is_behind_the_camera_was_not_seen():
+    with pytest.raises(CameraError, match='leaves nothing'):
+        Rectifier(calibrated(r=cv2.Rodrigues(np.array([0.0, 2.5, 0.0]))[0], p=np.zeros(12)))
+
+
 def test_no_coefficients_is_no_distortion_whatever_the_model():
     image = picture(100, 60)
     model = calibrated(d=(), p=np.zeros(12), name='')

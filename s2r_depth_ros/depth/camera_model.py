@@ -17,6 +17,7 @@ import numpy as np
 import yaml
 
 _MAX_SIDES = 100  # no camera has a focal length of 100 times the longest side, or of a hundredth
+_ANGLES = 2000  # samples of a lens, of 0.05 degrees
 MAX_SIDE_PX = 32767  # OpenCV's fixed-point maps hold 16-bit coordinates
 
 _PLUMB_BOB, _RATIONAL, _EQUIDISTANT = 'plumb_bob', 'rational_polynomial', 'equidistant'
@@ -299,8 +300,11 @@ class Rectifier:
             else cv2.initUndistortRectifyMap
         )
         map_x, map_y = make_maps(model.k, d, model.r, target, size, cv2.CV_32FC1)
+        is_seen = _seen_by_lens(model, name, d)
+        map_x[~is_seen] = -2  # outside, which remap leaves black
         self.valid_mask = (
-            (map_x >= 0)
+            is_seen
+            & (map_x >= 0)
             & (map_x <= model.width_px - 1)
             & (map_y >= 0)
             & (map_y <= model.height_px - 1)
@@ -328,6 +332,37 @@ class Rectifier:
                 f'the image has {image.shape[1]} x {image.shape[0]}'
             )
         return cv2.remap(image, *self._maps, cv2.INTER_LINEAR)
+
+
+def _seen_by_lens(model: CameraModel, name: str, d: np.ndarray) -> np.ndarray:
+    """
+    Return which pixels of the rectified image the lens can see.
+
+    The formulas of OpenCV know no end of the lens. They map rays from behind the camera, and rays
+    beyond the angle at which a distortion turns back, into the image a second time.
+
+    :param name: of the distortion model, as of :func:`usable_distortion`.
+    :param d: its coefficients, likewise.
+    :returns: (H, W) bool.
+    """
+    u, v = (np.arange(side, dtype=np.float32) for side in (model.width_px, model.height_px))
+    inverse = np.linalg.pinv(model.rectified_intrinsics @ model.r).astype(np.float32)
+    x, y, ahead = inverse[:, :1, None] * u + (inverse[:, 1:2] * v + inverse[:, 2:])[..., None]
+    with np.errstate(all='ignore'):
+        tangents = np.where(ahead > 0, np.hypot(x, y) / ahead, np.inf)
+        widest = tangents.max(initial=0, where=np.isfinite(tangents))
+        angles = np.linspace(0, np.arctan(widest), _ANGLES)
+        if name == _EQUIDISTANT:
+            radii = angles * np.polyval((*d[::-1], 1), angles**2)
+        else:
+            k1, k2, _, _, k3, k4, k5, k6 = np.pad(d, (0, 8))[:8]
+            squares = np.tan(angles) ** 2
+            radii = np.sqrt(squares) * (
+                np.polyval((k3, k2, k1, 1), squares) / np.polyval((k6, k5, k4, 1), squares)
+            )
+        turns_back = ~(np.diff(radii) > 0)
+        limit = np.tan(angles[turns_back.argmax()]) if turns_back.any() else widest
+    return tangents <= limit
 
 
 def usable_distortion(name: str, d: np.ndarray) -> tuple[str, np.ndarray]:
