@@ -252,6 +252,12 @@ def test_what_is_behind_the_camera_was_not_seen():
         Rectifier(calibrated(r=cv2.Rodrigues(np.array([0.0, 2.5, 0.0]))[0], p=np.zeros(12)))
 
 
+@pytest.mark.parametrize('r', [2 * np.eye(3), np.diag((-1.0, 1, 1))], ids=['longer', 'mirrored'])
+def test_a_rectification_that_is_no_rotation_is_refused(r):
+    with pytest.raises(CameraError, match='R of the calibration must be a rotation'):
+        Rectifier(calibrated(r=r, p=np.zeros(12)))
+
+
 def test_no_coefficients_is_no_distortion_whatever_the_model():
     image = picture(100, 60)
     model = calibrated(d=(), p=np.zeros(12), name='')

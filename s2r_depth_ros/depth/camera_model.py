@@ -17,6 +17,7 @@ import numpy as np
 import yaml
 
 _MAX_SIDES = 100  # no camera has a focal length of 100 times the longest side, or of a hundredth
+_ROTATION_TOLERANCE = 0.01  # files round
 _ANGLES = 2000  # samples of a lens, of 0.05 degrees
 MAX_SIDE_PX = 32767  # OpenCV's fixed-point maps hold 16-bit coordinates
 
@@ -314,6 +315,13 @@ class Rectifier:
             raise CameraError(
                 'rectification leaves nothing of the image; look at the distortion '
                 f'{model.d.tolist()} and the rotation {model.r.ravel().tolist()}'
+            )
+        if np.abs(model.r @ model.r.T - np.eye(3)).max() > _ROTATION_TOLERANCE or (
+            np.linalg.det(model.r) < 0
+        ):
+            raise CameraError(
+                'R of the calibration must be a rotation, of which the rows have length 1 and '
+                f'are at right angles, got {model.r.ravel().tolist()}'
             )
         self._maps = cv2.convertMaps(map_x, map_y, cv2.CV_16SC2)
 
