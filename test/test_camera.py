@@ -398,6 +398,29 @@ def test_a_lens_that_would_have_to_be_guessed_is_refused(tmp_path, lines, d, rea
         read_calibration(calibration_file(tmp_path, *lines, d=d))
 
 
+@pytest.mark.parametrize(
+    'lines',
+    [
+        ('distortion_model: plumb_bob',),
+        ('dist_coeffs: !!opencv-matrix {rows: 1, cols: 5, data: [-0.3, 0.1, 0, 0, 0]}',),
+        ('distortion_coefficents: {rows: 1, cols: 5, data: [-0.3, 0.1, 0, 0, 0]}',),
+    ],
+    ids=['none', "of a user's program", 'misspelt'],
+)
+def test_a_lens_whose_coefficients_are_not_found_is_no_pinhole(tmp_path, lines):
+    reason = f'distortion_coefficients, which is missing; there is {lines[0].partition(":")[0]}; '
+    with pytest.raises(CameraError, match=reason):
+        read_calibration(calibration_file(tmp_path, *lines))
+    assert read_calibration(calibration_file(tmp_path, 'distortion_model: none')).is_rectified
+    assert read_calibration(calibration_file(tmp_path, *lines[:1], d=PLUMB_BOB)).d.size == 5
+
+
+def test_a_matrix_may_be_a_list_of_rows(tmp_path):
+    file = calibration_file(tmp_path)
+    file.write_text(file.read_text().replace(str(K.ravel().tolist()), str(K.tolist())))
+    np.testing.assert_array_equal(read_calibration(file).k, K)
+
+
 def test_a_calibration_that_is_no_yaml_is_one_sentence(tmp_path):
     file = tmp_path / 'ost.txt'
     file.write_text('# oST version 5.0 parameters\n\n[image]\n\nwidth\n640\n')
@@ -450,6 +473,9 @@ def test_a_calibration_of_kalibr_is_read(tmp_path, name, ros_name):
     np.testing.assert_array_equal(model.k, K)
     assert (model.width_px, model.height_px) == (100, 60)
     assert (model.distortion_model, tuple(model.d)) == (ros_name, FISHEYE)
+    file.write_text(file.read_text().replace('distortion_coeffs', 'distortion_coefs'))
+    with pytest.raises(CameraError, match='cam1 must have .* and distortion_coeffs, got'):
+        read_calibration(file)
     file.write_text(KALIBR.format(camera='cam0', lens='omni', name=name))
     with pytest.raises(CameraError, match="must be pinhole, not 'omni'"):
         read_calibration(file)

@@ -469,6 +469,16 @@ _CalibrationLoader.add_constructor(
 def _ros_camera(content: dict[str, Any]) -> CameraModel:
     width_px, height_px = (_side(content, key) for key in ('image_width', 'image_height'))
     _check_size(width_px, height_px)
+    stated = [
+        str(key)
+        for key, entry in content.items()
+        if str(key).lower().startswith('dist') and entry not in (None, '', 'none')
+    ]
+    if stated and 'distortion_coefficients' not in content:
+        raise CameraError(
+            'the coefficients of the lens must be in distortion_coefficients, which is missing; '
+            f'there is {", ".join(stated)}; rename it, or add an empty list of coefficients'
+        )
     d = np.asarray(_entries(content, 'distortion_coefficients', ()), np.float64)
     camera_model = content.get('camera_model')
     if 'fisheye_model' in content:  # of OpenCV's calibration sample
@@ -499,7 +509,7 @@ def _kalibr_camera(chain: dict[str, dict[str, Any]]) -> CameraModel:
     try:
         fx, fy, cx, cy = map(float, about['intrinsics'])
         width_px, height_px = map(int, about['resolution'])
-        d = np.array(about.get('distortion_coeffs', ()), np.float64).reshape(-1)
+        d = np.array(about['distortion_coeffs'], np.float64).reshape(-1)
     except (KeyError, TypeError, ValueError) as error:
         raise CameraError(
             f'{camera} must have four intrinsics, the resolution and distortion_coeffs, '
@@ -586,13 +596,13 @@ def _entries(content: dict[str, Any], key: str, default: Any) -> Any:
     if matrix is None and default is not None:
         return default
     try:
-        values = np.array(matrix['data'], np.float64)
+        values = np.array(matrix['data'], np.float64).reshape(-1)  # some write a list of rows
         expected = int(matrix['rows']) * int(matrix['cols'])
     except (KeyError, TypeError, ValueError) as error:
         raise CameraError(
             f'{key} must have rows, cols and data (a list of numbers), got {matrix!r}'
         ) from error
-    if values.ndim != 1 or values.size != expected:
+    if values.size != expected:
         raise CameraError(f'{key} says {expected} values, its data has {values.size}')
     return values
 
