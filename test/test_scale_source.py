@@ -42,7 +42,10 @@ def test_the_first_source_with_data_counts(values, from_tf, has_reference, name,
         ({'base_frame': 'base_link'}, NONE, NONE.fault),
         ({'base_frame': 'base_link', **MOUNTED}, NONE, NONE.fault),
         ({'base_frame': '', **MOUNTED}, GroundReading(fault='base_frame is empty'), ''),
-        ({}, TF._replace(fault='it jumps'), 'the ground plane is held: it jumps'),
+        *(
+            (values, TF._replace(fault='it jumps'), 'the ground plane is held: it jumps')
+            for values in ({}, {'scale_source': 'fixed'}, {'depth_scale': 1.1})
+        ),
         (
             {'camera_height': 1.2},
             TF,

@@ -62,8 +62,9 @@ def _fault(
     parameters: Parameters, name: str, from_tf: GroundReading, given: GroundPlane | None
 ) -> str:
     """Return what the user should know about the ground plane."""
-    # Nobody asked for the frame that is only probed; the source ground_plane without a height did.
-    is_asked = parameters.base_frame != PROBED_BASE_FRAME or name == TF
+    # Nobody asked for the frame that is only probed, unless it was found or the source is
+    # ground_plane without a height. Obstacles and scan take its plane with any source.
+    is_asked = parameters.base_frame != PROBED_BASE_FRAME or name == TF or from_tf.plane
     if from_tf.fault and is_asked and parameters.base_frame:
         if from_tf.plane:
             return f'the ground plane is held: {from_tf.fault}'
