@@ -104,6 +104,13 @@ def test_obstacles_and_scan_come_alone_and_with_the_ground_only():
             assert not output_messages(lacking, {output}, Parameters())
 
 
+def test_the_range_of_a_scan_is_no_contradiction_where_the_network_does_not_reach_it():
+    beyond = Parameters(min_depth=500.0, max_depth=1000.0)
+    scan = output_messages(result(info(), ground=GroundPlane(0.5)), {SCAN}, beyond)[SCAN]
+    assert scan.range_min == scan.range_max == 500.0
+    assert not np.isfinite(scan.ranges).any()
+
+
 def test_the_cloud_has_the_confidence_of_its_pixels_if_asked_for():
     trusted = np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 6)
     asked = Parameters(point_stride=2, points_confidence=True)

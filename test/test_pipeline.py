@@ -135,6 +135,18 @@ def test_limits_by_hand():
     assert result.depth_m[0, 1] == 1.0
 
 
+@pytest.mark.parametrize('values', [{'min_depth': 50.0}, {'depth_scale': 0.001}])
+def test_a_network_that_does_not_reach_the_least_depth_is_said(values):
+    result = replace(predicted(5.0), far_m=20.0)
+    limited = postprocess(result, CameraState(), Parameters(**values))
+    assert not np.isfinite(limited.depth_m).any()
+    assert limited.scale_fault == (
+        f'min_depth is {values.get("min_depth", 0.1):g} m and the network reaches '
+        f'{20 * values.get("depth_scale", 1):.3g} m only: reduce min_depth, or correct the scale'
+    )
+    assert not postprocess(result, CameraState(), Parameters()).scale_fault
+
+
 def test_far_holds_where_it_is_nearer_than_max_depth():
     result = DepthResult(image(), np.array([[7.0, 7.7]], np.float32), far_m=7.6)
     assert limit_depth(result, 1.0, Parameters()).tolist() == [[7.0, np.inf]]

@@ -84,7 +84,7 @@ class DepthResult:
     :param attention: the attention map, likewise.
     :param scale: the factor that the depth was multiplied with.
     :param scale_source: where the factor comes from: tf, camera_height, reference or fixed.
-    :param scale_fault: the reason why factor or ground are doubtful; empty if they are not.
+    :param scale_fault: the reason why factor, ground or range are doubtful; empty if they are not.
     :param ground: the ground plane in true metres, None if it is unknown.
     :param confidence: (H, W) float32 confidence in the depth, 0 to 1; None if not asked for.
     """
@@ -314,6 +314,12 @@ def postprocess(
         fault = f'the scale stays at {scale.factor:.3g}: {fault}'
     else:
         fault = ''
+    far_m, range_fault = result.far_m * scale.factor, ''
+    if far_m <= parameters.min_depth:
+        range_fault = (
+            f'min_depth is {parameters.min_depth:g} m and the network reaches {far_m:.3g} m only: '
+            'reduce min_depth, or correct the scale'
+        )
     ground_m = _remembered_ground_m(image, source, state)
     limited_m = limit_depth(result, scale.factor, parameters, ground_m)
     filter_depth(limited_m, result, parameters)
@@ -322,7 +328,7 @@ def postprocess(
         depth_m=limited_m,
         scale=scale,
         scale_source=source.name,
-        scale_fault='; '.join(filter(None, (source.fault, fault))),
+        scale_fault='; '.join(filter(None, (source.fault, fault, range_fault))),
         ground=source.ground,
     )
 

@@ -142,12 +142,13 @@ def output_messages(
     if DEPTH in outputs:
         by_output[DEPTH] = messages.depth_to_image(depth_m, header, parameters.depth_encoding)
     if SCAN in outputs and image.intrinsics is not None and result.ground is not None:
+        far_m = min(parameters.max_depth, result.far_m * result.scale.factor)
         scan = scan_from_depth(
             depth_m,
             image.intrinsics,
             result.ground,
             (parameters.min_height, parameters.max_height),
-            (parameters.min_depth, min(parameters.max_depth, result.far_m * result.scale.factor)),
+            (parameters.min_depth, max(parameters.min_depth, far_m)),
         )
         by_output[SCAN] = messages.scan_to_message(scan, scan_header_of(image, parameters))
     if COMPRESSED_DEPTH in outputs:
