@@ -164,6 +164,9 @@ def test_a_range_is_a_reference_where_the_camera_is_calibrated():
     measured = Range(range=2.0, min_range=0.1, max_range=5.0, field_of_view=0.5)
     calibrated = camera_image(image(), info(), MAX_PIXELS)
     assert np.nanmax(scale_reference(measured, calibrated, MAX_PIXELS).depth_m) == 2.0
+    measured.field_of_view = float('nan')
+    fault = scale_reference(measured, calibrated, MAX_PIXELS).fault
+    assert fault == 'the scale reference must have a field_of_view in radians, got nan'
     fault = scale_reference(measured, CameraImage(RGB), MAX_PIXELS).fault
     assert fault == 'without calibration the pixels of a range cannot be found'
 

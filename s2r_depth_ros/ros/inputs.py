@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..depth.pipeline import CameraImage, ScaleReference
 from ..depth.scale import cone_reference
 from . import messages
@@ -53,6 +55,11 @@ def scale_reference(
             return ScaleReference(fault=str(error))
     if image.intrinsics is None:
         return ScaleReference(fault='without calibration the pixels of a range cannot be found')
+    if not math.isfinite(message.field_of_view):
+        return ScaleReference(
+            fault='the scale reference must have a field_of_view in radians, got '
+            f'{message.field_of_view}'
+        )
     return ScaleReference(
         cone_reference(
             image.size_px, image.intrinsics, messages.range_m(message), message.field_of_view
