@@ -15,6 +15,7 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+import numpy as np
 import pytest
 import rclpy
 from rclpy.context import Context
@@ -24,6 +25,7 @@ from rclpy.qos import qos_profile_sensor_data
 from ros_graph import Graph, next_domain_id, PATIENCE_S, ros_arguments
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from std_msgs.msg import Header
 from tiny_network import write_tiny_weights
 import torch
 
@@ -31,6 +33,7 @@ from s2r_depth_ros.cli import demo, ToolError
 from s2r_depth_ros.node import camera as camera_module
 from s2r_depth_ros.node.camera import ReceivedImage
 from s2r_depth_ros.node.depth_node import DepthNode
+from s2r_depth_ros.ros.messages import depth_to_image
 
 NODE = 's2r_depth_ros.node.depth_node'
 WIDTH, HEIGHT = 64, 48
@@ -362,6 +365,25 @@ def test_what_the_failed_batch_held_in_memory_is_free_before_the_halves_run(rig)
     rig.node._predictor.engine.network = Watched()
     rig.batch()
     assert alive == [0] * 7
+
+
+def test_a_reference_of_an_image_outlasts_those_that_come_while_the_image_waits(rig):
+    def reference(stamp_s):
+        return depth_to_image(
+            np.full((2, 2), stamp_s, np.float32), Header(stamp=Time(sec=stamp_s)), '32FC1'
+        )
+
+    camera, waiting = rig.node._cameras['a'], []
+    camera._put = waiting.append
+    camera._on_reference(reference(5))
+    camera._on_image(image(5))
+    for stamp_s in range(6, 26):
+        camera._on_reference(reference(stamp_s))
+    (received,) = waiting
+    found = camera.reference_for(camera.read(received.message), received.reference)
+    assert (found.depth_m == 5).all()
+    later = camera.reference_for(camera.read(image(25)), received.reference)
+    assert (later.depth_m == 25).all()
 
 
 def test_publishers_speak_only_while_the_node_is_active(rig):

@@ -36,10 +36,16 @@ _REFERENCE_AGE_NS = 200_000_000
 
 
 class ReceivedImage(NamedTuple):
-    """An image message, not yet decoded, and the monotonic time of its arrival."""
+    """
+    An image message, not yet decoded, and the monotonic time of its arrival.
+
+    ``reference`` is the scale reference nearest in time of those that had come by then. A fast
+    sensor sends many more while the image waits and the network runs.
+    """
 
     message: Image | CompressedImage
     received_s: float
+    reference: Image | Range | None = None
 
 
 class Camera:
@@ -162,8 +168,10 @@ class Camera:
             self.newest_stamp_ns = at_ns
         if at_ns < newest_ns:
             self.drop('stamp_backwards', f'stamp {at_ns} ns after {newest_ns} ns')
-        elif self._put(ReceivedImage(message, time.monotonic())):
-            self.drop('superseded')
+        else:
+            reference = nearest_reference(tuple(self._references), at_ns)
+            if self._put(ReceivedImage(message, time.monotonic(), reference)):
+                self.drop('superseded')
 
     def _on_info(self, message: CameraInfo) -> None:
         at_ns = stamp_ns(message.header)
@@ -203,9 +211,15 @@ class Camera:
         if fault and fault != before:
             self._warn(fault, f'{self.image_topic}: {fault}', WARNING_PERIOD_S)
 
-    def reference_for(self, image: CameraImage) -> ScaleReference:
-        """Return the measured distances nearest in time to the image, if within 0.2 s."""
-        message = nearest_reference(tuple(self._references), image.stamp_ns)
+    def reference_for(self, image: CameraImage, early: Image | Range | None) -> ScaleReference:
+        """
+        Return the measured distances nearest in time to the image, if within 0.2 s.
+
+        :param image: after preprocessing.
+        :param early: that of its :class:`ReceivedImage`.
+        """
+        known = (*(() if early is None else (early,)), *self._references)
+        message = nearest_reference(known, image.stamp_ns)
         return scale_reference(message, image, self._parameters.max_image_pixels)
 
     # Outputs

@@ -254,7 +254,7 @@ class DepthNode(LifecycleNode):
             camera = self._cameras.get(name)
             if camera is None:  # the process is ending without a wait for this batch
                 return
-            self._publish(camera, result, received[name].received_s, parameters)
+            self._publish(camera, result, received[name], parameters)
 
     def _prepared(
         self, camera: Camera, received: ReceivedImage, parameters: Parameters
@@ -314,12 +314,12 @@ class DepthNode(LifecycleNode):
         return {}
 
     def _publish(
-        self, camera: Camera, result: DepthResult, received_s: float, parameters: Parameters
+        self, camera: Camera, result: DepthResult, received: ReceivedImage, parameters: Parameters
     ) -> None:
         """Publish all outputs of an image that have a subscriber."""
         try:
             image = result.image
-            reference = camera.reference_for(image)
+            reference = camera.reference_for(image, received.reference)
             from_tf = self._ground.read(image.frame_id, image.stamp_ns)
             result = postprocess(result, camera.state, parameters, reference, from_tf)
             outputs = camera.subscribed_outputs()
@@ -343,7 +343,7 @@ class DepthNode(LifecycleNode):
             fault,
         )
         camera.counters.count_published(
-            time.monotonic() - received_s, result, '; '.join(filter(None, remarks))
+            time.monotonic() - received.received_s, result, '; '.join(filter(None, remarks))
         )
 
     def _publish_image(
