@@ -9,6 +9,8 @@ raises, launch loses track of the processes that the same file has started, and 
 So :func:`plan` checks all that can fail before launch receives any action.
 """
 
+from contextlib import suppress
+import math
 import os
 from pathlib import PurePosixPath
 import re
@@ -211,8 +213,11 @@ def plan(context: LaunchContext, optical_frame: str = '', **changes: Any) -> Pla
     given = camera_names('camera', value(context, 'camera'))
     if len(given) > 1:
         raise RuntimeError(f'camera is one name, got {value(context, "camera")!r}; see cameras')
-    in_file = file.get('cameras')
-    names = cameras or (in_file if isinstance(in_file, list) else [])
+    names = cameras or file.get('cameras', [])
+    if not isinstance(names, list):
+        raise RuntimeError(
+            f'cameras in {params_file!r} must be a list of names, such as [{names}], got {names!r}'
+        )
     camera = str((given or names or ['camera'])[0])
     if given and cameras and camera not in cameras:
         raise RuntimeError(
@@ -220,6 +225,12 @@ def plan(context: LaunchContext, optical_frame: str = '', **changes: Any) -> Pla
         )
     image_topic = value(context, 'image_topic') or f'{camera}/image_raw'
     camera_info_topic = value(context, 'camera_info_topic') or f'{camera}/camera_info'
+    for name, topic in (('image_topic', image_topic), ('camera_info_topic', camera_info_topic)):
+        if not re.fullmatch(f'(~?/)?{TOPIC_NAME}', topic):
+            raise RuntimeError(
+                f'{name}: {topic!r} cannot be a topic; use letters, digits and _, with / between '
+                'words'
+            )
     optical_frame = value(context, 'optical_frame') or optical_frame or f'{camera}_optical_frame'
 
     parameters = dict(changes)
@@ -359,14 +370,14 @@ def flag(context: LaunchContext, name: str) -> bool:
 
 def number(name: str, text: object) -> float:
     """
-    Return the value of an argument or a parameter that is a number.
+    Return the value of an argument or a parameter that is a finite number.
 
-    :raises RuntimeError: if it is not a number.
+    :raises RuntimeError: if it is not.
     """
-    try:
-        return float(str(text))
-    except ValueError:
-        raise RuntimeError(f'{name} must be a number, got {text!r}') from None
+    with suppress(ValueError):
+        if math.isfinite(found := float(str(text))):
+            return found
+    raise RuntimeError(f'{name} must be a number, got {text!r}')
 
 
 def camera_names(argument: str, text: str) -> list[str]:

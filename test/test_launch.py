@@ -151,7 +151,10 @@ FAULTS = [
     ([OBSTACLES], {'camera_x': '20 cm'}, "camera_x must be a number, got '20 cm'"),
     ([OBSTACLES], {'camera_pitch': 'down'}, "camera_pitch must be a number, got 'down'"),
     ([OBSTACLES], {'camera_height': '0'}, 'camera_height is missing: give camera_height:=METRES'),
-    ([OBSTACLES], {'camera_height': 'nan'}, 'camera_height is missing'),
+    ([OBSTACLES], {'camera_height': 'nan'}, "camera_height must be a number, got 'nan'"),
+    ([OBSTACLES], {'camera_yaw': '1e999'}, "camera_yaw must be a number, got '1e999'"),
+    (FILES, {'image_topic': '/front/2nd/image'}, "image_topic: '/front/2nd/image' cannot be a"),
+    (FILES, {'camera_info_topic': '/front/info/'}, "camera_info_topic: '/front/info/' cannot"),
     ([OBSTACLES], {'camera_z': '1.2'}, 'camera_z is now camera_height, in metres above'),
     ([OBSTACLES], {'camera_pitch_rad': '0'}, 'camera_pitch_rad is now camera_pitch, in degrees'),
     ([DEMO], {'path': ''}, 'path is missing'),
@@ -168,6 +171,14 @@ FAULTS = [
 def test_a_launch_that_fails_has_started_nothing(path, given, sentence, launched):
     launch = launched(path, **given)
     with pytest.raises(RuntimeError, match=sentence):
+        launch.run()
+    assert launch.processes == []
+
+
+@ALL
+def test_cameras_of_a_file_that_are_no_list_are_refused_not_replaced(path, launched, params_file):
+    launch = launched(path, params_file=params_file(cameras='front', camera_height=0.5))
+    with pytest.raises(RuntimeError, match=r"must be a list of names, such as \[front\], got 'fr"):
         launch.run()
     assert launch.processes == []
 
