@@ -130,6 +130,13 @@ def start(context: LaunchContext) -> list:
                 (-math.pi / 2, 0.0, -math.pi / 2),
             ),
         }
+    frames = [base_frame if is_published else plan.optical_frame]
+    frames += [child for _, child, *_ in transforms.values()]
+    if len(set(frames)) < len(frames):  # a loop, which breaks all of TF
+        raise RuntimeError(
+            f'the frames must differ, and are {", ".join(frames)}: change base_frame, '
+            'optical_frame or scan_frame'
+        )
     publishers = [transform(context, plan, name, *pose) for name, pose in transforms.items()]
     return [depth.end_with(plan.depth_node, *publishers), *publishers, *plan.actions]
 

@@ -153,6 +153,7 @@ FAULTS = [
     ([OBSTACLES], {'camera_height': '0'}, 'camera_height is missing: give camera_height:=METRES'),
     ([OBSTACLES], {'camera_height': 'nan'}, "camera_height must be a number, got 'nan'"),
     ([OBSTACLES], {'camera_yaw': '1e999'}, "camera_yaw must be a number, got '1e999'"),
+    ([OBSTACLES], {'optical_frame': 'base_link'}, 'frames must differ, and are base_link, base'),
     (FILES, {'image_topic': '/front/2nd/image'}, "image_topic: '/front/2nd/image' cannot be a"),
     (FILES, {'camera_info_topic': '/front/info/'}, "camera_info_topic: '/front/info/' cannot"),
     ([OBSTACLES], {'camera_z': '1.2'}, 'camera_z is now camera_height, in metres above'),
@@ -181,6 +182,17 @@ def test_cameras_of_a_file_that_are_no_list_are_refused_not_replaced(path, launc
     with pytest.raises(RuntimeError, match=r"must be a list of names, such as \[front\], got 'fr"):
         launch.run()
     assert launch.processes == []
+
+
+def test_a_scan_frame_that_would_close_a_loop_of_frames_is_refused(launched, params_file):
+    for frame in ('base_link', 'camera_link', 'camera_optical_frame'):
+        file = params_file(scan_frame=frame, camera_height=0.5)
+        with pytest.raises(RuntimeError, match=f'frames must differ.* {frame}.*change .*scan_fra'):
+            launched(OBSTACLES, params_file=file).run()
+    # Without the transforms of the camera, the frame is still no parent of itself.
+    file = params_file(scan_frame='camera_optical_frame', camera_height=0.5)
+    with pytest.raises(RuntimeError, match='frames must differ'):
+        launched(OBSTACLES, params_file=file, publish_tf='false').run()
 
 
 @ALL
