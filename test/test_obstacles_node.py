@@ -148,4 +148,8 @@ def test_an_image_that_gives_neither_and_nothing_else_is_a_counted_drop(
         values = graph.wait(counts, 'the cause', repeat=send)
         assert int(values['dropped no_ground']) > 0
         assert values['published'] == '0'
+        for status in (each for array in arrays for each in array.status):
+            if 'no_ground' in status.message:  # with the reason of TF, whichever it is
+                assert 'TF from base_frame, or camera_height; ' in status.message
+                assert 'transform from base_footprint' in status.message
         assert not scans

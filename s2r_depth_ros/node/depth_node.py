@@ -328,7 +328,10 @@ class DepthNode(LifecycleNode):
             if fault:
                 camera.warn_once(fault)
                 if not messages:
-                    camera.counters.count_dropped('no_ground', fault)
+                    reasons = fault, '' if result.ground else from_tf.fault
+                    camera.counters.count_dropped(
+                        'no_ground', one_line('; '.join(filter(None, reasons)))
+                    )
                     return
             for output, message in messages.items():
                 camera.publish(output, message)
