@@ -461,6 +461,24 @@ def test_limits_and_stride_change_at_run_time_and_nonsense_is_refused(running, t
     assert set_parameter(graph, 'point_stride', 1).successful
 
 
+def test_images_without_a_frame_have_a_cloud_and_a_warning(running):
+    _, _, diagnostics, camera = running
+
+    def shoot():
+        message = image_message(picture(), camera.next_stamp())
+        message.header.frame_id = ''
+        camera.send_info()
+        camera.send(message)
+
+    status = diagnostics.wait('left', lambda s: 'no frame_id' in s.message, 'the fault', shoot)
+    assert status.level == DiagnosticStatus.WARN
+    camera.graph.wait(
+        lambda: camera.found['points'] and not camera.found['points'][-1].header.frame_id,
+        'its cloud',
+        repeat=shoot,
+    )
+
+
 def test_maps_and_colours_come_to_who_subscribes(running):
     graph, _, _, left = running
     people = Camera(

@@ -17,6 +17,7 @@ from s2r_depth_ros.ros.outputs import (
     CONFIDENCE,
     COPIES,
     DEPTH,
+    frame_fault,
     GROUND_OUTPUTS,
     header_of,
     INFO,
@@ -137,6 +138,12 @@ def test_an_image_that_opencv_cannot_encode_lacks_the_compressed_copies_and_says
     assert 'over 65500 pixels' in compression_fault(long, wanted)
     assert compression_fault(long, {DEPTH}) == ''
     assert compression_fault(CameraImage(RGB), wanted) == ''
+
+
+def test_points_of_images_without_a_frame_are_said_to_have_no_place():
+    for outputs, is_said in (({POINTS}, True), ({DEPTH, SCAN}, True), ({DEPTH, INFO}, False)):
+        assert ('no frame_id' in frame_fault(CameraImage(RGB), outputs)) == is_said
+        assert not frame_fault(CameraImage(RGB, frame_id='optical'), outputs)
 
 
 def test_without_calibration_there_is_neither_cloud_nor_rectified_image_nor_camera_info():

@@ -31,6 +31,7 @@ from ..ros import qos
 from ..ros.messages import MessageError
 from ..ros.outputs import (
     compression_fault,
+    frame_fault,
     ground_fault,
     GROUND_OUTPUTS,
     image_messages,
@@ -343,6 +344,7 @@ class DepthNode(LifecycleNode):
             result.image.no_cloud_reason,
             result.scale_fault,
             compression_fault(result.image, outputs),
+            frame_fault(result.image, outputs),
             fault,
         )
         camera.counters.count_published(

@@ -123,6 +123,15 @@ def compression_fault(image: CameraImage, outputs: Iterable[str]) -> str:
     return f'no compressed output: the image has a side of over {LONGEST_SIDE_PX} pixels'
 
 
+def frame_fault(image: CameraImage, outputs: Collection[str]) -> str:
+    """Return why nobody can place the points of an image; empty if everybody can."""
+    if image.frame_id or {POINTS, *GROUND_OUTPUTS}.isdisjoint(outputs):
+        return ''
+    return (
+        'the images have no frame_id, so nobody can place the cloud: set it in the camera driver'
+    )
+
+
 def output_messages(
     result: DepthResult, outputs: Iterable[str], parameters: Parameters
 ) -> dict[str, OutputMessage]:
