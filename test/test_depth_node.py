@@ -620,6 +620,25 @@ def test_a_topic_without_publishers_is_warned_of_once_and_named_in_the_diagnosti
     diagnostics.wait('camera', lambda s: reason in s.message, 'the QoS')
 
 
+def test_two_cameras_on_one_topic_are_warned_of_and_one_alone_is_not(graph, tiny):
+    process = graph.start(NODE, *ros_arguments(weights=tiny, device='cpu'))
+    diagnostics, camera = Diagnostics(graph), Camera(graph)
+    diagnostics.wait_for_next()
+    assert 'publishers' not in diagnostics.newest('camera').message
+    other = graph.node.create_publisher(Image, 'camera/image', qos_profile_sensor_data)
+    sentence = '/camera/image has 2 publishers, whose images mix: give each its own topic'
+    status = diagnostics.wait(
+        'camera',
+        lambda s: sentence in s.message and s.level == DiagnosticStatus.WARN,
+        'both',
+        repeat=lambda: camera.shoot(picture()),
+    )
+    assert status.level == DiagnosticStatus.WARN
+    assert process.output.count(sentence) == 1
+    graph.node.destroy_publisher(other)
+    diagnostics.wait('camera', lambda s: 'publishers' not in s.message, 'one')
+
+
 def test_a_camera_without_camera_info_has_depth_but_no_cloud(graph, tiny):
     diagnostics = Diagnostics(graph)
     graph.start(NODE, *ros_arguments(weights=tiny))

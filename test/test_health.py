@@ -99,6 +99,15 @@ def test_what_does_not_come_is_named_and_counted(left):
     assert status_of(CameraCounters()).level == OK
 
 
+def test_what_several_publishers_send_warns_beside_the_remark(left):
+    left.count_received()
+    mixed = MissingInputs(mixed='/left/image has 2 publishers')
+    assert status_of(left, missing=mixed).message == '/left/image has 2 publishers'
+    left.count_published(0.1, remark='too dark')
+    assert status_of(left, missing=mixed).message == 'too dark; /left/image has 2 publishers'
+    assert status_of(left, missing=mixed).level == WARN
+
+
 def test_the_network_says_error_then_warning_then_ok():
     network = NetworkCounters()
     network.failed('out of memory')

@@ -253,7 +253,7 @@ class Camera:
 
     def status(self, node_name: str, stale_after_s: float) -> DiagnosticStatus:
         """
-        Return the diagnostics with the drops since the last call, and warn about missing inputs.
+        Return the diagnostics with the drops since the last call, and warn about the inputs.
 
         :param node_name: the fully qualified node name, with which the status name begins.
         :param stale_after_s: seconds without an image after which the camera is STALE.
@@ -263,7 +263,7 @@ class Camera:
         )
 
     def _missing_inputs(self, stale_after_s: float) -> MissingInputs:
-        silent_s, image, info = self.counters.silent_s(), '', ''
+        silent_s, image, info, mixed = self.counters.silent_s(), '', '', ''
         if silent_s > min(SILENCE_S, stale_after_s):
             publishers = qos.publishers_of(self._node, self._subscriptions[0])
             image = publishers.text
@@ -278,7 +278,11 @@ class Camera:
                 f'no camera_info for {SILENCE_S:g} s: {info}',
                 SILENCE_WARNING_PERIOD_S,
             )
-        return MissingInputs(image, info)
+        topic = self._subscriptions[0].topic_name
+        if (count := self._node.count_publishers(topic)) > 1:
+            mixed = f'{topic} has {count} publishers, whose images mix: give each its own topic'
+            self._warn('mixed', mixed, SILENCE_WARNING_PERIOD_S)
+        return MissingInputs(image, info, mixed)
 
     def _lacks_info(self) -> bool:
         """Return whether camera_info is needed and none has arrived for some seconds."""

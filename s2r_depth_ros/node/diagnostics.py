@@ -23,14 +23,16 @@ LONGEST_REASON = 500
 
 class MissingInputs(NamedTuple):
     """
-    The missing inputs of a camera with the state of their publishers; '' if none is missing.
+    The missing or mixed inputs of a camera with the state of their publishers; '' if all is well.
 
-    :param image: the text about the images.
-    :param info: the text about the camera_info.
+    :param image: the text about missing images.
+    :param info: the text about a missing camera_info.
+    :param mixed: the text about images of several publishers.
     """
 
     image: str = ''
     info: str = ''
+    mixed: str = ''
 
 
 NOTHING_MISSING = MissingInputs()
@@ -106,7 +108,7 @@ class CameraCounters:
         :param node_name: the fully qualified node name, with which the status name begins.
         :param camera: the name of the camera.
         :param stale_after_s: seconds without an image after which a camera is STALE.
-        :param missing: the missing inputs.
+        :param missing: the missing or mixed inputs.
         """
         with self._lock:
             now_s = time.monotonic()
@@ -130,8 +132,8 @@ class CameraCounters:
             )
         if missing.info:
             return (DiagnosticStatus.WARN, f'{self._remark or "no camera_info"}; {missing.info}')
-        if self._remark:
-            return DiagnosticStatus.WARN, self._remark
+        if self._remark or missing.mixed:
+            return DiagnosticStatus.WARN, '; '.join(filter(None, (self._remark, missing.mixed)))
         return DiagnosticStatus.OK, 'running'
 
     def _values(self, now_s: float) -> dict[str, str]:
