@@ -142,8 +142,16 @@ def test_an_image_that_opencv_cannot_encode_lacks_the_compressed_copies_and_says
 
 def test_points_of_images_without_a_frame_are_said_to_have_no_place():
     for outputs, is_said in (({POINTS}, True), ({DEPTH, SCAN}, True), ({DEPTH, INFO}, False)):
-        assert ('no frame_id' in frame_fault(CameraImage(RGB), outputs)) == is_said
-        assert not frame_fault(CameraImage(RGB, frame_id='optical'), outputs)
+        fault = frame_fault(CameraImage(RGB), outputs, Parameters())
+        assert ('no frame_id' in fault) == is_said
+        assert not frame_fault(CameraImage(RGB, frame_id='optical'), outputs, Parameters())
+
+
+def test_a_scan_in_the_frame_of_the_images_is_said_to_be_upright():
+    in_optical = CameraImage(RGB, frame_id='optical'), {SCAN}, Parameters(scan_frame='optical')
+    assert frame_fault(*in_optical).startswith('scan_frame is optical, the frame of the images')
+    assert not frame_fault(in_optical[0], {SCAN}, Parameters(scan_frame='mast'))
+    assert not frame_fault(in_optical[0], {POINTS}, in_optical[2])
 
 
 def test_without_calibration_there_is_neither_cloud_nor_rectified_image_nor_camera_info():

@@ -344,7 +344,7 @@ class DepthNode(LifecycleNode):
             result.image.no_cloud_reason,
             result.scale_fault,
             compression_fault(result.image, outputs),
-            frame_fault(result.image, outputs),
+            frame_fault(result.image, outputs, parameters),
             fault,
         )
         camera.counters.count_published(

@@ -123,8 +123,13 @@ def compression_fault(image: CameraImage, outputs: Iterable[str]) -> str:
     return f'no compressed output: the image has a side of over {LONGEST_SIDE_PX} pixels'
 
 
-def frame_fault(image: CameraImage, outputs: Collection[str]) -> str:
-    """Return why nobody can place the points of an image; empty if everybody can."""
+def frame_fault(image: CameraImage, outputs: Collection[str], parameters: Parameters) -> str:
+    """Return why nobody can place the points of an image rightly; empty if everybody can."""
+    if SCAN in outputs and image.frame_id and image.frame_id == parameters.scan_frame:
+        return (
+            f'scan_frame is {image.frame_id}, the frame of the images, in which the scan would be '
+            'upright: name a level frame, or leave it empty'
+        )
     if image.frame_id or {POINTS, *GROUND_OUTPUTS}.isdisjoint(outputs):
         return ''
     return (
