@@ -83,9 +83,9 @@ class CommandParser(ArgumentParser):
         except UnicodeDecodeError as error:
             self.error(f'a config must be a YAML file in UTF-8, and one is no text: {error}')
 
-    def format_help(self) -> str:
+    def format_help(self, *formatter: Any) -> str:
         """Return the help, with the plain names of types."""
-        return _CLASS.sub(r'\1', super().format_help())
+        return _CLASS.sub(r'\1', super().format_help(*formatter))
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the fault of the command line in one sentence, and exit with 2."""

@@ -31,6 +31,7 @@ from PIL import Image as PillowImage
 
 from ..depth.camera_model import CameraModel
 from ..depth.parameters import MAX_PIXELS
+from ..encoded_images import is_complete, JPEG_SCAN, PNG_SIGNATURE
 from .compat import ConversionError, convert_to_rgb
 from .message_types import (
     CameraInfo,
@@ -89,11 +90,9 @@ _BT601_VIDEO = np.array(
     np.float32,
 )
 
-_JPEG_SCAN, _JPEG_END = b'\xff\xda', b'\xff\xd9'
 # Progressive files have about ten scans. A scan covers the whole image in as few as thirty bytes:
 # thousands of scans keep the decoder busy for minutes.
 _MOST_JPEG_SCANS = 100
-_PNG_SIGNATURE, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND\xaeB`\x82'
 
 _METRES_TO_MM = 1000.0
 
@@ -187,10 +186,10 @@ def compressed_to_rgb(msg: CompressedImage, max_pixels: int = MAX_PIXELS) -> np.
         raise MessageError(
             'truncated', f'the compressed image of {len(data)} bytes ends before its end marker'
         )
-    if not data.startswith(_PNG_SIGNATURE) and data.count(_JPEG_SCAN) > _MOST_JPEG_SCANS:
+    if not data.startswith(PNG_SIGNATURE) and data.count(JPEG_SCAN) > _MOST_JPEG_SCANS:
         raise MessageError(
             'too_large',
-            f'the JPEG has {data.count(_JPEG_SCAN)} scans, the limit is {_MOST_JPEG_SCANS}',
+            f'the JPEG has {data.count(JPEG_SCAN)} scans, the limit is {_MOST_JPEG_SCANS}',
         )
     mosaic = _MOSAIC.fullmatch(encoding.lower())
     flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR if mosaic else cv2.IMREAD_COLOR
@@ -206,18 +205,6 @@ def compressed_to_rgb(msg: CompressedImage, max_pixels: int = MAX_PIXELS) -> np.
     if mosaic and pixels.ndim == 2:
         return image_to_rgb(_image(pixels, width, f'{mosaic[1]}8', msg.header), max_pixels)
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
-
-
-def is_complete(data: bytes) -> bool:
-    """
-    Return whether a JPEG or PNG has its end marker.
-
-    OpenCV 4.6 decodes the beginning of a truncated file without an error.
-    """
-    if data.startswith(_PNG_SIGNATURE):
-        return _PNG_END in data
-    # A scan always escapes 0xff, so this search always finds the last scan's start.
-    return data.find(_JPEG_END, data.rfind(_JPEG_SCAN)) >= 0
 
 
 def depth_to_mm(depth_m: np.ndarray) -> np.ndarray:

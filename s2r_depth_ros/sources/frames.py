@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from ..depth.camera_model import CameraModel
-from ..ros.messages import is_complete
+from ..encoded_images import is_complete, JPEG_SIGNATURE, PNG_SIGNATURE
 from .manifest import MANIFEST, ManifestError, read_manifest
 
 IMAGE_SUFFIXES = (
@@ -20,7 +20,7 @@ IMAGE_SUFFIXES = (
     '.webp',
 )
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.ts', '.webm', '.wmv')
-_ENDED = (b'\xff\xd8\xff', b'\x89PNG')  # the begins of JPEG and PNG, which have end markers
+_ENDED = JPEG_SIGNATURE, PNG_SIGNATURE  # of files that have end markers
 # Images that not every OpenCV can read.
 _OTHER_SUFFIXES = (
     *('.arw', '.avif', '.cr2', '.cr3', '.dng', '.exr', '.gif', '.hdr', '.heic', '.heif', '.jp2'),
