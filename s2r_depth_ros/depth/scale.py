@@ -34,7 +34,7 @@ _GROUND_TOLERANCE, _BELOW_WEIGHT = 0.1, 1.5
 _USUAL_HEIGHT_M, _BEYOND, _FROM_ONE = 1.5, 0.3, 1.0
 _PRIOR_WEIGHT, _LARGEST_SURPRISE = 0.05, 4.0
 # The least support; more for a factor above these two, where a table can be taken for the ground.
-_LEAST_GROUND, _MOST_BEYOND = 0.05, 0.5
+_LEAST_GROUND, _MOST_BEYOND = 0.05, 0.4
 # Error of the logarithm of the factor if no point agrees. Within it, the network knows better.
 _FIT_ERROR = 0.3
 _TINY = 1e-9
