@@ -27,9 +27,9 @@ depth = load_python_launch_file_as_module(str(Path(__file__).with_name('depth.la
 DESCRIPTIONS = {
     'path': 'Folder with images, an image, a video that OpenCV can open, or webcam. The node '
     'needs it.',
-    'rate_hz': 'Images a second.',
+    'rate_hz': 'Images per second.',
     'focal_px': 'Focal length in pixels, with the centre in the middle of the image; 0 if '
-    'unknown. calibration_file comes first.',
+    'unknown. calibration_file has priority.',
 }
 # End of the generated part.
 

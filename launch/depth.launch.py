@@ -45,18 +45,17 @@ DESCRIPTIONS = {
     'cameras': 'Names of the cameras. Each is the namespace of its topics, such as '
     '<camera>/image.',
     'rectify': 'Undistort the image with K and D of camera_info before use. Set true for raw '
-    'images of lenses that bend straight lines; false takes the image as rectified. '
-    'The launch files start from image_raw and set true, unless a file or an argument '
-    'gives a value.',
+    'images; false means that the image is already rectified. The launch files expect '
+    'image_raw and set true, unless a file or an argument sets a value.',
     'weights': "Weights of the network: 'outdoor' or 'indoor' (bundled), a .safetensors or .onnx "
-    "file, a folder with the four published .pth files, or 'random'. Random weights "
-    'give an untrained network, to try the wiring.',
+    "file, or a folder with the four published .pth files. 'random' is an untrained "
+    'network, for tests.',
     'device': "Device of the network: 'auto' (a GPU if there is one), 'cpu', 'cuda' or 'cuda:N'.",
-    'engine': 'Library that runs the network. auto takes onnxruntime on a CPU. On a GPU, auto '
-    'takes onnxruntime if it offers TensorRT, else torch.',
+    'engine': 'Library that runs the network. auto selects onnxruntime on a CPU. On a GPU, it '
+    'selects onnxruntime if that has TensorRT, else torch.',
     'base_frame': 'Frame of the robot on the ground, z up. TF from it to the optical frame gives '
-    'height, pitch and roll of each camera. Only another frame than the default '
-    "warns where it is missing. '' does not listen to TF.",
+    'height, pitch and roll of each camera. If the frame is missing, the node '
+    "warns, except about the default. '' disables TF.",
 }
 # End of the generated part.
 

@@ -56,10 +56,10 @@ def test_generated_texts_that_drift_are_named_and_written_anew(tmp_path):
     script, originals = tmp_path / 'docs/scripts/parameters.py', {}
     for pattern, text in {
         'config/depth_node.yaml': 'max_depth: 76.0',
-        'config/camera_player.yaml': 'Images a second.',
+        'config/camera_player.yaml': 'Images per second.',
         'docs/**/node.md': '0 to 0.99',
         'launch/depth.launch.py': 'Device of the network',
-        'launch/demo.launch.py': 'Images a second.',
+        'launch/demo.launch.py': 'Images per second.',
     }.items():
         (path,) = tmp_path.glob(pattern)
         originals[path] = path.read_text()

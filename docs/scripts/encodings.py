@@ -247,11 +247,10 @@ def main() -> None:
         '# Image encodings',
         '',
         '`python docs/scripts/encodings.py` writes this page. Each reader converts an image of '
-        'four colours\nto RGB, in each encoding. If padded rows give another result, it follows '
-        'after a slash.',
+        'four colours\nto RGB. A result after a slash is that with padded rows, if different.',
         '',
-        '`8UC3`, `8UC4` and `16UC3` count as BGR. `16UC1` and `32FC1` are depth, not colour. This '
-        'package\nrefuses with a sentence, and the other readers with the named exception.',
+        '`8UC3`, `8UC4` and `16UC3` count as BGR. `16UC1` and `32FC1` are depth, not colour. '
+        'For a refused\nimage, the cell has the cause of the drop or the exception.',
         '',
         f'| {" | ".join(head)} |',
         '| -- ' * len(head) + '|',

@@ -48,20 +48,20 @@ class Parameters:
     )
     weights: str = _parameter(
         'outdoor',
-        "Weights of the network: 'outdoor' or 'indoor' (bundled), a .safetensors or .onnx file, a "
-        "folder with the four published .pth files, or 'random'. Random weights give an untrained "
-        'network, to try the wiring.',
+        "Weights of the network: 'outdoor' or 'indoor' (bundled), a .safetensors or .onnx "
+        "file, or a folder with the four published .pth files. 'random' is an untrained "
+        'network, for tests.',
     )
     published_max_depth: float = _parameter(
         80.0,
-        'Metres at the top of the depth range of published .pth files, which do not state it: 80 '
-        'outdoor, 8 indoor. Other weights state their range.',
+        'Top of the depth range in metres, for published .pth files, which do not contain it: '
+        '80 outdoor, 8 indoor.',
         limits=(0.1, 10000.0),
     )
     engine: str = _parameter(
         'auto',
-        'Library that runs the network. auto takes onnxruntime on a CPU. On a GPU, auto takes '
-        'onnxruntime if it offers TensorRT, else torch.',
+        'Library that runs the network. auto selects onnxruntime on a CPU. On a GPU, it '
+        'selects onnxruntime if that has TensorRT, else torch.',
         choices=ENGINES,
     )
     device: str = _parameter(
@@ -73,7 +73,7 @@ class Parameters:
         choices=PRECISIONS,
     )
     threads: int = _parameter(
-        0, 'CPU threads of the network. 0 takes as many as there are cores.', limits=(0, 1024)
+        0, 'CPU threads of the network. 0 means one per core.', limits=(0, 1024)
     )
     cuda_graphs: bool = _parameter(
         False,
@@ -82,7 +82,8 @@ class Parameters:
     network_height: int = _parameter(
         0,
         'Height of the network input in pixels, a multiple of 16, at least 96. 0, with '
-        'network_width 0, takes the area of the training size in the shape of the image.',
+        'network_width 0, means the area of the training images and the aspect ratio of the '
+        'camera image.',
         limits=(0, 8192),
     )
     network_width: int = _parameter(
@@ -99,19 +100,20 @@ class Parameters:
     )
     rectify: bool = _parameter(
         False,
-        'Undistort the image with K and D of camera_info before use. Set true for raw images of '
-        'lenses that bend straight lines; false takes the image as rectified. The launch files '
-        'start from image_raw and set true, unless a file or an argument gives a value.',
+        'Undistort the image with K and D of camera_info before use. Set true for raw images; '
+        'false means that the image is already rectified. The launch files expect image_raw '
+        'and set true, unless a file or an argument sets a value.',
     )
     max_image_pixels: int = _parameter(
         MAX_PIXELS,
-        'Pixels of the largest image. The node drops larger images before it allocates memory '
-        'for them.',
+        'Maximum number of pixels of an image. The node drops larger images before it '
+        'allocates memory.',
         limits=(1, 2**31 - 1),
     )
     max_rate: float = _parameter(
         0.0,
-        'Batches a second at most, to leave time for other processes. 0 sets no limit.',
+        'Maximum number of batches per second, to leave time for other processes. 0 means no '
+        'limit.',
         limits=(0.0, 1000.0),
         run_time=True,
     )
@@ -123,83 +125,85 @@ class Parameters:
     )
     frozen_after: float = _parameter(
         1.0,
-        'Seconds with the same pixels after which the diagnostics report a frozen camera. 0 never '
-        'does, for still images and a simulation without noise.',
+        'Seconds with the same pixels after which the diagnostics report a frozen camera. 0 '
+        'disables this check, for still images and simulations without noise.',
         limits=(0.0, 3600.0),
         run_time=True,
     )
     min_depth: float = _parameter(
         0.1,
-        'Least depth in metres. Nearer pixels become -inf (0 in 16UC1).',
+        'Minimum depth in metres. Nearer pixels become -inf (0 in 16UC1).',
         limits=(0.0, 10000.0),
         run_time=True,
     )
     max_depth: float = _parameter(
         76.0,
-        'Greatest depth in metres. Farther pixels become +inf (0 in 16UC1). So does the uppermost '
-        '5 % of the range of the network, which means sky.',
+        'Maximum depth in metres. Farther pixels become +inf (0 in 16UC1). The top 5 % of the '
+        'depth range of the network means sky and becomes +inf, too.',
         limits=(0.0, 10000.0),
         run_time=True,
     )
     scale_source: str = _parameter(
         'auto',
-        'Source of the factor on every depth. fixed takes depth_scale. ground_plane takes the '
-        'height of the camera above the ground in the image: from base_frame in TF, else '
-        'camera_height. reference takes true distances from <camera>/scale_reference/image or '
-        '<camera>/scale_reference/range. auto takes depth_scale if it is not 1, else the first '
-        'that has data: ground_plane, reference, fixed.',
+        "Source of the scale, a factor on every depth. 'fixed' uses depth_scale. "
+        "'ground_plane' uses the height of the camera above the ground in the image: from "
+        "base_frame in TF, else camera_height. 'reference' uses true distances from "
+        "<camera>/scale_reference/image or <camera>/scale_reference/range. 'auto' uses "
+        "depth_scale if it is not 1, else the first source with data: 'ground_plane', "
+        "'reference', 'fixed'.",
         choices=('auto', 'fixed', 'ground_plane', 'reference'),
     )
     depth_scale: float = _parameter(
         1.0,
         'Factor on every depth, to calibrate the scale of a camera. With scale_source '
-        'ground_plane or reference, it is the first value.',
+        "'ground_plane' or 'reference', it is the initial value.",
         limits=(0.001, 1000.0),
         run_time=True,
     )
     base_frame: str = _parameter(
         PROBED_BASE_FRAME,
         'Frame of the robot on the ground, z up. TF from it to the optical frame gives height, '
-        'pitch and roll of each camera. Only another frame than the default warns where it is '
-        "missing. '' does not listen to TF.",
+        'pitch and roll of each camera. If the frame is missing, the node warns, except about '
+        "the default. '' disables TF.",
     )
     camera_height: float = _parameter(
         0.0,
-        'Metres from the ground to the optical centre, for all cameras without TF. 0 is unknown.',
+        'Height in metres of the optical centre above the ground, for all cameras without TF. '
+        '0 means unknown.',
         limits=(0.0, 1000.0),
         run_time=True,
     )
     camera_pitch: float = _parameter(
         0.0,
-        'Degrees by which the optical axis points below the horizon, together with '
-        'camera_height. The true angle may differ by 8 degrees.',
+        'Angle in degrees by which the optical axis points below the horizon; used with '
+        'camera_height. An error of up to 8 degrees is tolerated.',
         limits=(-45.0, 90.0),
         run_time=True,
     )
     scale_smoothing: float = _parameter(
         2.0,
-        'Seconds over which the measured scale is averaged. 0 takes each measurement as it comes.',
+        'Seconds over which the measured scale is averaged. 0 uses each measurement directly.',
         limits=(0.0, 3600.0),
         run_time=True,
     )
     temporal_smoothing: float = _parameter(
         0.0,
-        'Weight of the previous depth where the image has not changed, against flicker. 0 is off; '
-        '0.8 removes three quarters of the flicker.',
+        'Weight of the previous depth where the image has not changed, to reduce flicker. 0 is '
+        'off; 0.8 removes three quarters of the flicker.',
         limits=(0.0, 0.99),
         run_time=True,
     )
     edge_filter: float = _parameter(
         0.0,
-        'Strength of the filter against points in the air between a near and a far surface. '
-        'Pixels at edges of both depth and image become NaN. 0 is off, 1 as measured.',
+        'Strength of the filter for points that float between a near and a far surface. Pixels '
+        'at edges of both depth and image become NaN. 0 is off, 1 is the calibrated strength.',
         limits=(0.0, 100.0),
         run_time=True,
     )
     min_confidence: float = _parameter(
         0.0,
-        'Least confidence of a pixel, as on <camera>/depth/confidence. Pixels below become NaN. '
-        '0 is off; other values run the network twice for each image.',
+        'Minimum confidence, 0 to 1, as on <camera>/depth/confidence. Pixels below it become '
+        'NaN. 0 is off; other values run the network twice for each image.',
         limits=(0.0, 1.0),
         run_time=True,
     )
@@ -216,41 +220,41 @@ class Parameters:
     )
     point_stride: int = _parameter(
         1,
-        'Pixels from one point of the cloud to the next, along both axes.',
+        'Step in pixels between points of the cloud, along both axes.',
         limits=(1, 64),
         run_time=True,
     )
     points_confidence: bool = _parameter(
         False,
-        'Add the field confidence to the cloud. The network then runs twice for each image.',
+        "Add the field 'confidence' to the cloud. The network then runs twice for each image.",
         run_time=True,
     )
     min_height: float = _parameter(
         0.15,
-        'Metres above the ground from which on <camera>/depth/obstacles and <camera>/depth/scan '
-        'show an obstacle.',
+        'Minimum height in metres above the ground of obstacles on <camera>/depth/obstacles '
+        'and <camera>/depth/scan.',
         limits=(0.0, 1000.0),
         run_time=True,
     )
     max_height: float = _parameter(
         2.0,
-        'Metres above the ground up to which <camera>/depth/obstacles and <camera>/depth/scan '
-        'show an obstacle.',
+        'Maximum height in metres above the ground of obstacles on <camera>/depth/obstacles '
+        'and <camera>/depth/scan.',
         limits=(0.0, 1000.0),
         run_time=True,
     )
     voxel_size: float = _parameter(
         0.0,
-        'Edge in metres of cubes of which <camera>/depth/obstacles keeps one point each. 0 keeps '
-        'all points.',
+        'Edge length in metres of a voxel. <camera>/depth/obstacles keeps one point per voxel. '
+        '0 keeps all points.',
         limits=(0.0, 10.0),
         run_time=True,
     )
     scan_frame: str = _parameter(
         '',
         'Frame of <camera>/depth/scan: at the optical centre, with x along the optical axis '
-        'projected on the ground, and z up. Empty takes frame_id of the image, and '
-        "'_level' after it.",
+        'projected on the ground, and z up. Empty means the frame_id of the image followed by '
+        "'_level'.",
     )
     autostart: bool = _parameter(
         True, 'Configure and activate at start, without a lifecycle manager.'

@@ -66,7 +66,7 @@ PARAMETERS = {
         'Folder with images, an image, a video that OpenCV can open, or webcam. The node needs '
         'it.',
     ),
-    'rate_hz': _Parameter(10.0, 'Images a second.', (0.01, 1000.0)),
+    'rate_hz': _Parameter(10.0, 'Images per second.', (0.01, 1000.0)),
     'loop': _Parameter(True, 'Start again after the last image; otherwise end.'),
     'encoding': _Parameter(
         'bgr8',
@@ -84,7 +84,7 @@ PARAMETERS = {
     'focal_px': _Parameter(
         0.0,
         'Focal length in pixels, with the centre in the middle of the image; 0 if unknown. '
-        'calibration_file comes first.',
+        'calibration_file has priority.',
         (0.0, 1e6),
     ),
     'hfov_deg': _Parameter(
