@@ -268,7 +268,7 @@ def test_a_zip_whose_members_lead_out_of_it_is_refused(tmp_path, name):
 
 def test_a_zip_that_swells_is_refused(tmp_path):
     path = write_furniture(tmp_path / 'a.sh3f', [sofa()], {'bomb.obj': b'0' * 20_000_000})
-    with pytest.raises(ModelError, match="is refused: 'bomb.obj' would swell"):
+    with pytest.raises(ModelError, match="is refused: 'bomb.obj' would expand"):
         gather((str(path),))
     (tmp_path / 'b.sh3f').write_bytes(b'no zip')
     with pytest.raises(ModelError, match='is not a library of furniture'):

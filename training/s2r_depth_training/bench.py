@@ -1,4 +1,4 @@
-"""How fast this machine renders, loads and trains; ``python -m benchmarks training`` shows it."""
+"""Measure the speed of rendering, loading and training, for ``python -m benchmarks training``."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def bench(
     :param width_px: of the images, which is the network's size.
     :param height_px: of the images.
     :param batch_size: of the stages 2 and 3; stage 1 takes 2 crops of 128 x 128.
-    :param steps: of each stage, and batches of the loader; at least 4.
-    :param scenes: how many streets to render, which is the time for the renderer.
+    :param steps: training steps of each stage, and batches of the loader; at least 4.
+    :param scenes: number of streets to render, for the time of the renderer.
     :param workers: processes that read ahead.
     :param architecture: ``compact`` or ``paper``.
     :raises ValueError: for fewer steps.

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 STAGES = {
     'ste-encoder': ('.stages.ste_encoder', 'train', 'stage 1: structure encoder'),
     'ste-decoder': ('.stages.ste_decoder', 'train', 'stage 2: structure decoder'),
-    'attention': ('.stages.attention', 'train', 'before stage 3: attention to what is near'),
+    'attention': ('.stages.attention', 'train', 'before stage 3: pre-training of the attention'),
     'dsa': ('.stages.dsa', 'train', 'stage 3: attention and depth; writes the weights'),
-    'rgb-baseline': ('.stages.rgb_baseline', 'train', 'depth straight from RGB, to compare'),
-    'fine-tune': ('.stages.fine_tune', 'train', 'go on with labelled real images'),
-    'all': ('.stages', 'train_all', 'the three stages, skipping what is done'),
+    'rgb-baseline': ('.stages.rgb_baseline', 'train', 'baseline: depth directly from RGB'),
+    'fine-tune': ('.stages.fine_tune', 'train', 'train further on labelled real images'),
+    'all': ('.stages', 'train_all', 'the three stages, except complete ones'),
     'ablation': (
         '.evaluation.ablation',
         'ablation',
-        'what structure and attention are worth, in tables',
+        'effect of structure and attention, in tables',
     ),
     'demo': ('.demo', 'demo', 'render, train and evaluate at a small size'),
 }
@@ -39,12 +39,12 @@ TOOLS = {
     'restyle': (
         '.evaluation.restyle',
         'restyle',
-        'repaint a test set in looks that no training has',
+        'redraw a test set in styles that no training uses',
     ),
     'evaluate': ('.evaluation.evaluate', 'evaluate', 'published protocols, tables, an HTML page'),
     'bench': ('.bench', 'bench', 'samples per second of renderer, loader and stages'),
     'export-onnx': ('.export_onnx', 'export_onnx', 'write the network for ONNX Runtime'),
-    'completion': ('.completion', 'completion', 'print what a shell needs to complete these'),
+    'completion': ('.completion', 'completion', 'print the completion script of a shell'),
 }
 VERBS = {**STAGES, **TOOLS}
 
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as leaving:  # jsonargparse has said what is wrong, or shown the help
         return int(leaving.code or 0)
     except KeyboardInterrupt:
-        print('\ns2r_train: stopped; a training goes on with --resume', file=sys.stderr)
+        print('\ns2r_train: stopped; --resume continues a training', file=sys.stderr)
         return 130
     except _expected_errors(verb) as error:
         print(f's2r_train {verb}: error: {error}', file=sys.stderr)
@@ -84,12 +84,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse(verb: str, arguments: list[str]) -> tuple[Callable[..., Any], dict[str, Any]]:
     """
-    Return the function of a verb and what to call it with.
+    Return the function of a verb, and its arguments.
 
     :param verb: one of :data:`VERBS`.
     :param arguments: what follows it on the command line.
-    :raises SystemExit: with status 2 if an argument or the config is wrong, which is then said on
-        the standard error; with 0 after ``--help``.
+    :raises SystemExit: with status 2 if an argument or the config is wrong, after a message on
+        standard error; with 0 after ``--help``.
     """
     parser, function = parser_of(verb)
     if verb in TOOLS:
@@ -144,7 +144,7 @@ def parser_of(verb: str) -> tuple[CommandParser, Callable[..., Any]]:
 
 
 def _function_of(verb: str) -> Callable[..., Any]:
-    """Return the function of a verb; that of a single stage imports PyTorch once it is called."""
+    """Return the function of a verb; that of a stage imports PyTorch only when it is called."""
     module, name, _ = VERBS[verb]
     if module.startswith('.stages.'):
         return partial(_call, module, name)
@@ -183,7 +183,7 @@ def _options(arguments: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _expected_errors(verb: str) -> tuple[type[Exception], ...]:
-    """Return the errors whose message is for the user; others are bugs and show their trace."""
+    """Return the errors with a message for the user; others are bugs and show a traceback."""
     from s2r_depth_ros.jobs.worker import JobsError
     from s2r_depth_ros.weights.files import WeightsError
 

@@ -1,4 +1,4 @@
-"""What a shell needs to complete the arguments of `s2r_train`."""
+"""Shell completion of `s2r_train`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .cli import parser_of, VERBS
 
 def completion(shell: Literal['bash', 'zsh', 'tcsh']) -> None:
     """
-    Print the script of all verbs.
+    Print the completion script of a shell.
 
-    :param shell: that is to complete: bash (save what is printed as
-        ~/.local/share/bash-completion/completions/s2r_train), zsh or tcsh.
+    :param shell: bash (save the output as ~/.local/share/bash-completion/completions/s2r_train),
+        zsh or tcsh.
     """
     parsers = {verb: parser_of(verb)[0] for verb in VERBS}
     summaries = {verb: summary for verb, (_, _, summary) in VERBS.items()}

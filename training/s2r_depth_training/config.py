@@ -22,9 +22,9 @@ from .settings.stages import (
 @dataclass(frozen=True)
 class Config:
     """
-    Everything that decides how a run comes out.
+    All settings that determine the result of a run.
 
-    :param run_dir: folder for all that the run writes.
+    :param run_dir: folder for all files of the run.
     :param architecture: ``paper`` as published, ``compact`` for CPUs and small GPUs.
     :param seed: of weights, order of the images, and every random change.
     :param fabric: device, precision, processes.
@@ -32,9 +32,9 @@ class Config:
     :param styles: the style images of stage 1.
     :param ste_encoder: stage 1.
     :param ste_decoder: stage 2.
-    :param attention: what the attention learns before stage 3, where that asks for it.
+    :param attention: pre-training of the attention, before stage 3.
     :param dsa: stage 3.
-    :param rgb_baseline: the baseline straight from RGB.
+    :param rgb_baseline: the baseline, which predicts depth directly from RGB.
     :param fine_tune: fine-tuning on real images.
     """
 
@@ -60,5 +60,5 @@ class Config:
         return self.run_dir / 'weights.safetensors'
 
     def result_of(self, stage: str) -> Path:
-        """Return the file that ``stage`` of this run hands over."""
+        """Return the file with the result of ``stage`` of this run."""
         return self.run_dir / stage / 'result.pt'

@@ -1,4 +1,4 @@
-"""``s2r_train demo``: the whole way from rendered scenes to evaluated weights, at a small size."""
+"""``s2r_train demo``: all steps from rendered scenes to evaluated weights, at a small size."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def demo(
     """
     Render streets and style images, train the three stages on them, evaluate on other streets.
 
-    All of it goes into the run folder: ``scenes/``, ``styles/``, ``test_scenes/``, one folder per
+    All files are in the run folder: ``scenes/``, ``styles/``, ``test_scenes/``, one folder per
     stage, ``weights.safetensors`` for the node, and ``report.html``.
 
-    :param config: of the run; the folders of data and styles that it names are not used.
+    :param config: of the run; its data and style folders are not used.
     :param scenes: streets to train on, with four pictures of each in one kind of weather.
     :param test_scenes: streets to evaluate on, in every kind of weather.
-    :param style_images: pictures to take styles from.
-    :param resume: go on where a demo was interrupted.
+    :param style_images: number of style images.
+    :param resume: continue an interrupted demo.
     :returns: the page with the results.
-    :raises TrainingError: if a stage cannot start or go on.
+    :raises TrainingError: if a stage cannot start or continue.
     """
     run_dir = config.run_dir
     width_px, height_px = config.data.width_px, config.data.height_px

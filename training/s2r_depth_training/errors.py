@@ -1,5 +1,5 @@
-"""Errors of a training that are no fault of the code."""
+"""Errors of a training that are not bugs of this package."""
 
 
 class TrainingError(RuntimeError):
-    """A run cannot start or go on; the message says what to do."""
+    """A run cannot start or continue; the message says what to do."""

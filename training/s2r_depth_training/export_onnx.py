@@ -1,4 +1,4 @@
-"""``s2r_train export-onnx``: the network for ONNX Runtime, TensorRT and their like."""
+"""``s2r_train export-onnx``: export the network for ONNX Runtime and TensorRT."""
 
 from __future__ import annotations
 
@@ -30,18 +30,20 @@ def export_onnx(
     tolerance_m: float = 0.01,
 ) -> float:
     """
-    Write the network as one ONNX file and compare what it computes with PyTorch.
+    Write the network as one ONNX file, and compare its output with that of PyTorch.
 
-    The input ``image`` is (B, 3, H, W) float32 RGB in [-1, 1], any B, multiples of 16 for H and W;
-    the output ``depth_m`` is (B, 1, H, W) float32 metres. They hold for the training focal length,
-    which is in the file's metadata: multiply by your focal length (at this size) over that one.
-    The node runs the file, too, by its outputs ``depth`` in [-1, 1], ``structure``, ``attention``.
+    The input ``image`` is (B, 3, H, W) float32 RGB in [-1, 1], for any B; H and W are multiples of
+    16; the output ``depth_m`` is (B, 1, H, W) float32 metres. They are valid for the training
+    focal length, which is in the metadata of the file. Multiply them by your focal length (at this
+    size) over the training focal length. The node can run the file, too. It uses the outputs
+    ``depth`` in [-1, 1], ``structure`` and ``attention``.
 
     :param weights: a safetensors file, a folder with the published .pth files, or the name of
         bundled weights: outdoor, indoor.
-    :param out: the file to write; an existing one is replaced once the new one is proven.
-    :param height_px: height at which it is compared; the training height if not given.
-    :param width_px: width at which it is compared; the training width if not given.
+    :param out: the file to write; an existing file is replaced after the new one has passed the
+        comparison.
+    :param height_px: height for the comparison; the default is the training height.
+    :param width_px: width for the comparison; the default is the training width.
     :param tolerance_m: largest difference from PyTorch that passes.
     :returns: the largest absolute difference found, in metres.
     :raises TrainingError: if the size does not fit the network, the file cannot be written, or the

@@ -1,4 +1,4 @@
-"""The one check of settings that are numbers."""
+"""Check of numeric settings."""
 
 import math
 import operator

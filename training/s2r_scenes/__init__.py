@@ -1,4 +1,4 @@
-"""Scenes and styles that the package renders itself, for training without any download."""
+"""Render scenes and style images, for training without downloads."""
 
 from .generate import render_scenes
 from .styles import render_styles

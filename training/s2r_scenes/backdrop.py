@@ -1,4 +1,4 @@
-"""What ends the view of a street: ground under everything, hills, woods, a far town, a court."""
+"""The background of a street: ground under everything, hills, woods, a far town, a court."""
 
 from __future__ import annotations
 

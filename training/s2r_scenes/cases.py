@@ -1,4 +1,4 @@
-"""The failure cases that the method was made for, as a small named test set."""
+"""Cases that the method should solve, as a small named test set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ray-casting backend: embreex and NumPy, nothing but pip; slower, with the same depth."""
+"""Ray-casting backend with embreex and NumPy, which pip installs; slower, with the same depth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Things that stand in rooms. Those for walls: origin on the wall, x into the room, y along it."""
+"""Objects in rooms. Objects for walls: origin on the wall, x into the room, y along it."""
 
 from __future__ import annotations
 

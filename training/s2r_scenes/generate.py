@@ -1,4 +1,4 @@
-"""The verb render-scenes: many scenes, each alone and reproducible, over all cores."""
+"""The subcommand render-scenes: renders many independent, reproducible scenes on all cores."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Job(NamedTuple):
-    """Everything that decides what the pictures look like."""
+    """All settings that determine the pictures."""
 
     kind: str
     frames_per_scene: int
@@ -86,38 +86,40 @@ def render_scenes(
     """
     Render procedural scenes with exact metric depth, in the layout of vKITTI 1.3.1.
 
-    The same settings give the same files, whatever the number of workers and machines. A run that
-    was cut off goes on where it stopped; a larger number of scenes extends a folder.
+    The same settings give the same files, with any number of workers and machines. The same
+    command continues an interrupted run. A larger number of scenes extends a folder.
 
-    :param out: folder to write; new, or begun with the same settings. All machines must see it.
+    :param out: output folder; new, or begun with the same settings. All machines must have access
+        to it.
     :param kind: driving (streets), indoor (rooms), world (complete worlds of the libraries in
         ``models``), or failure-cases (the named test set of docs/reference/rendering.md).
     :param scenes: number of worlds, at most 9999; failure-cases has a fixed list instead.
     :param frames_per_scene: pictures of each world from nearby places.
     :param width_px: width of the pictures.
     :param height_px: height of the pictures.
-    :param seed: of everything random.
+    :param seed: seed of all random numbers.
     :param workers: processes; all cores by default.
     :param variations: styles of light and weather: clone, fog, morning, overcast, rain, sunset;
         failure-cases has its own.
-    :param variation_per_scene: all renders each scene in every variation, one in a single drawn
-        one (more different scenes for the same time: for training).
-    :param backend: gl (OpenGL through EGL), embree (ray casting, pip alone), or auto: gl where it
-        works.
-    :param supersample: colour samples per pixel along each axis; depth is always that of the pixel
-        centre.
-    :param surroundings: streets of these kinds alone, as likely one as the other: residential,
+    :param variation_per_scene: all renders each scene in every variation; one renders it in one
+        random variation, which gives more different scenes in the same time, for training.
+    :param backend: gl (OpenGL through EGL), embree (ray casting; needs only pip packages), or
+        auto: gl if it works.
+    :param supersample: colour samples per pixel along each axis; depth is always measured at the
+        pixel centre.
+    :param surroundings: render only these kinds of streets, with equal probability: residential,
         city, avenue, highway, alley, rural, queue, plaza, lorries, woods, underpass, carpark,
-        yard. By default the first eight, each with its share.
-    :param models: libraries of real things that take the place of most procedural ones: .sh3f
-        files, folders of Gazebo models and worlds, auto for those in their usual places, or none.
-        By default none, with a word on what auto would use.
-    :param cameras: ordinary (of cars and of hands), or any: about half of the frames from near the
-        floor to 3 m, 35 to 120 degrees wide, in all directions, over more kinds of streets and
-        rooms; failure-cases has its own.
-    :param cluster: HOST:PORT of a Ray cluster to render on, or auto for the one of this machine.
-    :raises ValueError: settings that make no sense, or a folder begun with other ones.
-    :raises JobsError: scenes could not be rendered; the others are.
+        yard. By default, the first eight, each with its own probability.
+    :param models: libraries of models of real objects, which replace most procedural objects:
+        .sh3f files, folders of Gazebo models and worlds, auto for libraries in their usual places,
+        or none. The default is none; a message then lists what auto would use.
+    :param cameras: ordinary (vehicle and hand-held cameras), or any: about half of the frames from
+        other cameras, near the floor to 3 m high, 35 to 120 degrees wide, in all directions, in
+        more kinds of streets and rooms; failure-cases has its own.
+    :param cluster: HOST:PORT of a Ray cluster to render on, or auto for the cluster of this
+        machine.
+    :raises ValueError: if settings are invalid, or the folder was begun with other settings.
+    :raises JobsError: if some scenes could not be rendered; the others are complete.
     """
     for name, value, least in (
         ('scenes', scenes, 1),
@@ -283,8 +285,8 @@ def build_world(job: Job, world: str) -> tuple[Scene, list[str]]:
     collection = gather(job.models) if job.models else None
     if collection is not None and collection.digest != job.models_digest:
         raise ValueError(
-            f'the models {", ".join(job.models)} are others on {platform.node()} than where the '
-            'command was given: copy them there'
+            f'the models {", ".join(job.models)} on {platform.node()} differ from those on the '
+            'machine of the command: copy these'
         )
     if job.kind == 'world' and collection is not None:
         worlds, _ = worlds_with_floor(collection)

@@ -1,4 +1,4 @@
-"""Things that stand in streets: vehicles, people, trees, poles. Origin on the ground, x ahead."""
+"""Objects in streets: vehicles, people, trees, poles. Origin on the ground, x ahead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies beside a road, from the kerb outwards: walks, parked cars, hedges, houses, land."""
+"""The sides of a road, from the kerb outwards: pavements, parked cars, hedges, houses, land."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a renderer is given, and what it gives back: the door between scenes and backends."""
+"""The input and output of a renderer: the interface between scenes and backends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEAR_M, FAR_M = 0.15, 2000.0
 
 class Scene(NamedTuple):
     """
-    One place with its weather and the cameras that look at it.
+    A place, its light and weather, and the cameras that look at it.
 
     ``solid`` has no holes, ``cutout`` is drawn where its texture's alpha is at least one half.
     ``looks`` holds the light and the sensor of each style variation. Light from the sky arrives
@@ -35,7 +35,7 @@ class Scene(NamedTuple):
 
 
 class Renderer(Protocol):
-    """Both backends; a scene is loaded once and then seen by any camera in any light."""
+    """Interface of both backends; a scene is loaded once, then seen by any camera in any light."""
 
     def load(self, scene: Scene) -> None:
         """Take over the geometry and the textures."""

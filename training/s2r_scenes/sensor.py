@@ -1,4 +1,4 @@
-"""From linear light to the bytes of a camera: exposure, lens, noise, tone curve."""
+"""Convert linear light to the pixels of a camera: exposure, lens, noise, tone curve."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a street grows: its course, and the meshes that were put along it so far."""
+"""A street under construction: its course, and the meshes along it so far."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VIEW_M = 150.0  # things are placed up to here
 
 
 class Site:
-    """The meshes of a scene while it grows, and the models for it where there are any."""
+    """The meshes of a scene under construction, and its models, if any."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Abstract style images for stage 1, for those who have no collection of paintings."""
+"""Abstract style images for stage 1, in place of a collection of paintings."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def render_styles(
     """
     Paint abstract style images (strokes, cells, noise, glass, dabs, gradients, hatching) as JPEG.
 
-    The same settings give the same files, whatever the number of workers; a run that was cut off
-    goes on where it stopped.
+    The same settings give the same files, with any number of workers. The same command continues
+    an interrupted run.
 
-    :param out: folder to write, one flat folder of files; new, or begun with the same settings.
+    :param out: output folder, without subfolders; new, or begun with the same settings.
     :param count: number of images.
     :param size_px: width and height.
-    :param seed: of everything random.
+    :param seed: seed of all random numbers.
     :param workers: processes; all cores by default.
-    :raises ValueError: settings that make no sense, or a folder begun with other ones.
+    :raises ValueError: if settings are invalid, or the folder was begun with other settings.
     """
     for name, value, least in (('count', count, 1), ('size_px', size_px, 32), ('seed', seed, 0)):
         if value < least:

@@ -1,4 +1,4 @@
-"""What kinds of surroundings a road may have: how likely things are in each."""
+"""The kinds of surroundings of a road: the probability of each object."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Setting:
-    """How likely things are in one kind of surroundings; ranges are (low, high)."""
+    """Probabilities of objects in one kind of surroundings; ranges are (low, high)."""
 
     lanes: tuple[int, int]
     lane_m: tuple[float, float] = (3.2, 6.0)  # width of a road of one lane

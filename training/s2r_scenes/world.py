@@ -1,4 +1,4 @@
-"""Complete worlds of others: where in them a camera can stand, and what it sees from there."""
+"""Complete Gazebo worlds: free places for cameras, and the views from there."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def claim_folder(root: Path, settings: dict[str, object], name: str = 'render.js
         if other:
             raise ValueError(
                 f'{root} holds data made with {", ".join(other)}: '
-                'give the same settings to go on with it, or another folder'
+                'use the same settings to continue, or another folder'
             )
     else:
         write_atomically(path, (json.dumps(settings, indent=2) + '\n').encode())

@@ -128,12 +128,12 @@ class GpuCacheLoader:
         return len(self._batch_sampler)
 
     def state_dict(self) -> dict[str, int]:
-        """Return what must be the same for a run to go on exactly, as a module does."""
+        """Return the state that must not change if a run continues, as a module does."""
         return {'images': len(self._images)}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """
-        Check that a run can go on with these images.
+        Check that a run can continue with these images.
 
         :param state: what :meth:`state_dict` returned when the checkpoint was written.
         :raises DataError: if there is another number of images now.

@@ -152,18 +152,18 @@ class EpochLoader(Generic[BatchT]):
             self._count_corrupt(batch.corrupt)
             if isinstance(batch, _NoImages):
                 raise DataError(
-                    f'a whole batch of images is corrupt and so are those around it; the first: '
+                    'all images of a batch, and those around it, are corrupt; the first: '
                     f'{batch.corrupt[0]}'
                 )
             yield batch
 
     def state_dict(self) -> dict[str, int]:
-        """Return what must be the same for a run to go on exactly, as a module does."""
+        """Return the state that must not change if a run continues, as a module does."""
         return {'images': self._image_count}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """
-        Check that a run can go on with this data set.
+        Check that a run can continue with this data set.
 
         :param state: what :meth:`state_dict` returned when the checkpoint was written.
         :raises DataError: if the data set has another number of images now.
@@ -174,7 +174,7 @@ class EpochLoader(Generic[BatchT]):
         for message in messages:
             if message not in self.corrupt_files:
                 self.corrupt_files.add(message)
-                _LOG.warning('left out a corrupt image: %s', message)
+                _LOG.warning('skipped a corrupt image: %s', message)
         if len(self.corrupt_files) > self._max_corrupt:
             raise DataError(
                 f'{len(self.corrupt_files)} of {self._image_count} images are corrupt, more than '
@@ -185,7 +185,7 @@ class EpochLoader(Generic[BatchT]):
 
 def check_same_images(state: dict[str, int], count: int) -> None:
     """
-    Check that a run can go on with a data set.
+    Check that a run can continue with a data set.
 
     :param state: of the loader when the checkpoint was written.
     :param count: how many images there are now.
@@ -194,8 +194,8 @@ def check_same_images(state: dict[str, int], count: int) -> None:
     if state != {'images': count}:
         raise DataError(
             f'the data set had {state["images"]} images when the checkpoint was written and now '
-            f'has {count}, so the run cannot go on exactly: put the images back, or begin another '
-            'run with init_from'
+            f'has {count}, so the run cannot continue exactly: restore the images, or start '
+            'another run with init_from'
         )
 
 
@@ -277,7 +277,7 @@ class PairedLoader:
         close_loader(self.synthetic)
 
     def state_dict(self) -> dict[str, dict[str, Any]]:
-        """Return what must be the same for a run to go on exactly."""
+        """Return the state that must not change if a run continues."""
         return {'synthetic': self.synthetic.state_dict(), 'styles': self.styles.state_dict()}
 
     def load_state_dict(self, state: dict[str, dict[str, Any]]) -> None:
@@ -414,8 +414,8 @@ def require_focal_length(sample: Sample) -> None:
     """
     if not np.isfinite(sample.intrinsics[0, 0]):
         raise DataError(
-            f'{sample.name} has no camera matrix, so its depth cannot be brought to the training '
-            'focal length: give the data set its intrinsics'
+            f'{sample.name} has no camera matrix, so its depth cannot be scaled to the training '
+            'focal length: add intrinsics to the data set'
         )
 
 

@@ -1,4 +1,4 @@
-"""What every reader yields, the two ways it can fail, and the one check of a read sample."""
+"""The sample that every reader yields, its check, and the errors of readers."""
 
 from typing import NamedTuple, Protocol
 

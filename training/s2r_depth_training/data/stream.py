@@ -1,5 +1,5 @@
 """
-Training batches of scenes that are rendered beside the training, without a folder in between.
+Training batches of scenes that are rendered during the training, without files.
 
 :class:`Schedule` decides which frames make which batch: a pure function of the seed. Processes
 render frames into a pool in shared memory, and make batches of them. :class:`SceneStream` delivers
@@ -275,12 +275,12 @@ class SceneStream:
         return self._length
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what must be the same for a run to go on exactly, as a module does."""
+        """Return the state that must not change if a run continues, as a module does."""
         return dict(self._state)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """
-        Check that a run can go on with these scenes.
+        Check that a run can continue with these scenes.
 
         :param state: what :meth:`state_dict` returned when the checkpoint was written.
         :raises DataError: if the renderer, or the number of training processes, is another one.
@@ -288,8 +288,8 @@ class SceneStream:
         if state != self._state:
             raise DataError(
                 f'the scenes of the checkpoint were rendered with {state}, and now with '
-                f'{self._state}, so the run cannot go on exactly: use the same again, or begin '
-                'another run with init_from'
+                f'{self._state}, so the run cannot continue exactly: use the same versions, or '
+                'start another run with init_from'
             )
 
     def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[Batch]:

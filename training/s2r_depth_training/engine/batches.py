@@ -1,4 +1,4 @@
-"""What a stage asks of a loader: epochs of batches, from any step on."""
+"""The interface of a loader: epochs of batches, from any step on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Loader(Protocol[BatchT_co]):
         """Messages about the corrupt files that were left out so far."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what must be the same for a run to go on exactly."""
+        """Return the state that must not change if a run continues."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Raise where that is no longer the same."""

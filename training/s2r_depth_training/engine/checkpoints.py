@@ -1,4 +1,4 @@
-"""Checkpoints and results of stages: files that are whole or not there."""
+"""Checkpoints and results of stages: files that are complete or absent."""
 
 from __future__ import annotations
 

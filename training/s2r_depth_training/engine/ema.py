@@ -1,4 +1,4 @@
-"""The exponential moving average of a network's weights, which a stage hands over."""
+"""The exponential moving average of a network's weights, which is the result of a stage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Ema(AveragedModel, Generic[ModuleT]):
     Exponential moving average of a module's weights and running statistics.
 
     Early on the average is short, ``(1 + n) / (10 + n)`` after n steps (as in TensorFlow's
-    ``ExponentialMovingAverage``), so that the random start does not weigh on a short run.
+    ``ExponentialMovingAverage``), so that the random initial weights do not affect a short run.
 
     An update does not wait for the device, and a CUDA graph can record it.
 

@@ -1,4 +1,4 @@
-"""Muon: an optimizer whose steps move all directions of a weight alike."""
+"""Muon: an optimizer whose steps have equal length in all directions of a weight."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -20,10 +20,10 @@ class Muon(Optimizer):
     """
     Momentum whose step of each weight is replaced by the nearest matrix of equal singular values.
 
-    A gradient of a convolution is mostly about a few directions; Adam's steps are, too. Here all
-    directions move alike. (Jordan et al., Muon: an optimizer for hidden layers in neural networks,
-    2024; the length of the steps after Liu et al., Muon is scalable for LLM training, 2025,
-    equation 4, so that learning rates are those of Adam.)
+    The gradient of a convolution has few dominant directions, and so have the steps of Adam. The
+    steps of Muon have equal length in all directions. (Jordan et al., Muon: an optimizer for
+    hidden layers in neural networks, 2024; the length of the steps after Liu et al., Muon is
+    scalable for LLM training, 2025, equation 4, so that learning rates are those of Adam.)
 
     ``torch.optim.Muon`` refuses weights of four dimensions, and computes in bfloat16, which takes
     CPUs without it 20 times as long.

@@ -1,4 +1,4 @@
-"""The optimizers of a network, the schedules of their learning rates, and parts that stay."""
+"""The optimizers of a network, their learning rate schedules, and frozen parts."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def git_revision() -> str | None:
 
 def provenance(config: Config, stage: str, steps: int, hours: float) -> dict[str, str]:
     """
-    Return in words where the weights of a stage come from.
+    Return a description of the origin of the weights of a stage.
 
     :param config: of the run.
     :param stage: its name.

@@ -118,7 +118,7 @@ def check_settings(
         raise TrainingError(
             f'{file} cannot be continued with other settings: '
             + '; '.join(changes)
-            + '. Put them back, or start in another run_dir'
+            + '. Restore them, or use another run_dir'
         )
 
 
@@ -134,8 +134,8 @@ def restore(parts: Mapping[str, Any], state: Mapping[str, Any], file: Path) -> N
     missing = sorted(parts.keys() - state.keys())
     if missing:
         raise TrainingError(
-            f'{file} lacks {", ".join(missing)}, as another version of this package wrote it: go '
-            'on with that version, or start in another run_dir'
+            f'{file} lacks {", ".join(missing)}, because another version of this package wrote '
+            'it: continue with that version, or use another run_dir'
         )
     for name, part in parts.items():
         base_rates = list(part.base_lrs) if isinstance(part, LRScheduler) else []

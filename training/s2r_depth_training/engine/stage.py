@@ -48,7 +48,7 @@ class Stage:
     :param name: of the stage, and of its folder.
     :param config: of the whole run.
     :param settings: of this stage.
-    :param resume: go on from the checkpoint of an interrupted run.
+    :param resume: continue from the checkpoint of an interrupted run.
     :raises TrainingError: if the folder is in use, cannot be written, or already holds a run.
     """
 
@@ -117,9 +117,9 @@ class Stage:
 
     def track(self, loader: Loader, **parts: Any) -> None:
         """
-        Name the parts of a checkpoint, and continue from the last one with ``--resume``.
+        Set the parts of a checkpoint. With ``--resume``, restore them from the last one.
 
-        Writes the first checkpoint, so that a full disk shows now and not after hours.
+        Writes the first checkpoint, so that a full disk is found now and not after hours.
 
         :param loader: of the data, which must still be the same.
         :param parts: modules (not wrapped by Fabric), optimizers, schedules, averages.
@@ -150,7 +150,7 @@ class Stage:
 
     def progress(self, step: int, total_steps: int) -> float:
         """
-        Return how much of the stage is over, 0 to 1: in steps or in time, whichever is more.
+        Return the progress of the stage, 0 to 1: in steps or in time, whichever is more.
 
         :param step: how many steps are done.
         :param total_steps: of the whole stage.
@@ -253,7 +253,7 @@ class Stage:
             )
             raise TrainingError(
                 f'{self.name}: loss not finite {where}; the checkpoint of the last good steps is '
-                f'{self.checkpoint_file}. Look at those files, or go on from there with --resume '
+                f'{self.checkpoint_file}. Check those files, or continue with --resume '
                 f'and a lower {self.name}.learning_rate'
             )
         if self._log is not None:
@@ -283,8 +283,8 @@ class Stage:
             ):
                 raise TrainingError(
                     f'{self.name}: the weights of {name} are no longer finite at step '
-                    f'{self.step}; {self.checkpoint_file} holds the last good ones. Go on from '
-                    f'there with --resume and a lower {self.name}.learning_rate, or with '
+                    f'{self.step}; {self.checkpoint_file} holds the last good ones. Continue '
+                    f'with --resume and a lower {self.name}.learning_rate, or with '
                     'fabric.precision 32-true'
                 )
         state = {

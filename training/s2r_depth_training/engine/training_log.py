@@ -1,4 +1,4 @@
-"""What people see of a stage: TensorBoard scalars and pictures, and the progress bar."""
+"""The log of a stage: TensorBoard scalars and pictures, and the progress bar."""
 
 from __future__ import annotations
 

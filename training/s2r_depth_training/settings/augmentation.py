@@ -20,19 +20,19 @@ class Augmentation:
     :param contrast: range of the factor about the mean grey.
     :param saturation: range of the factor about each pixel's grey.
     :param crop_scale: range of the size of the crop. 1 is the largest crop in the shape of the
-        network's input. A smaller crop looks like a longer lens, which is right only where a
-        training focal length is given.
+        network's input. A smaller crop looks like a longer lens, which is correct only with a
+        training focal length.
     :param max_hue_deg: largest rotation of the colours about the grey axis, either way.
     :param max_channel_gain: largest relative change of each of red, green and blue.
     :param gamma: range of the exponent of the tone curve.
     :param shadow_probability: share of the images with a random dark band.
     :param max_blur_px: largest standard deviation of blur, pixels at network size.
-    :param max_noise: largest standard deviation of noise, in steps of 255.
+    :param max_noise: largest standard deviation of noise, in grey levels of 255.
     :param jpeg_quality: range of the quality of a JPEG compression; (100, 100) for none.
     :param margin_probability: share of the images with a plain black, grey or white margin, as
         scanned, rectified and undistorted photographs have.
-    :param filter_probability: share of the images, of those whose colours change, that go through
-        a random filter, which changes textures and tones and leaves outlines where they are.
+    :param filter_probability: share of the images with changed colours that pass through a random
+        filter. The filter changes textures and tones, and keeps outlines.
     """
 
     flip_probability: float = 0.5

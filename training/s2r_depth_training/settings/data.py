@@ -1,4 +1,4 @@
-"""The images that a run trains on, and the random changes that are made to them."""
+"""The images that a run trains on, and their augmentation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ScenesSettings:
     """
     Scenes that are rendered during the training (``dataset: scenes``).
 
-    Every scene is shown in one variation, with the seed of the run.
+    Each scene is rendered in one variation. The seed is that of the run.
 
     :param kinds: share of each kind of scene: ``driving``, ``indoor``, ``world``.
     :param variations: styles of light and weather.
@@ -32,18 +32,18 @@ class ScenesSettings:
     :param height_px: of the pictures; null is the height of the network's input.
     :param supersample: colour samples per pixel along each axis.
     :param backend: ``gl``, ``embree``, or ``auto``: ``gl`` where it works.
-    :param models: libraries of real things, as for ``render-scenes``.
-    :param models_share: share of the scenes that have them; those cost the renderer more.
+    :param models: libraries of models of real objects, as for ``render-scenes``.
+    :param models_share: share of the scenes with models, which take longer to render.
     :param cameras: ``ordinary`` or ``any``, as for ``render-scenes``.
-    :param any_share: share of the scenes that are seen by any camera with ``cameras: any``; the
-        others have the ordinary one.
-    :param sizes_px: [height, width] of the batches of stages 2 and 3, each drawn with the same
-        chance; empty is the size of the network's input alone. The focal length of the training
-        holds for them all.
-    :param reuse: how often each picture is used, with other random changes each time.
-    :param pool_frames: pictures in memory that batches are made of; each process keeps one in
-        ``reuse`` more, at 7 bytes a pixel.
-    :param epoch_images: how many images count as one epoch.
+    :param any_share: with ``cameras: any``, share of the scenes with any camera; the others have
+        ordinary cameras.
+    :param sizes_px: [height, width] of the batches of stages 2 and 3, drawn with equal
+        probability; empty means only the size of the network's input. The training focal length
+        applies to all sizes.
+    :param reuse: how often each picture is used, each time with new random changes.
+    :param pool_frames: number of pictures in memory from which batches are drawn. Each process
+        keeps 1 / ``reuse`` more, at 7 bytes per pixel.
+    :param epoch_images: number of images that count as one epoch.
     """
 
     kinds: dict[str, float] = field(default_factory=lambda: {'driving': 1.0})
@@ -95,7 +95,7 @@ class ScenesSettings:
 @dataclass(frozen=True)
 class SourceSettings:
     """
-    Where images with depth come from, and how they are changed.
+    The images with depth of a run, and their augmentation.
 
     :param dataset: layout of the data set: ``vkitti`` (also what ``render-scenes`` writes),
         ``vkitti2``, ``suncg``, ``hypersim``, ``kitti_raw``, ``kitti_depth``, ``nyu``, ``folder``;
@@ -104,10 +104,10 @@ class SourceSettings:
     :param options: further options of that reader, such as ``{variations: [clone, fog]}``.
     :param augmentation: random changes to the images; the defaults are the published ones.
     :param workers: processes that read ahead; 0 reads in the training process.
-    :param gpu_cache: read all images once, keep them in the memory of the device that trains (5
-        bytes a pixel), and change them there: for a GPU that waits for its CPU. Of images of
-        another shape the central part is used; of sparse depth most points are lost; the last
-        batch of an epoch is filled up. One process; stage 1 reads as ever.
+    :param gpu_cache: read all images once, keep them in GPU memory (5 bytes per pixel), and
+        augment them there. Use it if the GPU waits for the CPU. Images of another aspect ratio are
+        cropped at the centre. Sparse depth remains. The last batch of an epoch is filled with the
+        first images. It needs a single process, and does not affect stage 1.
     :param scenes: what is rendered with ``dataset: scenes``.
     :param max_corrupt_fraction: fail if more of the images than this cannot be read.
     :param resident: earlier name of ``gpu_cache``, for one release.
@@ -142,14 +142,14 @@ class SourceSettings:
 @dataclass(frozen=True)
 class DataSettings(SourceSettings):
     """
-    Images with depth, and what becomes of them.
+    Images with depth, and the form in which the network receives them.
 
     :param height_px: height of the network's input, a multiple of 16, 96 to 2048.
     :param width_px: width of the network's input, a multiple of 16, 96 to 2048.
-    :param training_focal_px: focal length at that size. Depths are scaled to it, so that the
-        network learns one camera; the node scales back. vKITTI: 725 px * 640 / 1242.
-    :param max_depth_m: top of the depth range: 80 outdoor, 8 indoor. What is farther, and the
-        sky, is supervised as exactly this far.
+    :param training_focal_px: focal length at that size. Depths are scaled to it, so the network
+        learns a single camera; the node scales back. vKITTI: 725 px * 640 / 1242.
+    :param max_depth_m: top of the depth range: 80 outdoor, 8 indoor. Greater depth, and sky, count
+        as exactly this value.
     """
 
     height_px: int = 192
@@ -185,8 +185,8 @@ class StyleSettings:
     Style images, which need no labels.
 
     :param root: folder of the images, such as Painter By Numbers or what ``render-styles`` wrote.
-    :param render: how many to render into ``root`` before stage 1, where they are missing; 0 takes
-        the folder as it is.
+    :param render: number of images to render into ``root`` before stage 1 if they are missing; 0
+        uses the folder unchanged.
     """
 
     root: Path = Path('styles')

@@ -11,7 +11,7 @@ from ..ranges import check_ranges
 @dataclass(frozen=True)
 class FabricSettings:
     """
-    Where the training runs. Under ``torchrun`` the number of processes comes from there.
+    Device, precision and threads of the training. ``torchrun`` sets the number of processes.
 
     :param accelerator: ``auto``, ``cpu``, ``cuda`` or ``mps``.
     :param devices: how many devices of this machine to use; ``auto`` is all of them.
@@ -19,10 +19,10 @@ class FabricSettings:
         that compute in bfloat16, and several times as long on other CPUs; ``auto`` chooses it
         where it is fast.
     :param threads: CPU threads of the training process; 0 leaves it to PyTorch.
-    :param cuda_graphs: record each step of the stages with a depth loss once and replay it, on a
-        single GPU: a small network takes longer to be launched, kernel by kernel, than to run.
-        Losses, and whether there is depth, are looked at every ``log_every_steps`` only, when the
-        weights have moved. The first batch of each start is learnt from four times.
+    :param cuda_graphs: on a single GPU, record a training step of the stages with a depth loss
+        once and replay it. For a small network, the launch of each kernel takes longer than its
+        run. Losses and missing depth are checked only every ``log_every_steps``, after the weights
+        were updated. After each start, the first batch is used for four steps.
     """
 
     accelerator: Literal['auto', 'cpu', 'cuda', 'mps'] = 'auto'

@@ -1,4 +1,4 @@
-"""The settings of the stages: one dataclass each, and what several of them have in common."""
+"""The settings of the stages: one dataclass for each, and base classes for common settings."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .renamed import earlier_name_of, move_renamed
 @dataclass(frozen=True)
 class LoopSettings:
     """
-    What every stage's loop has.
+    Settings of the training loop of every stage.
 
     :param batch_size: images per step, over all processes together.
     :param learning_rate: of the optimizer.
-    :param ema_decay: decay per step of the moving average of the weights, which is what the
-        stage hands over; 0 hands over the last weights themselves.
-    :param max_minutes: end the stage cleanly after this long, whatever is left; null is no limit.
+    :param ema_decay: decay per step of the moving average of the weights. The result of the stage
+        is this average; with 0, it is the last weights.
+    :param max_minutes: time limit of the stage; null means no limit.
     :param log_every_steps: steps between TensorBoard scalars.
     :param checkpoint_every_steps: steps between checkpoints.
     :param pictures_every_steps: steps between pictures of the maps.
@@ -52,14 +52,14 @@ class LoopSettings:
 @dataclass(frozen=True)
 class EpochSettings(LoopSettings):
     """
-    What the stages that learn from depth have in common.
+    Settings of the stages that learn from depth.
 
     :param epochs: length of the stage; each image is seen once per epoch.
-    :param schedule: ``halving``, as published, or ``cosine``: the learning rate falls to 0 at the
-        end of the stage, be that the end of ``epochs`` or of ``max_minutes``.
+    :param schedule: ``halving`` (published), or ``cosine``: the learning rate falls to 0 at the
+        end of ``epochs`` or of ``max_minutes``, whichever comes first.
     :param halve_every_epochs: the learning rate is halved each time.
-    :param optimizer: ``adam``, as published, or ``muon``: that for the convolutions from
-        features to features, and Adam for the rest.
+    :param optimizer: ``adam`` (published), or ``muon``: Muon for the hidden convolutions, and Adam
+        for all other parameters.
     """
 
     epochs: float = 30.0
@@ -75,12 +75,12 @@ class EpochSettings(LoopSettings):
 @dataclass(frozen=True)
 class DepthSettings(EpochSettings):
     """
-    What the stages that predict depth have in common.
+    Settings of the stages with a depth loss.
 
-    :param inverse_depth_weighting: how much more near depths count in the loss. 0, as published,
-        weighs a metre the same at any distance; a large value weighs errors relative to the depth.
-    :param scale_invariant_weight: weight of the scale-invariant logarithmic error. 0, as
-        published, learns from errors in metres only.
+    :param inverse_depth_weighting: how much more near depths count in the loss. 0 (published)
+        measures errors in metres; a large value measures errors relative to the depth.
+    :param scale_invariant_weight: weight of the scale-invariant logarithmic error; 0 (published)
+        turns it off.
     :param nearness: earlier name of ``inverse_depth_weighting``, for one release.
     :param proportion_weight: earlier name of ``scale_invariant_weight``, for one release.
     """
@@ -98,12 +98,12 @@ class DepthSettings(EpochSettings):
 @dataclass(frozen=True)
 class TranslationWeights:
     """
-    How much each loss of stage 1 counts.
+    Weights of the losses of stage 1.
 
-    :param image: an image redrawn from its own codes.
-    :param structure: the structure code of a restyled image.
-    :param style: the style code of a restyled image.
-    :param adversarial: restyled images taken for real ones.
+    :param image: reconstruction of an image from its own codes.
+    :param structure: reconstruction of the structure code of a restyled image.
+    :param style: reconstruction of the style code of a restyled image.
+    :param adversarial: adversarial loss of restyled images.
     """
 
     image: float = 10.0
@@ -125,10 +125,11 @@ class SteEncoderSettings(LoopSettings):
     :param weight_decay: of Adam.
     :param crop_px: side of the square crops, a multiple of 4.
     :param style_size: numbers in a style code.
-    :param discriminator_scales: sizes at which images are judged, each half the one before.
+    :param discriminator_scales: number of image sizes that the discriminators see; each is half
+        the one before.
     :param weights: of the losses.
-    :param init_from: a ``result.pt`` of this stage, or a weights file, to begin with; null for a
-        random start.
+    :param init_from: a ``result.pt`` of this stage, or a weights file, to start from; null means
+        random weights.
     """
 
     batch_size: int = 1
@@ -160,14 +161,15 @@ class SteDecoderSettings(DepthSettings):
     """
     Stage 2.
 
-    :param structure_weight: lambda, how much the structure penalty counts.
-    :param beta: how fast the penalty falls with the steps of depth; per unit of depth in [-1, 1]
-        and pixel. 0.001, as published, penalises structure everywhere alike.
-    :param train_encoder: train the encoder here, in place of taking stage 1's as it is: from a
-        random start an ablation, from ``init_from`` a way to teach it more.
-    :param encoder: a ``result.pt`` of stage 1; null is this run's own.
-    :param init_from: a ``result.pt`` of this stage, or a weights file, to begin with; null for a
-        random start.
+    :param structure_weight: lambda, the weight of the structure penalty.
+    :param beta: how fast the penalty falls with the gradient of depth, per unit of depth in [-1,
+        1] and pixel. 0.001 (published) penalises structure everywhere equally.
+    :param train_encoder: train the encoder, too, instead of using that of stage 1 unchanged. From
+        random weights, this is an ablation. With ``init_from``, it continues the training of the
+        encoder.
+    :param encoder: a ``result.pt`` of stage 1; null means that of this run.
+    :param init_from: a ``result.pt`` of this stage, or a weights file, to start from; null means
+        random weights.
     """
 
     structure_weight: float = 1.0
@@ -184,13 +186,14 @@ class SteDecoderSettings(DepthSettings):
 @dataclass(frozen=True)
 class AttentionSettings(EpochSettings):
     """
-    Before stage 3, where ``dsa.pretrain_attention`` asks for it.
+    Pre-training of the attention before stage 3, with ``dsa.pretrain_attention``.
 
     :param inverse_depth_slope: n of the target map l + (1 - l) / (1 + n f), f being depth as a
         fraction of its range.
-    :param least: l of that map. Times a map that falls to 0, the structure far away would be lost.
-    :param init_from: a ``result.pt`` with an attention, or a weights file, to begin with; null
-        for a random start.
+    :param least: l of that map, its lower limit. With 0, the structure of far surfaces would be
+        lost.
+    :param init_from: a ``result.pt`` with an attention, or a weights file, to start from; null
+        means random weights.
     :param nearness: earlier name of ``inverse_depth_slope``, for one release.
     """
 
@@ -212,21 +215,21 @@ class DsaSettings(DepthSettings):
     """
     Stage 3.
 
-    :param structure: a ``result.pt`` of stage 2; null is this run's own.
+    :param structure: a ``result.pt`` of stage 2; null means that of this run.
     :param trunk: weights of a DRN-D-22 trained on ImageNet (``drn_d_22.pth``) for the trunk of
-        the attention; paper architecture only. Null starts it at random.
-    :param init_from: a ``result.pt`` of this stage, or a weights file, to begin with; null for a
-        random start.
-    :param attention_rate: what the learning rate is multiplied by for the attention. A fast one
-        disturbs the depth net more than it helps it; 0 leaves the attention as it is.
-    :param structure_rate: the same for structure encoder and decoder; 0, as published, leaves
-        them as stage 2 made them.
-    :param pretrain_attention: begin with the attention that the stage ``attention`` of this run
-        trained, in place of a random start.
-    :param init_attention_from: a ``result.pt`` to begin with in the attention only, in place of
-        this run's stage ``attention``.
-    :param init_depth_from: a ``result.pt`` to begin with in the depth net only. That of stage 2
-        shortens this stage; null is as published, a new depth net.
+        the attention; paper architecture only. Null means random weights.
+    :param init_from: a ``result.pt`` of this stage, or a weights file, to start from; null means
+        random weights.
+    :param attention_rate: factor on the learning rate of the attention; 0 freezes it. A large
+        factor disturbs the depth network more than it helps.
+    :param structure_rate: factor on the learning rate of structure encoder and decoder; 0
+        (published) freezes them.
+    :param pretrain_attention: start from the attention of the stage ``attention`` of this run, not
+        from random weights.
+    :param init_attention_from: a ``result.pt`` from which only the attention starts, in place of
+        the stage ``attention`` of this run.
+    :param init_depth_from: a ``result.pt`` from which only the depth network starts. That of stage
+        2 shortens this stage; null (published) means random weights.
     :param nearness_first: earlier name of ``pretrain_attention``, for one release.
     """
 
@@ -250,7 +253,7 @@ class RgbBaselineSettings(DepthSettings):
     """
     The baseline: a depth net with three input channels.
 
-    :param init_from: a ``result.pt`` of this baseline to begin with, null for a random start.
+    :param init_from: a ``result.pt`` of this baseline to start from; null means random weights.
     """
 
     init_from: Path | None = None
@@ -264,13 +267,13 @@ class FineTuneSettings(DepthSettings):
     """
     Fine-tuning, the method's semi-supervised setting.
 
-    :param weights: weights to begin with: a file, or ``outdoor`` or ``indoor`` for the bundled
-        ones; null is what stage 3 of this run wrote.
-    :param freeze: parts that stay as they are.
+    :param weights: weights to start from: a file, or ``outdoor`` or ``indoor`` for the bundled
+        ones; null means the result of stage 3 of this run.
+    :param freeze: parts that are not trained.
     :param data: the labelled real images; pixels without depth do not count. Size, focal length
         and range are those of the weights.
-    :param max_depth_m: another top of the depth range, which the network then has to learn; null
-        is that of the weights.
+    :param max_depth_m: new top of the depth range, which the network must then learn; null keeps
+        that of the weights.
     :param frozen: earlier name of ``freeze``, for one release.
     """
 

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 def train_all(config: Config, resume: bool = False) -> Path:
     """
-    Train the stages one after the other, skipping those that are finished.
+    Train all stages in sequence, except finished ones.
 
     :param config: of the run.
-    :param resume: go on with the stage that was interrupted.
+    :param resume: continue the interrupted stage.
     :returns: the weights file of the whole network.
-    :raises TrainingError: if a stage cannot start or go on.
+    :raises TrainingError: if a stage cannot start or continue.
     """
     from . import attention, dsa, ste_decoder, ste_encoder
 
@@ -37,5 +37,5 @@ def train_all(config: Config, resume: bool = False) -> Path:
 
 
 def needs_attention(config: Config) -> bool:
-    """Return whether stage 3 begins with an attention that this run trains."""
+    """Return whether stage 3 starts from an attention that this run pre-trains."""
     return config.dsa.pretrain_attention and not config.dsa.init_attention_from

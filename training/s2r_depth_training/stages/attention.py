@@ -1,4 +1,4 @@
-"""Before stage 3: the attention by itself learns to show what is near."""
+"""Pre-training of the attention, before stage 3: it learns a map of near areas."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ NAME = 'attention'
 
 def train(config: Config, resume: bool = False) -> Path:
     """
-    Train the attention to show what is near: a start for stage 3 that is not noise.
+    Train the attention to show near areas, so that stage 3 does not start from noise.
 
-    The published attention begins with a trunk that knows real photographs (ImageNet). One that
-    begins at random only disturbs the depth net, and stage 3 learns to switch it off.
+    The trunk of the published attention is pre-trained on photographs (ImageNet). With random
+    weights, the attention disturbs the depth network, and stage 3 learns to ignore it.
 
     :param config: of the run; ``config.attention`` is this stage's part.
-    :param resume: go on from the last checkpoint.
+    :param resume: continue from the last checkpoint.
     :returns: the stage's result.
-    :raises TrainingError: if the run cannot start or go on.
+    :raises TrainingError: if the run cannot start or continue.
     """
     settings = config.attention
 
@@ -74,5 +74,5 @@ def train(config: Config, resume: bool = False) -> Path:
             if stage.picture_due():
                 stage.show(image=batch.image, attention=prediction, target=target)
 
-        # Hand-over
+        # Result
         return stage.finish(attention=ema.network)

@@ -1,4 +1,4 @@
-"""What the stages that learn from depth share: their batches, losses and pictures."""
+"""Batches, losses and pictures that all stages with a depth loss share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def steps_of(settings: EpochSettings, loader: Loader[Batch]) -> int:
 
 def depth_batches(stage: Stage, loader: Loader[Batch], total_steps: int) -> Iterator[Batch]:
     """
-    Yield the batches of a stage, on its device, beginning at its current step.
+    Yield the batches of a stage on its device, from its current step on.
 
     :param stage: counts the steps and keeps the checkpoints.
     :param loader: of the training images.
@@ -34,9 +34,9 @@ def depth_batches(stage: Stage, loader: Loader[Batch], total_steps: int) -> Iter
     for batch in stage.loop(batches_from(loader, stage.step), total_steps):
         if stage.check_due() and not batch.valid_mask.any():
             raise TrainingError(
-                f'{stage.name}: no image of the batch of step {stage.step + 1} has valid depth in '
-                f'the part that is used ({", ".join(batch.names)}): look at the depth of those '
-                'files, or take larger batches'
+                f'{stage.name}: no image of the batch of step {stage.step + 1} has valid depth '
+                f'inside the crop ({", ".join(batch.names)}): check the depth of those files, or '
+                'use larger batches'
             )
         yield stage.fabric.to_device(batch)
 

@@ -34,13 +34,13 @@ NAME = 'dsa'
 
 def train(config: Config, resume: bool = False) -> Path:
     """
-    Train the attention and the final depth net, and write the weights that the node runs.
+    Train attention and depth network, and write the weights file for the node.
 
     :param config: of the run; ``config.dsa`` is this stage's part.
-    :param resume: go on from the last checkpoint.
+    :param resume: continue from the last checkpoint.
     :returns: the stage's result; the weights of the whole network are
         ``config.weights_file``.
-    :raises TrainingError: if the run cannot start or go on.
+    :raises TrainingError: if the run cannot start or continue.
     """
     settings = config.dsa
 
@@ -107,7 +107,7 @@ def train(config: Config, resume: bool = False) -> Path:
             if stage.picture_due():
                 stage.show(**pictures(maps, batch))
 
-        # Hand-over
+        # Result
         if stage.fabric.is_global_zero:
             weights.save(
                 config.weights_file, ema.network, config.data.weights_info(stage.provenance())
@@ -120,8 +120,8 @@ def load_trunk(trunk: DilatedResidualNet, path: Path) -> None:
     Fill the trunk of the attention with the weights of an image classifier.
 
     :param trunk: of the paper architecture.
-    :param path: a state dict of DRN-D-22 as its authors name it (``layer0.0.weight`` ...); what
-        belongs to the classification only is left out.
+    :param path: a state dict of DRN-D-22 as its authors name it (``layer0.0.weight`` ...); the
+        layers of the classifier are ignored.
     :raises TrainingError: if the file is missing, unreadable, or does not fit.
     """
     try:

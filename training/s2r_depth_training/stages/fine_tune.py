@@ -1,4 +1,4 @@
-"""Fine-tuning: a trained network and a little labelled real data, however sparse its depth."""
+"""Fine-tuning of a trained network on a few real images, whose true depth may be sparse."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def train(config: Config, resume: bool = False) -> Path:
     Train the parts that are not frozen on real images and write ``weights.safetensors``.
 
     :param config: of the run; ``config.fine_tune`` is this stage's part.
-    :param resume: go on from the last checkpoint.
+    :param resume: continue from the last checkpoint.
     :returns: the stage's result; the new weights file is beside it.
-    :raises TrainingError: if the run cannot start or go on.
+    :raises TrainingError: if the run cannot start or continue.
     :raises WeightsError: if the weights to begin with cannot be read.
     """
     settings = config.fine_tune
@@ -86,7 +86,7 @@ def train(config: Config, resume: bool = False) -> Path:
             if stage.picture_due():
                 stage.show(**pictures(maps, batch))
 
-        # Hand-over
+        # Result
         if stage.fabric.is_global_zero:
             weights.save(
                 stage.folder / 'weights.safetensors',

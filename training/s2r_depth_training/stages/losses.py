@@ -19,10 +19,10 @@ def depth_error(
     """
     Return the sum over the scales of the mean absolute depth error where depth is valid.
 
-    At each scale the target is sampled, never mixed: a mean over a depth edge is a depth that
-    nothing has. Every image of the batch counts the same, however few its valid pixels, which
-    also makes the mean over processes the mean over the whole batch. (S2R-DepthNet, the L1 depth
-    loss of stages 2 and 3.)
+    At each scale, the target is sampled and not averaged, because the mean over a depth edge is
+    the depth of no surface. Every image of the batch has the same weight, with any number of valid
+    pixels. So the mean over processes is the mean over the whole batch. (S2R-DepthNet, the L1
+    depth loss of stages 2 and 3.)
 
     :param depths: predictions (B, 1, h, w) in [-1, 1], one per scale.
     :param target: (B, 1, H, W) in [-1, 1]; its value where not valid is never looked at.
@@ -49,8 +49,8 @@ def scale_invariant_log_error(depths: Sequence[Tensor], target: Tensor, valid: T
     That is the mean of ``|r - mean(r)|``, r being ``ln(f + 1/80) - ln(f* + 1/80)`` with f the
     depth as a fraction of its range; the offset keeps depths of 0 finite. (After the scale
     invariant error of Eigen et al., NIPS 2014, equation 1, which squares.) A picture of a room
-    says how its depths compare and little of how large the room is: an error in metres is mostly
-    about the second.
+    shows relative depth, but hardly the size of the room. An error in metres mostly measures the
+    size.
 
     :param depths: predictions (B, 1, h, w) in [-1, 1], one per scale.
     :param target: (B, 1, H, W) in [-1, 1]; its value where not valid is never looked at.

@@ -1,4 +1,4 @@
-"""Not a stage of the method: depth straight from RGB, for comparison with it."""
+"""The RGB baseline, which predicts depth directly from the image; not a stage of the method."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class RgbDepthNet(nn.Module):
 
 def train(config: Config, resume: bool = False) -> Path:
     """
-    Train a depth net on the images themselves.
+    Train a depth network whose input is the image.
 
     :param config: of the run; ``config.rgb_baseline`` is this part.
-    :param resume: go on from the last checkpoint.
+    :param resume: continue from the last checkpoint.
     :returns: the result, which :func:`load_predictor` reads.
-    :raises TrainingError: if the run cannot start or go on.
+    :raises TrainingError: if the run cannot start or continue.
     """
     settings = config.rgb_baseline
 
@@ -91,7 +91,7 @@ def train(config: Config, resume: bool = False) -> Path:
             if stage.picture_due():
                 stage.show(**pictures(maps, batch))
 
-        # Hand-over
+        # Result
         return stage.finish(depth=ema.network.depth)
 
 

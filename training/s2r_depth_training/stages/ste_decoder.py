@@ -47,13 +47,13 @@ class StructureToDepth(nn.Module):
 
 def train(config: Config, resume: bool = False) -> Path:
     """
-    Train the structure decoder, and a depth net that later stages do without.
+    Train the structure decoder, with a temporary depth network.
 
     :param config: of the run; ``config.ste_decoder`` is this stage's part.
-    :param resume: go on from the last checkpoint.
+    :param resume: continue from the last checkpoint.
     :returns: the stage's result. Beside it, ``weights.safetensors`` is the network so far, with
         an attention of 1 everywhere.
-    :raises TrainingError: if the run cannot start or go on.
+    :raises TrainingError: if the run cannot start or continue.
     """
     settings = config.ste_decoder
 
@@ -103,7 +103,7 @@ def train(config: Config, resume: bool = False) -> Path:
                     true_depth=unit_range(batch.depth),
                 )
 
-        # Hand-over
+        # Result
         if stage.fabric.is_global_zero:
             weights.save(
                 stage.folder / 'weights.safetensors',
@@ -133,7 +133,7 @@ def structure_losses(
 
 def without_attention(model: nn.Module, architecture: str) -> S2RDepthNet:
     """
-    Return the whole network with the parts of ``model``, its attention being 1 everywhere.
+    Return the whole network with the parts of ``model`` and an attention of 1 everywhere.
 
     :param model: a :class:`StructureToDepth`.
     :param architecture: name of its preset.

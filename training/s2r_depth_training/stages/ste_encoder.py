@@ -1,7 +1,7 @@
 """
-Stage 1: the structure encoder Es, learnt by translating between synthetic images and paintings.
+Stage 1: the structure encoder Es, trained to translate between synthetic and style images.
 
-The published method describes this stage in words only; this is an implementation of those words.
+The publication describes this stage, but the authors published no code for it.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def train(config: Config, resume: bool = False) -> Path:
     Train the structure encoder and return the file with it.
 
     :param config: of the run; ``config.ste_encoder`` is this stage's part.
-    :param resume: go on from the last checkpoint.
-    :raises TrainingError: if the run cannot start or go on.
+    :param resume: continue from the last checkpoint.
+    :raises TrainingError: if the run cannot start or continue.
     """
     settings, weights = config.ste_encoder, config.ste_encoder.weights
     architecture = Architecture.preset(config.architecture)
@@ -131,7 +131,7 @@ def train(config: Config, resume: bool = False) -> Path:
                     painted_redrawn=translated.redrawn[1],
                 )
 
-        # Hand-over
+        # Result
         return stage.finish(structure_encoder=ema.network)
 
 

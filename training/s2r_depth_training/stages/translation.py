@@ -1,10 +1,9 @@
 """
 The networks of stage 1, which turn images of one domain into images of another.
 
-Two domains, ``synthetic`` and ``painted``, share one structure encoder. What else an image shows,
-its style, goes through a code of a few numbers, too few to carry any structure. So whatever lets
-both domains be drawn again from the shared code is structure alone. Only the structure encoder
-outlives stage 1.
+Two domains, ``synthetic`` and ``painted``, share one structure encoder. The style of an image is
+encoded in a few numbers, which cannot contain structure. So the shared code must contain the
+structure, from which both domains are reconstructed. Later stages use only the structure encoder.
 """
 
 from __future__ import annotations
@@ -51,8 +50,8 @@ class Generator(nn.Module):
     """
     A structure code (B, C, H/4, W/4) and a style code -> an image (B, 3, H, W) in [-1, 1].
 
-    The style sets mean and spread of every feature (adaptive instance normalisation; Huang and
-    Belongie, 2017); where things are comes from the structure code alone.
+    The style sets mean and standard deviation of every feature (adaptive instance normalisation;
+    Huang and Belongie, 2017). Only the structure code determines the position of objects.
     """
 
     def __init__(self, architecture: Architecture, style_size: int, blocks: int = 4):
@@ -138,7 +137,7 @@ class Discriminators(nn.Module):
 
 class Translated(NamedTuple):
     """
-    What :class:`Translator` makes of a batch of each domain; the first is of synthetic images.
+    Output of :class:`Translator` for a batch of each domain; the first is of synthetic images.
 
     ``redrawn`` are images from their own two codes, ``restyled`` from their structure code and a
     random style of the other domain; ``structure`` and ``style`` are codes, ``..._again`` the
@@ -173,7 +172,7 @@ class Translator(nn.Module):
         self, synthetic: Tensor, painted: Tensor, synthetic_style: Tensor, painted_style: Tensor
     ) -> Translated:
         """
-        Redraw each image as it was, and in a random style of the other domain.
+        Reconstruct each image, and redraw it in a random style of the other domain.
 
         :param synthetic: (B, 3, H, W) in [-1, 1].
         :param painted: (B, 3, H, W) in [-1, 1].

@@ -1,4 +1,4 @@
-"""Models of real things from libraries on disk: read as data, in metres, kept in a cache."""
+"""Models of real objects from libraries on disk, in metres, stored in a cache."""
 
 from .collection import available, Collection, gather
 from .files import ModelError

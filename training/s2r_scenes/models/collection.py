@@ -1,4 +1,4 @@
-"""All libraries that were given, as one list of things with the roles that layouts ask for."""
+"""The given libraries as one list of models, each with its role in a scene."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """
-Files of others, read as data: nothing outside the library, nothing that runs, nothing that swells.
+Read files of model libraries safely: nothing outside the library, no code, no zip bombs.
 
-Every refusal and every file that is not there becomes one sentence.
+Each refused or missing file gives one sentence.
 """
 
 from __future__ import annotations
@@ -104,11 +104,11 @@ class ZipStore(_Files):
             )
             if swells or member.file_size > _FILE_BYTES:
                 raise ModelError(
-                    f'{path} is refused: {member.filename!r} would swell from '
+                    f'{path} is refused: {member.filename!r} would expand from '
                     f'{member.compress_size} to {member.file_size} bytes'
                 )
         if sum(member.file_size for member in members) > _ZIP_BYTES:
-            raise ModelError(f'{path} is refused: it would swell to more than {_ZIP_BYTES} bytes')
+            raise ModelError(f'{path} is refused: it would expand to more than {_ZIP_BYTES} bytes')
         super().__init__(path.name, (member.filename for member in members))
         self._facts: dict[str, object] = {member.filename: member.CRC for member in members}
 

@@ -1,4 +1,4 @@
-"""A plain folder of RGB, depth and intrinsics: the form for data of one's own."""
+"""A folder of RGB, depth and intrinsics: the layout for your own data."""
 
 from os import PathLike
 from pathlib import Path
