@@ -1,7 +1,7 @@
 """
-Files that appear whole or not at all.
+Write files atomically: a file appears completely or not at all.
 
-The renderer, which imports nothing of this package, has its own three lines.
+The renderer does not import this module and has its own version.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from pathlib import Path
 @contextmanager
 def atomic_file(path: Path, *, is_shared: bool = False, is_synced: bool = False) -> Iterator[Path]:
     """
-    Give a path to write to, and put that file in the place of another at the end.
+    Yield a temporary path, and move its file to the final path at the end.
 
-    An exception removes the new file, and leaves the old file unchanged.
+    After an exception, the new file is removed, and the old file is unchanged.
 
-    :param path: the place; the path to write to has the same folder and suffix.
-    :param is_shared: whether several processes may write it at a time. A file of one process only
-        has a fixed name meanwhile, so that one that was killed leaves no more than one behind.
-    :param is_synced: whether to wait until the content is on the disk, which a power cut then
-        leaves whole, too.
+    :param path: the final path; the temporary path has the same folder and suffix.
+    :param is_shared: whether several processes may write it at the same time. Otherwise the
+        temporary file has a fixed name, so killed processes leave at most one file.
+    :param is_synced: whether to wait until the content is on the disk, so that the file survives a
+        power cut.
     :raises OSError: if it cannot be written.
     """
     owner = f'.{os.getpid()}' if is_shared else ''
@@ -43,10 +43,10 @@ def sole_owner(folder: Path) -> Iterator[None]:
     """
     Keep other processes of this machine out of a folder of unfinished work.
 
-    The system lets go of the folder when the process ends, however it ends.
+    The system releases the folder when the process ends, also after a kill.
 
-    :param folder: that all of them enter by this function.
-    :raises BlockingIOError: if another process is there.
+    :param folder: all processes must call this function for it.
+    :raises BlockingIOError: if another process has the folder.
     """
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -65,9 +65,9 @@ def sole_owner(folder: Path) -> Iterator[None]:
 
 def sync(*paths: Path) -> None:
     """
-    Wait until files and the names in folders are on the disk, not only on their way to it.
+    Wait until files, and the names in folders, are on the disk.
 
-    :param paths: of files and folders; of a folder that its file system cannot sync nothing.
+    :param paths: files and folders. A folder that the file system cannot sync is ignored.
     :raises OSError: if a file cannot be.
     """
     for path in paths:

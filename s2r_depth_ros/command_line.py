@@ -1,8 +1,8 @@
 """
-The grammar of `s2r` and `s2r_train`: the form of their options, and their error messages.
+The command line syntax of `s2r` and `s2r_train`: options and error messages.
 
-Options have dashes; the underscores of a config file are understood too. It needs jsonargparse,
-which the nodes do without.
+Options have dashes; the underscores of a config file are accepted, too. This module needs
+jsonargparse, which the nodes do not need.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _TYPES = {
 
 class CommandParser(ArgumentParser):
     """
-    The parser of one verb.
+    The parser of one subcommand (verb).
 
     :param settings: of ``jsonargparse.ArgumentParser``.
     """
@@ -74,7 +74,7 @@ class CommandParser(ArgumentParser):
         return _dashed(name)
 
     def parse_args(self, *args: Any, **settings: Any) -> Any:
-        """Return what a command line says; a config that is no text is an error of it, too."""
+        """Return the parsed command line; a config that is not text is also an error."""
         words = sys.argv[1:] if not args or args[0] is None else args[0]
         parts = [part for word in words for part in re.split(r'(?<=^--config)=', word)]
         self._configs = [file for option, file in zip(parts, parts[1:]) if option == '--config']
@@ -93,7 +93,7 @@ class CommandParser(ArgumentParser):
         self.exit(2, f'{self.prog}: error: {sentence} (`{self.prog} --help` lists the options)\n')
 
     def _plain(self, message: str) -> str:
-        """Return a message of jsonargparse without names of its classes and of Python's types."""
+        """Return a message of jsonargparse without the names of classes and Python types."""
         start, required, names = message.partition('arguments are required: ')
         if required:
             return start + required + ', '.join(map(self._shown, names.split(', ')))
@@ -124,7 +124,7 @@ def completion_script(
     prog: str, parsers: Mapping[str, ArgumentParser], summaries: Mapping[str, str], shell: str
 ) -> str:
     """
-    Return what a shell needs to complete the words of a command; needs shtab.
+    Return the completion script of a command for a shell; needs shtab.
 
     :param prog: name of the command.
     :param parsers: of its verbs.

@@ -1,8 +1,8 @@
 """
-What an entry point sets for its process, before the libraries that read it load.
+Environment settings of a process, which an entry point sets before libraries load.
 
-The package itself changes no process that imports it. Each function keeps a value that is set.
-:func:`cores` is what the process may use.
+Importing the package does not change the process. Each function keeps a value that is already set.
+:func:`cores` returns the number of usable cores.
 """
 
 import ctypes
@@ -14,7 +14,7 @@ _KEPT_BYTES, _LARGEST_BYTES = 64 * 2**20, 32 * 2**20
 
 
 def set_up_process() -> None:
-    """Set all of this; call it first in a program that runs the network."""
+    """Call all functions of this module; a program that runs the network calls it first."""
     sleep_while_waiting()
     keep_memory()
     disable_telemetry()
@@ -34,10 +34,10 @@ def sleep_while_waiting() -> None:
 
 def keep_memory() -> None:
     """
-    Let glibc keep up to 64 MB of freed memory, where the images of the next frame have place.
+    Let glibc keep up to 64 MB of freed memory for the images of the next frame.
 
-    Else it returns them to the kernel, which clears each page anew. That can double the time
-    outside of the network. Other C libraries do as they do.
+    By default, glibc returns the memory to the kernel, which clears each page again. That can
+    double the time outside of the network. Other C libraries are not affected.
     """
     if {'MALLOC_TRIM_THRESHOLD_', 'MALLOC_MMAP_THRESHOLD_'} & os.environ.keys():
         return
@@ -51,10 +51,10 @@ def keep_memory() -> None:
 
 def disable_telemetry() -> None:
     """
-    Keep ONNX Runtime and Ray from reporting to their makers; call it before their import.
+    Turn off the telemetry of ONNX Runtime and Ray; call it before their import.
 
-    ONNX Runtime 1.32 reports as soon as it is imported, and leaves an identifier in the user's
-    cache. A robot does not, unless its user says so.
+    ONNX Runtime 1.32 sends data as soon as it is imported, and writes an identifier to the user's
+    cache. A robot must not, unless its user turns it on.
     """
     os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
     os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')

@@ -424,7 +424,7 @@ def test_a_matrix_may_be_a_list_of_rows(tmp_path):
 def test_a_calibration_that_is_no_yaml_is_one_sentence(tmp_path):
     file = tmp_path / 'ost.txt'
     file.write_text('# oST version 5.0 parameters\n\n[image]\n\nwidth\n640\n')
-    with pytest.raises(CameraError, match='no YAML.* in line 5; .*give the last') as error:
+    with pytest.raises(CameraError, match='not YAML.* in line 5; .*use ost.yaml') as error:
         read_calibration(file)
     assert len(str(error.value).splitlines()) == 1
 

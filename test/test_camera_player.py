@@ -232,7 +232,7 @@ def test_an_override_of_a_topic_that_there_is_not_ends_it_with_1_and_one_sentenc
         ),
     )
     assert player.wait() == 1
-    assert 'qos_overrides./image.publisher.reliability: does nothing' in player.output
+    assert 'qos_overrides./image.publisher.reliability: has no effect' in player.output
     assert '/image_raw.publisher' in player.output
     assert len(player.output.splitlines()) == 1
 

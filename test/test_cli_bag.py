@@ -512,7 +512,7 @@ def test_bags_that_cannot_be_used_are_one_sentence(tmp_path, capsys):
     assert 'has no images on /right, but on /left/image_raw' in refused(
         bag, out, '--image', '/right'
     )
-    assert 'belong to one camera: say with --image' in refused(
+    assert 'belong to one camera: select one with --image' in refused(
         bag, out, '--image', '/left/image_raw', '/left/image_raw/compressed'
     )
     with Writer(tmp_path / 'empty', version=9) as writer:

@@ -587,7 +587,7 @@ def test_a_topic_that_is_rectified_by_its_name_and_rectify_are_warned_of(graph, 
     )
     graph.wait(lambda: ' publishes /diagnostics\n' in process.output, 'the end of activation')
     (warning,) = (line for line in process.output.splitlines() if 'twice' in line)
-    assert '/front/image_rect is rectified by its name' in warning
+    assert 'by its name, /front/image_rect is rectified' in warning
     assert 'set rectify to false' in warning
 
 
@@ -757,7 +757,7 @@ def test_an_override_that_does_nothing_is_refused_in_one_sentence(graph, tiny):
     status = diagnostics.wait('network', lambda s: s.level == DiagnosticStatus.ERROR, 'an error')
     for text in (status.message, process.output):
         assert (
-            'cannot activate: qos_overrides./camera/imagee.subscription.durability: does nothing'
+            'cannot activate: qos_overrides./camera/imagee.subscription.durability: has no effect'
         ) in text
         assert '/camera/image.subscription' in text  # what it may have meant
     assert state(graph) == State.PRIMARY_STATE_INACTIVE

@@ -499,7 +499,10 @@ def test_what_is_not_there_is_said_in_one_sentence(monkeypatch, arguments, sente
 
 def test_an_engine_that_is_not_installed_is_said(monkeypatch):
     monkeypatch.setattr(engine, 'is_installed', lambda module: False)
-    for name, sentence in (('onnxruntime', 'pip install onnxruntime'), ('auto', 'nothing')):
+    for name, sentence in (
+        ('onnxruntime', 'pip install onnxruntime'),
+        ('auto', 'no engine is installed'),
+    ):
         with pytest.raises(ValueError, match=sentence):
             choose_engine(name, Settings())
 
@@ -613,14 +616,14 @@ def external(parsed):
 @pytest.mark.parametrize(
     ('change', 'sentence'),
     [
-        (set_metadata(format=None), 'no model of this package'),
+        (set_metadata(format=None), 'not a model of this package'),
         (set_metadata(format='other/1'), "got 'other/1'"),
         (set_metadata(info=None), 'does not say its range'),
         (set_metadata(info='{'), 'does not say its range'),
         (set_metadata(info='[' * 100_000), 'does not say its range'),
         (without_info('max_depth_m'), 'max_depth_m'),
         (without_info('training_focal_px'), 'training_focal_px'),
-        (foreign_operator, 'no model that ONNX Runtime can run.*evil'),
+        (foreign_operator, 'not a model that ONNX Runtime can run.*evil'),
         (rename_input, r"has inputs \['picture'\]"),
         (drop_output, r"outputs \['depth', 'attention'\]"),
         (not_a_number, 'it is damaged'),

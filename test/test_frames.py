@@ -472,7 +472,7 @@ def test_nothing_to_play_is_an_error_that_names_the_path(tmp_path):
     with pytest.raises(FrameError, match='has no images.*png'):
         FrameSource(tmp_path, no_skips)
     (tmp_path / 'film.mp4').write_bytes(b'no video')
-    with pytest.raises(FrameError, match='has no images.*films one by one, such as .*film.mp4'):
+    with pytest.raises(FrameError, match='has no images.*videos one by one, such as .*film.mp4'):
         FrameSource(tmp_path, no_skips)
     (tmp_path / 'a.HEIC').write_bytes(b'an image')
     with pytest.raises(FrameError, match='a.HEIC is an image in a form that is not read'):

@@ -147,7 +147,7 @@ def test_gpus_are_dealt_to_workers(monkeypatch):
         for number in range(count):
             pool.slot(Deadly, (), number)
         assert ' '.join(each['CUDA_VISIBLE_DEVICES'] for each in given) == devices
-    with pytest.raises(JobsError, match='is to have 4 GPUs, and this machine has 3'):
+    with pytest.raises(JobsError, match='needs 4 GPUs, but this machine has 3'):
         pool_of(None, gpus_per_worker=4)
 
 

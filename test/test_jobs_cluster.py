@@ -203,7 +203,7 @@ def test_a_server_of_another_kind_is_one_sentence(tmp_path, capsys):
         words = ['bag', str(tmp_path / 'in'), str(tmp_path / 'out'), '--cluster', address]
         assert main(words) == 1
         server.shutdown()
-    assert f'what answers at {address} is no Ray cluster' in capsys.readouterr().err
+    assert f'the server at {address} is not a Ray cluster' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

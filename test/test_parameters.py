@@ -141,17 +141,18 @@ def test_the_help_names_every_parameter():
             'autostart: false, weigths: indoor, max_depht: 8.0, x: 1, use_sim_time: false, '
             'qos_overrides: {/camera/image: {subscription: {depth: 2}}}',
             [
-                'weigths is no parameter of depth_node and is ignored; is weights meant?',
-                'max_depht is no parameter of depth_node and is ignored; is max_depth meant?',
-                'x is no parameter of depth_node and is ignored; --help lists them',
+                'weigths is not a parameter of depth_node and is ignored; did you mean weights?',
+                'max_depht is not a parameter of depth_node and is ignored; '
+                'did you mean max_depth?',
+                'x is not a parameter of depth_node and is ignored; --help lists them',
             ],
         ),
         (
             'camera_player',
             'path: /nowhere, rate: 5.0, frame: lens',
             [
-                'rate is no parameter of camera_player and is ignored; is rate_hz meant?',
-                'frame is no parameter of camera_player and is ignored; is frame_id meant?',
+                'rate is not a parameter of camera_player and is ignored; did you mean rate_hz?',
+                'frame is not a parameter of camera_player and is ignored; did you mean frame_id?',
             ],
         ),
     ],
@@ -164,7 +165,7 @@ def test_misspelt_parameters_are_named_in_a_warning(program, written, sentences,
             's2r_depth_ros.program', program, '--ros-args', '--params-file', str(file)
         )
         graph.wait(lambda: all(sentence in process.output for sentence in sentences), 'warnings')
-        assert process.output.count('is no parameter of') == len(sentences)
+        assert process.output.count('is not a parameter of') == len(sentences)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,7 @@ def test_the_old_name_of_a_parameter_is_taken_with_a_warning(arguments, value, s
             *arguments,
         )
         graph.wait(lambda: sentence in process.output, sentence)
-        assert 'is no parameter of' not in process.output
+        assert 'is not a parameter of' not in process.output
         assert parameter(graph, 'temporal_smoothing') == value
 
 

@@ -97,11 +97,7 @@ def test_transient_local_makes_a_subscription_reliable(make_node):
 @pytest.mark.parametrize(
     ('name', 'value', 'fault'),
     [
-        (
-            '/front/imageraw.subscription.durability',
-            'volatile',
-            'no such topic here; the topics are',
-        ),
+        ('/front/imageraw.subscription.durability', 'volatile', 'no such topic; the topics are'),
         ('/camera/image.subscription.depth', 3, f'{TOPIC}.subscription'),
         ('front/image_raw.subscription.depth', 3, f'{TOPIC}.subscription'),
         (f'{TOPIC}.publisher.depth', 3, 'no such topic'),
@@ -125,7 +121,7 @@ def test_an_override_that_does_nothing_is_refused_by_name(make_node, name, value
 
 @pytest.mark.parametrize('endpoint', [f'{TOPIC}.subscription', '/depth.publisher'])
 def test_transient_local_and_best_effort_contradict_each_other(make_node, endpoint):
-    with pytest.raises(Exception, match='transient_local does nothing with') as refusal:
+    with pytest.raises(Exception, match='transient_local has no effect with') as refusal:
         open_topics(
             make_node(
                 {

@@ -1,1 +1,1 @@
-"""Depth of images, without ROS: predictor, camera model, geometry, scale, smoothing, colours."""
+"""From images to depth, without ROS: predictor, camera model, geometry, scale, smoothing."""

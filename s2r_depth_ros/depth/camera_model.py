@@ -262,7 +262,7 @@ class CameraModel:
                 raise CameraError(
                     f'focal lengths are above {least_px:g} px in an image of {self.width_px} x '
                     f'{self.height_px}, {name} of the calibration has fx {matrix[0, 0]:g} and fy '
-                    f'{matrix[1, 1]:g}; give pixels, not millimetres or shares of the width'
+                    f'{matrix[1, 1]:g}; give pixels, not millimetres or fractions of the width'
                 )
             if np.abs(matrix[:2]).max() > _MAX_SIDES * MAX_SIDE_PX:
                 raise CameraError(
@@ -320,8 +320,8 @@ class Rectifier:
             np.linalg.det(model.r) < 0
         ):
             raise CameraError(
-                'R of the calibration must be a rotation, of which the rows have length 1 and '
-                f'are at right angles, got {model.r.ravel().tolist()}'
+                'R of the calibration must be a rotation matrix (orthogonal rows of length 1), '
+                f'got {model.r.ravel().tolist()}'
             )
         self._maps = cv2.convertMaps(map_x, map_y, cv2.CV_16SC2)
 
@@ -346,8 +346,8 @@ def _seen_by_lens(model: CameraModel, name: str, d: np.ndarray) -> np.ndarray:
     """
     Return which pixels of the rectified image the lens can see.
 
-    The formulas of OpenCV know no end of the lens. They map rays from behind the camera, and rays
-    beyond the angle at which a distortion turns back, into the image a second time.
+    The formulas of OpenCV have no limit of the angle. They map rays from behind the camera, and
+    rays beyond the angle at which the distortion turns back, into the image again.
 
     :param name: of the distortion model, as of :func:`usable_distortion`.
     :param d: its coefficients, likewise.
@@ -377,7 +377,7 @@ def usable_distortion(name: str, d: np.ndarray) -> tuple[str, np.ndarray]:
     """
     Return ROS's name of a distortion model, and its coefficients.
 
-    :param name: that of ROS, or another in use: ``radtan``, ``fisheye``, ``kannala_brandt4`` ...
+    :param name: name in ROS or in other software: ``radtan``, ``fisheye``, ``kannala_brandt4`` ...
     :param d: (N,) float64 coefficients; without any, or if all of a pinhole's are zero, there is
         no distortion. An equidistant lens with zeros is an ideal fisheye.
     :returns: ``plumb_bob``, ``rational_polynomial`` or ``equidistant``, and its coefficients. More
@@ -436,8 +436,8 @@ def read_calibration(path: str | Path) -> CameraModel:
     except yaml.MarkedYAMLError as error:
         line = f' in line {error.problem_mark.line + 1}' if error.problem_mark else ''
         raise CameraError(
-            f'cannot read the calibration {path}: it is no YAML, {error.problem}{line}; of '
-            'ost.txt, ost.ini and ost.yaml give the last'
+            f'cannot read the calibration {path}: it is not YAML, {error.problem}{line}; of '
+            'ost.txt, ost.ini and ost.yaml, use ost.yaml'
         ) from error
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise CameraError(f'cannot read the calibration {path}: {error}') from error
@@ -551,7 +551,7 @@ def _named_distortion(
         return usable_distortion(_PLUMB_BOB, d)
     raise CameraError(
         f'the distortion coefficients {d.tolist()} may be those of {_PLUMB_BOB} or of '
-        f'{_EQUIDISTANT}: say which with distortion_model'
+        f'{_EQUIDISTANT}: set distortion_model'
     )
 
 

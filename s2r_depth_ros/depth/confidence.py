@@ -1,9 +1,8 @@
 """
-How far to trust the depth of each pixel: whether the mirrored image gives the same depth.
+Confidence in the depth of each pixel, from the depth of the mirrored image.
 
-The network has no notion of mirrored images, so a depth that it reads out of the image is the
-same in both, and one that it guesses is not. This needs a second run of the network, and works
-with all weights and engines.
+Depth that the network infers from the image is equal in both. Depth that it guesses differs. This
+method needs a second run of the network. It works with all weights and engines.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The plane that a camera stands above, as seen by the camera."""
+"""The ground plane below a camera, in the optical frame."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-# From image to image, a head or a lift moves less than this, or slower than the node hears of it.
+# From image to image, the camera of a moving head or lift changes less than this.
 _JUMP_RATIO = 1.2
 _JUMP_RAD = math.radians(20)
-# So many images in a row that agree are no outlier: the robot has changed.
+# After this many consecutive images that agree, the new plane is accepted.
 _BELIEVED_AFTER = 5
 
 _UNIT_TOLERANCE = 0.01
-# Of a frame at the height of the camera, rounding can give any small number.
+# If the frame is at the height of the camera, rounding gives a small random height.
 _LEAST_HEIGHT_M = 0.01
 
 
@@ -67,7 +67,7 @@ class GroundPlane(NamedTuple):
         return cls(height_m, math.asin(down[2]), math.atan2(down[0], down[1]))
 
     def __str__(self) -> str:
-        """Return height and angles, for people."""
+        """Return height and angles as text."""
         angles = ', '.join(
             f'{name} {math.degrees(angle):.1f} degrees'
             for name, angle in (('pitch', self.pitch_rad), ('roll', self.roll_rad))
@@ -75,7 +75,7 @@ class GroundPlane(NamedTuple):
         return f'height {self.height_m:.3g} m, {angles}'
 
     def is_near(self, other: GroundPlane) -> bool:
-        """Return whether a camera can come from one plane to the other within one image."""
+        """Return whether the plane can change to the other one from one image to the next."""
         ratio = self.height_m / other.height_m
         return 1 / _JUMP_RATIO < ratio < _JUMP_RATIO and self.angle_rad(other) < _JUMP_RAD
 
@@ -103,7 +103,7 @@ class GroundPlane(NamedTuple):
 
         :param size_px: (height, width) of the image.
         :param intrinsics: (3, 3) camera matrix in pixels of this image.
-        :param margin_rad: by how much less the rays point downwards; what the angles may be off.
+        :param margin_rad: tolerance of the angles: the rays point downwards by this much less.
         :returns: (H, W) float32 metres along the optical axis, +inf where a ray stays above.
         """
         height_px, width_px = size_px
@@ -143,7 +143,8 @@ class HeldGround:
     """
     The ground plane of one camera over time.
 
-    It is held while it is unknown, and where it jumps, until five images agree on the new one.
+    The last plane is kept while the plane is unknown. If it jumps, the last plane is kept until
+    five images agree on the new one.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Obstacles on the ground: the points of a cloud that stand up from it."""
+"""Obstacles: the points of a cloud above the ground."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every parameter of the depth node: description, range, default, and who may change it."""
+"""Every parameter of the depth node: description, range, default, and change at run time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _parameter(default: Any, description: str, *, limits=None, choices=(), run_t
 @dataclass(frozen=True)
 class Parameters:
     """
-    The node's parameters; a field's name, default and type are the parameter's.
+    The parameters of the node; each field has the name, default and type of a parameter.
 
     :raises ValueError: if values contradict each other; the message names them and the reason.
     """

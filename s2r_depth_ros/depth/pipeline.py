@@ -79,7 +79,7 @@ class DepthResult:
     :param image: after :func:`preprocess`.
     :param depth_m: (H, W) float32 metres; after :func:`postprocess` scaled, and NaN, -inf (too
         near) or +inf (far) where there is no measurement.
-    :param far_m: from here on a prediction means far, before scaling.
+    :param far_m: predictions from this depth on mean far, before scaling.
     :param structure: (H, W) float32 structure map in [0, 1], None if not asked for.
     :param attention: the attention map, likewise.
     :param scale: the factor that the depth was multiplied with.
@@ -118,7 +118,7 @@ NO_TF = GroundReading()
 
 
 class GroundLimit(NamedTuple):
-    """The depth (H, W) of the ground in an image, and what it was computed for."""
+    """The depth (H, W) of the ground in an image, with the inputs of its computation."""
 
     source: ScaleSource
     intrinsics: np.ndarray
@@ -127,7 +127,7 @@ class GroundLimit(NamedTuple):
 
 @dataclass
 class CameraState:
-    """State of one camera that lasts from image to image."""
+    """State of one camera that is kept from image to image."""
 
     rectifier: Rectifier | None = None
     smoother: TemporalSmoother = field(default_factory=TemporalSmoother)
@@ -385,10 +385,10 @@ def limit_depth(
 
 def filter_depth(limited_m: np.ndarray, result: DepthResult, parameters: Parameters) -> None:
     """
-    Make depth NaN that is smeared between two surfaces, or of too low confidence.
+    Set depth to NaN if it is smeared between two surfaces, or has too low confidence.
 
     :param limited_m: (H, W) float32 metres of :func:`limit_depth`, changed in place.
-    :param result: what it was made of.
+    :param result: the result from which the depth was computed.
     :param parameters: ``edge_filter`` and ``min_confidence``.
     """
     if parameters.edge_filter:
@@ -400,7 +400,7 @@ def filter_depth(limited_m: np.ndarray, result: DepthResult, parameters: Paramet
 
 def ground_depth_m(image: CameraImage, source: ScaleSource) -> np.ndarray | None:
     """
-    Return the depth of the ground, beyond which nothing is; None if it does not give the scale.
+    Return the depth of the ground, the limit of visible depth; None if it is not the scale source.
 
     :param image: after :func:`preprocess`.
     :param source: of its scale.
@@ -415,7 +415,7 @@ def ground_depth_m(image: CameraImage, source: ScaleSource) -> np.ndarray | None
 def _remembered_ground_m(
     image: CameraImage, source: ScaleSource, state: CameraState
 ) -> np.ndarray | None:
-    """Return :func:`ground_depth_m`, by that of the image before if nothing has moved."""
+    """Return :func:`ground_depth_m`; reuse that of the previous image if nothing has moved."""
     known, intrinsics = state.ground_limit, image.intrinsics
     if (
         known is not None
@@ -436,7 +436,7 @@ def project(result: DepthResult, stride: int = 1) -> tuple[np.ndarray, np.ndarra
     Return the points of a depth image, and their colours.
 
     :param result: of :func:`postprocess`, of a calibrated camera.
-    :param stride: a point for every how many pixels, along both axes.
+    :param stride: step in pixels between points, along both axes.
     :returns: (h, w, 3) float32 metres in the optical frame, NaN where there is no depth; and
         (h, w, 3) uint8 RGB.
     :raises CameraError: if the camera is not calibrated.

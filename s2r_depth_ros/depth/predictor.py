@@ -1,4 +1,4 @@
-"""Metric depth of images: network size and focal length."""
+"""The predictor: images to metric depth, with input size and focal length."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class DepthPredictor:
     ``OMP_WAIT_POLICY=PASSIVE`` and ``GOMP_SPINCOUNT=1000`` before torch is imported.
     :func:`s2r_depth_ros.environment.set_up_process` sets both, as the node does.
 
-    :param network: called as ``S2RDepthNet`` is, or an engine that is loaded; in its place
-        ``weights``, as for :meth:`from_weights`.
-    :param info: what the network was trained for; an engine says it itself.
-    :param device: as for :meth:`from_weights`, and so are all others.
+    :param network: a network with the interface of ``S2RDepthNet``, or a loaded engine.
+        ``weights``, as for :meth:`from_weights`, can replace it.
+    :param info: metadata of the training of the network; an engine has its own.
+    :param device: this and all other parameters are those of :meth:`from_weights`.
     """
 
     @overload
@@ -103,8 +103,8 @@ class DepthPredictor:
         :param device: ``'auto'`` (a GPU if there is one), ``'cpu'``, ``'cuda'`` or ``'cuda:N'``.
         :param precision: ``'float32'``, ``'float16'`` (on a GPU) or ``'bfloat16'`` (with torch).
         :param network_size_px: (height, width) of the network's input, multiples of 16 and at
-            least 96; None takes as many pixels as the training size, in the shape of the image.
-        :param published: metadata of published ``.pth`` files, which hold none.
+            least 96; None means the area of the training images and the aspect ratio of the image.
+        :param published: metadata of published ``.pth`` files, which contain none.
         :param threads: CPU threads of the network; 0 for as many as this process has cores.
         :param cuda_graphs: with torch on a GPU, record the network for each size and replay it.
         :param engine: ``'torch'``, ``'onnxruntime'``, or ``'auto'``: ONNX Runtime on a CPU, and on
@@ -125,14 +125,14 @@ class DepthPredictor:
         """
         Return the depth of each image.
 
-        :param images: (H, W, 3) uint8 RGB each, of any sizes; those that meet the network at one
-            size run as one batch.
+        :param images: (H, W, 3) uint8 RGB each, of any sizes; images with the same input size form
+            one batch.
         :param intrinsics: for each image its 3x3 matrix in pixels, or None where unknown. Depth
             scales with the focal length over the training focal length, both at network size:
             of two cameras that see the same pixels, the longer lens is farther away. Without
             intrinsics the training focal length is assumed.
         :returns: for each image (H, W) float32 metres along the optical axis.
-        :raises ValueError: if an image or its intrinsics are of another form.
+        :raises ValueError: if an image or its intrinsics have another shape or type.
         """
         return [depth_m for (depth_m,) in self._run(images, intrinsics, with_maps=False)]
 

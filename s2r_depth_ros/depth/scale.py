@@ -1,8 +1,8 @@
 """
 The factor from the network's depth to true metres.
 
-Depth from a single image is right up to a factor that drifts with the place. The factor follows
-from the camera's height above visible ground, or from a few true distances of another sensor.
+Depth from a single image is correct up to a factor that varies with the place. The factor follows
+from the height of the camera above visible ground, or from a few true distances of another sensor.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _BIN, _BINS = 0.02, 301
 _LOG_FACTORS = _BIN * (np.arange(_BINS) - _BINS // 2)
 # A point is on the ground if its depth is off by less than this share. Points below count against.
 _GROUND_TOLERANCE, _BELOW_WEIGHT = 0.1, 1.5
-# Networks take a camera to be as high as those of their training. So the factor lies between 1 and
+# Networks assume that a camera is as high as those in training. So the factor lies between 1 and
 # the ratio of the heights; standard deviations of its logarithm from these two, and from 1.
 _USUAL_HEIGHT_M, _BEYOND, _FROM_ONE = 1.5, 0.3, 1.0
 _PRIOR_WEIGHT, _LARGEST_SURPRISE = 0.05, 4.0
@@ -51,10 +51,10 @@ class NoScaleError(ValueError):
 
 class Scale(NamedTuple):
     """
-    A factor on the depth, and how far to trust it.
+    A factor on the depth, and its confidence.
 
-    ``confidence`` is the share, 0 to 1, of what was looked at that agrees with the factor; NaN if
-    nothing was looked at.
+    ``confidence`` is the share, 0 to 1, of the compared pixels that agree with the factor; NaN if
+    no pixels were compared.
     """
 
     factor: float
@@ -67,10 +67,9 @@ def scale_from_ground(depth_m: np.ndarray, intrinsics: np.ndarray, ground: Groun
 
     Each ray below the horizon meets the ground at a known depth, and its ratio to the predicted
     depth is the factor if the pixel shows ground. Things on the ground have greater ratios, and
-    nothing has a smaller one. So the factor is the mode of the ratios, less the share of points
-    that it would put below the ground. This is tried for planes that are tilted a little, and
-    weighed with how likely tilt and factor are. A factor within the error of the fit is drawn
-    towards 1.
+    nothing has a smaller one. So the factor is the mode of the ratios, with a penalty for points
+    that it would put below the ground. The search covers slightly tilted planes. A prior weighs
+    tilt and factor. A factor within the error of the fit is moved towards 1.
 
     :param depth_m: (H, W) float metres up to a factor; NaN or infinite where invalid.
     :param intrinsics: (3, 3) camera matrix in pixels of this image.
@@ -157,7 +156,7 @@ def cone_reference(
     size_px: tuple[int, int], intrinsics: np.ndarray, range_m: float, field_of_view_rad: float
 ) -> np.ndarray:
     """
-    Return what a range finder that looks along the optical axis says, as a sparse depth image.
+    Return the measurement of a range sensor along the optical axis as a sparse depth image.
 
     :param size_px: (height, width) of the image.
     :param intrinsics: (3, 3) camera matrix in pixels.
@@ -176,7 +175,7 @@ class SmoothedScale:
     """
     The scale of one camera over time: an exponential mean, weighted by confidence.
 
-    It is held while there is nothing to measure; the confidence then falls towards 0.
+    Without a measurement, the scale stays the same, and the confidence falls towards 0.
 
     :param first: the factor until the first measurement.
     """
@@ -221,7 +220,7 @@ class SmoothedScale:
 
 def _support(log_ratios: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """
-    Return how much ground each factor explains, less what it would put below the ground.
+    Return the share of points on the ground for each factor, minus the share below it.
 
     The weight of a point falls with its distance from the plane (MSAC, Torr and Zisserman 2000).
 

@@ -1,4 +1,4 @@
-"""The source of the scale of one image, and the ground plane that is in force for it."""
+"""Select the source of the scale, and the ground plane, of one image."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _EQUAL_RAD = math.radians(8)
 
 class ScaleSource(NamedTuple):
     """
-    What the scale of an image is measured with.
+    The source of the scale of an image.
 
-    ``name`` is tf, camera_height, reference or fixed. ``ground`` is the plane in force, also where
-    the scale is not measured with it; None if it is unknown. ``fault`` is what the user should
-    know about the plane; empty if there is nothing.
+    ``name`` is tf, camera_height, reference or fixed. ``ground`` is the ground plane, also if the
+    scale is not measured with it; None if it is unknown. ``fault`` is a message about the plane
+    for the user, or empty.
     """
 
     name: str
@@ -39,7 +39,7 @@ def select(
 
     :param parameters: ``scale_source``, ``depth_scale``, ``base_frame`` and the camera's mounting.
     :param from_tf: the ground plane from TF, held if it was known before.
-    :param has_reference: whether a scale reference has ever come.
+    :param has_reference: whether any scale reference has arrived so far.
     """
     given = None
     if parameters.camera_height > 0:
@@ -61,7 +61,7 @@ def select(
 def _fault(
     parameters: Parameters, name: str, from_tf: GroundReading, given: GroundPlane | None
 ) -> str:
-    """Return what the user should know about the ground plane."""
+    """Return a message about the ground plane for the user, or an empty text."""
     # Nobody asked for the frame that is only probed, unless it was found or the source is
     # ground_plane without a height. Obstacles and scan take its plane with any source.
     is_asked = parameters.base_frame != PROBED_BASE_FRAME or name == TF or from_tf.plane

@@ -187,7 +187,8 @@ def load_engine(
     :param weights: as for :class:`~s2r_depth_ros.DepthPredictor`.
     :param settings: device, precision and other options.
     :param engine: one of :data:`ENGINES`.
-    :param published: range, focal length and size of published ``.pth`` files, which hold none.
+    :param published: range, focal length and size of published ``.pth`` files, which do not
+        contain them.
     :raises s2r_depth_ros.weights.info.WeightsError: if the weights cannot be used.
     :raises ValueError: if engine, device or precision cannot be used.
     """
@@ -227,7 +228,7 @@ def choose_engine(engine: str, settings: Settings, is_onnx: bool = False) -> str
     installed = [name for name in ('torch', 'onnxruntime') if is_installed(name)]
     if not installed:
         raise EngineError(
-            'nothing is installed that runs the network: pip install onnxruntime (or torch)'
+            'no engine is installed to run the network: pip install onnxruntime (or torch)'
         )
     if is_onnx and 'onnxruntime' in installed:
         return 'onnxruntime'

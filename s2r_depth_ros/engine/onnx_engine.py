@@ -131,7 +131,7 @@ def _session(model: bytes, source: str, settings: Settings) -> Any:
     """Return a session of the first provider that loads."""
     if _EXTERNAL in model:
         raise WeightsError(
-            f'{source} keeps tensors in other files, which are not read: give one whole file'
+            f'{source} keeps tensors in other files, which are not read: use a single file'
         )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # the exception carries the fault
@@ -150,7 +150,7 @@ def _session(model: bytes, source: str, settings: Settings) -> Any:
             faults.append(_first_line(error))
             if provider == _CPU:
                 raise WeightsError(
-                    f'{source} is no model that ONNX Runtime can run: {faults[-1]}'
+                    f'{source} is not a model that ONNX Runtime can run: {faults[-1]}'
                 ) from error
             continue
         if session.get_providers()[0] == provider:
@@ -205,7 +205,8 @@ def _info(session: Any, source: str) -> WeightsInfo:
     metadata = session.get_modelmeta().custom_metadata_map
     if metadata.get('format') != FORMAT:
         raise WeightsError(
-            f'{source} is no model of this package: expected the metadata format {FORMAT!r}, got '
+            f'{source} is not a model of this package: expected the metadata format {FORMAT!r}, '
+            'got '
             f'{metadata.get("format")!r}; s2r_train export-onnx writes one'
         )
     try:

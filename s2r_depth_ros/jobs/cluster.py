@@ -63,7 +63,7 @@ class RayCluster:
             lines = [line for line in str(error).splitlines() if line.strip()]
             reason = ' '.join(' '.join(lines).split()) or type(error).__name__
             raise JobsError(
-                f'there is no Ray cluster to be used at {address}: {reason.rstrip(".")}'
+                f'cannot use a Ray cluster at {address}: {reason.rstrip(".")}'
             ) from error
         self._ray = ray
         self.lost: tuple[type[BaseException], ...] = (
@@ -93,7 +93,7 @@ class RayCluster:
             self.close()
             raise JobsError(
                 f'the cluster at {address} has no room for a worker of {cpus} cores and {gpus:g} '
-                'GPUs: ask for less, or for a number of --workers to wait for'
+                'GPUs: reduce the request, or set --workers to wait for room'
             )
 
     def slot(self, make: Make, expected: tuple[type[Exception], ...], number: int) -> Slot:
@@ -144,4 +144,4 @@ def _check(address: str) -> None:
             'start one with `ray start --head`, or give its address'
         ) from error
     if answer[3:4] != _HTTP2_SETTINGS:
-        raise JobsError(f'what answers at {address} is no Ray cluster: give the port of its head')
+        raise JobsError(f'the server at {address} is not a Ray cluster: give the port of its head')

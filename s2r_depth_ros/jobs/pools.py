@@ -226,8 +226,8 @@ def pool_of(
         gpus = visible_gpus()
         if len(gpus) < gpus_per_worker:
             raise JobsError(
-                f'a worker is to have {gpus_per_worker:g} GPUs, and this machine has {len(gpus)}: '
-                'leave out --gpus-per-worker'
+                f'a worker needs {gpus_per_worker:g} GPUs, but this machine has {len(gpus)}: '
+                'omit --gpus-per-worker'
             )
         workers = workers or max(1, int(len(gpus) / gpus_per_worker))
     count = workers or max(1, cores() // threads)

@@ -137,7 +137,7 @@ class DepthNode(LifecycleNode):
                 camera.image_topic.removesuffix('/compressed')
             ):
                 self.get_logger().warning(
-                    f'{camera.image_topic} is rectified by its name, and would be undistorted '
+                    f'by its name, {camera.image_topic} is rectified, and would be undistorted '
                     'twice: set rectify to false, unless the name is wrong'
                 )
         self.get_logger().info(f'publishes {self._diagnostics.topic_name}')

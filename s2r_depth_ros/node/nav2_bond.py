@@ -1,4 +1,4 @@
-"""The sign of life that Nav2's lifecycle manager expects of an active node."""
+"""The bond (heartbeat) that Nav2's lifecycle manager expects from an active node."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rclpy.node import Node
 
 try:
     from bondpy.bondpy import Bond
-except ImportError:  # it comes with Nav2, and there is no wheel of it
+except ImportError:  # it comes with Nav2, and there is no wheel
     Bond = None
 
 # Both as in Nav2's own nodes. The manager sets how long it waits, by its bond_timeout.
@@ -33,7 +33,7 @@ class Nav2Bond:
         self._bond: Any = None
 
     def start(self) -> None:
-        """Begin to send, when the node becomes active."""
+        """Start to send heartbeats, when the node becomes active."""
         if not self._has_manager or self._bond is not None:
             return
         if Bond is None:

@@ -61,6 +61,6 @@ def warn_of_unknown(
             continue
         near = difflib.get_close_matches(name, names, 1)
         node.get_logger().warning(
-            f'{name} is no parameter of {node.get_name()} and is ignored'
-            + (f'; is {near[0]} meant?' if near else '; --help lists them')
+            f'{name} is not a parameter of {node.get_name()} and is ignored'
+            + (f'; did you mean {near[0]}?' if near else '; --help lists them')
         )

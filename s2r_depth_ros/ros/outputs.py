@@ -115,7 +115,7 @@ def image_messages(image: CameraImage, outputs: Iterable[str]) -> dict[str, Outp
 
 
 def compression_fault(image: CameraImage, outputs: Iterable[str]) -> str:
-    """Return why compressed ones of the outputs are missing; empty if none is."""
+    """Return why compressed outputs are missing; empty if none is missing."""
     if max(image.size_px) <= LONGEST_SIDE_PX or not {COMPRESSED_DEPTH, COMPRESSED_COLOR} & {
         *outputs
     }:
@@ -124,7 +124,7 @@ def compression_fault(image: CameraImage, outputs: Iterable[str]) -> str:
 
 
 def frame_fault(image: CameraImage, outputs: Collection[str], parameters: Parameters) -> str:
-    """Return why nobody can place the points of an image rightly; empty if everybody can."""
+    """Return why the points of an image have no valid frame; empty if they have one."""
     if SCAN in outputs and image.frame_id and image.frame_id == parameters.scan_frame:
         return (
             f'scan_frame is {image.frame_id}, the frame of the images, in which the scan would be '

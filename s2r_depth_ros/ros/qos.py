@@ -114,12 +114,12 @@ def check_use(node: Node) -> None:
     common = [name for name in idle if _topic(name) in _EVERY_NODES_TOPICS]
     if common:
         node.get_logger().warning(
-            f'{", ".join(common)}: does nothing, the QoS of this topic is fixed in rclpy'
+            f'{", ".join(common)}: has no effect, because rclpy fixes the QoS of this topic'
         )
     wrong = sorted(set(idle) - set(common))
     if wrong:
         raise QoSOverrideError(
-            f'{", ".join(wrong)}: does nothing, since there is no such topic here; the topics are '
+            f'{", ".join(wrong)}: has no effect, since there is no such topic; the topics are '
             + ', '.join(_overridable_topics(node))
         )
 
@@ -217,7 +217,7 @@ def _check_profile(profile: QoSProfile) -> SetParametersResult:
         return filled(
             SetParametersResult,
             successful=False,
-            reason='durability transient_local does '
-            'nothing with reliability best_effort: expected reliability reliable',
+            reason='durability transient_local has no effect with reliability best_effort: '
+            'expected reliability reliable',
         )
     return filled(SetParametersResult, successful=True)

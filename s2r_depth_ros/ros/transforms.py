@@ -9,14 +9,14 @@ from rclpy.time import Time
 
 from ..depth.ground import GroundError, GroundPlane, GroundReading
 
-# Where TF has nothing for the stamp of an image yet, its newest counts if it is so near in time.
+# If TF has no transform for the stamp of an image yet, the newest one counts within this time.
 _NEAR_NS = 200_000_000
 # A stamp older by this much means that the clock restarted, as in a looping bag.
 _RESTART_NS = 10**9
 
 
 class GroundSource(Protocol):
-    """Tells the ground plane of a camera at a time, without a wait."""
+    """Returns the ground plane of a camera at a time, without waiting."""
 
     def read(self, optical_frame: str, stamp_ns: int) -> GroundReading:
         """
@@ -32,7 +32,7 @@ class GroundSource(Protocol):
 
 class NoTf:
     """
-    Stands in for TF where the node does not listen to it.
+    Replaces TF if the node does not listen to it.
 
     :param reason: the reason for that.
     """

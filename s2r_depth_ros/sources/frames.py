@@ -140,7 +140,7 @@ class FrameSource:
                 films = _image_files(self._path, VIDEO_SUFFIXES)
                 raise FrameError(
                     f'{self._path} has no images; looked for {", ".join(IMAGE_SUFFIXES)}'
-                    + (f'; give its films one by one, such as {films[0]}' if films else '')
+                    + (f'; give its videos one by one, such as {films[0]}' if films else '')
                 )
             if not manifest.is_file():
                 self._others = _other_images(self._path)
@@ -156,8 +156,8 @@ class FrameSource:
                         'or JPEG'
                     )
                 raise FrameError(
-                    f'{self._path} is no image, and OpenCV cannot open it as a video; one that '
-                    'was cut short may lack the index that was to come at its end'
+                    f'{self._path} is no image, and OpenCV cannot open it as a video; a '
+                    'truncated video may lack the index at its end'
                 )
 
     def __iter__(self) -> Iterator[Frame]:

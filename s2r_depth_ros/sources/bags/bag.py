@@ -272,7 +272,7 @@ class Bag:
             if namespace in cameras:
                 raise BagError(
                     f'{cameras[namespace].image_topic} and {topic} of {self.path} belong to one '
-                    'camera: say with --image which to take'
+                    'camera: select one with --image'
                 )
             cameras[namespace] = BagCamera(namespace, topic, is_rectified_topic(name))
         for connection in self.connections:
