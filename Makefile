@@ -1,4 +1,4 @@
-# Everything runs in .venv, which the first target makes. `make help` lists the targets.
+# Everything runs in .venv, which the first target creates. `make help` lists the targets.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -6,7 +6,7 @@ VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-# What is installed, level by level: for the demo, for training, for all else.
+# Installation levels: for the demo, for training, for all other targets.
 RUN_INSTALLED := $(VENV)/.run-installed
 TRAIN_INSTALLED := $(VENV)/.train-installed
 INSTALLED := $(VENV)/.installed
@@ -23,7 +23,7 @@ help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
 
 $(RUN_INSTALLED): requirements/run.txt constraints.txt setup.py package.xml
-	@echo 'Installing what the demo runs into .venv: 0.6 GB, a minute, only this once'
+	@echo 'Installing the packages of the demo into .venv: 0.6 GB, a minute, only once'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) -r requirements/run.txt
 	@$(PIP) --no-deps --no-build-isolation -e .
@@ -39,13 +39,13 @@ $(INSTALLED): requirements/dev.txt $(TRAIN_INSTALLED)
 	@$(PIP) -r requirements/dev.txt
 	@touch $@
 
-# The developers' real frames, where they lie beside the checkout; else those in the package.
+# The developers' real frames, if they are beside the checkout; else the demo frames.
 INPUT ?= $(wildcard ../shared/real/outdoor)
 
 # auto, onnxruntime or torch; the last installs PyTorch, too.
 ENGINE ?= auto
 
-demo: $(if $(filter torch,$(ENGINE)),$(TRAIN_INSTALLED),$(RUN_INSTALLED))  ## run camera and node, leave pictures in demo/ (INPUT=folder or video)
+demo: $(if $(filter torch,$(ENGINE)),$(TRAIN_INSTALLED),$(RUN_INSTALLED))  ## play images as a camera to the node, write pictures to demo/ (INPUT=folder or video)
 	s2r demo --engine $(ENGINE) $(if $(INPUT),'$(INPUT)')
 
 docs: $(INSTALLED)  ## build the documentation into site/; a warning is an error
@@ -58,7 +58,7 @@ test: check  ## the same as check
 
 check: lint types pytest  ## style, import rules, types, tests with a colcon build; CI runs this
 
-lint: $(INSTALLED)  ## ament's style by ruff, the import rules, the form and spelling of the pages
+lint: $(INSTALLED)  ## code style, import rules, Markdown format and spelling
 	ruff check .
 	ruff format --check .
 	lint-imports --no-cache
@@ -68,14 +68,14 @@ lint: $(INSTALLED)  ## ament's style by ruff, the import rules, the form and spe
 types: $(INSTALLED)  ## mypy
 	mypy
 
-pytest: $(INSTALLED)  ## the tests, two files at a time; they run 90 % of the lines of node and core
+pytest: $(INSTALLED)  ## tests, in two processes; coverage of node and core must be 90 %
 	python -m pytest test --numprocesses=2 --dist=loadfile --cov=$(CURDIR)/s2r_depth_ros
 
-# The pages, whose form .mdformat.toml has.
+# The Markdown pages; .mdformat.toml has their format.
 MARKDOWN = $(shell find $(wildcard *.md .github benchmarks docs findings s2r_depth_ros test \
 	training) -name '*.md')
 
-# Other versions of some packages, before those of .venv on the path.
+# Other versions of some packages, which take precedence over those of .venv.
 OPENCV5 := $(VENV)/opencv5
 KILTED := $(VENV)/kilted
 
@@ -83,7 +83,7 @@ $(OPENCV5): | $(INSTALLED)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target $@ \
 		opencv-python-headless==5.0.0.93
 
-test-opencv5: $(OPENCV5)  ## the tests of the core with OpenCV 5
+test-opencv5: $(OPENCV5)  ## tests of the core with OpenCV 5
 	PYTHONPATH=$(OPENCV5) python -m pytest --numprocesses=2 --dist=loadfile $(addprefix \
 		test/test_,geometry.py camera.py messages.py messages_without_ros.py predictor.py frames.py \
 		cli_depth.py colors.py)
@@ -95,33 +95,33 @@ $(KILTED)/.installed: test/kilted.txt | $(INSTALLED)
 	@$(BIN)/python test/share_packages.py $(KILTED) $(CURDIR) $(CURDIR)/training
 	@touch $@
 
-test-kilted: $(KILTED)/.installed  ## the tests of the nodes with the wheels of ROS 2 Kilted
+test-kilted: $(KILTED)/.installed  ## tests of the nodes with the wheels of ROS 2 Kilted
 	AMENT_PREFIX_PATH=$(KILTED) $(KILTED)/bin/python -m pytest --numprocesses=2 --dist=loadfile \
 		$(addprefix test/test_,depth_node.py camera_player.py parameters.py freshness.py)
 
-wheels: $(INSTALLED)  ## whether every pinned version has a wheel for CPython 3.10 to 3.14
+wheels: $(INSTALLED)  ## check that every pinned version has a wheel for CPython 3.10 to 3.14
 	python test/wheels.py 3.10 3.11 3.12 3.13 3.14
 
-fuzz: $(INSTALLED)  ## 100,000 hostile messages, and 56 times more of all else, too; an hour
+fuzz: $(INSTALLED)  ## fuzz tests with 100,000 messages, and 56 times the usual other examples; an hour
 	FUZZ_FACTOR=56 python -m pytest test/test_fuzz_*.py --hypothesis-show-statistics --timeout=0
 
-soak: $(INSTALLED)  ## 100,000 frames, 200 lifecycle rounds, 30 killed trainings; 15 minutes
+soak: $(INSTALLED)  ## endurance tests: 100,000 frames, 200 lifecycle rounds, 30 killed trainings; 15 minutes
 	python test/soak.py
 	LONG=1 python -m pytest test/test_lifecycle_rounds.py test/training/test_crash_safety.py -s \
 		--timeout=0
 
-bench: $(TRAIN_INSTALLED)  ## the tables of docs/reference/performance.md, for this machine; six minutes
+bench: $(TRAIN_INSTALLED)  ## measure the tables of docs/reference/performance.md; six minutes
 	python -m benchmarks network node fresh --network-size 400x304
 	python -m benchmarks around forms threads growth --plot growth.svg
 
-generate: $(INSTALLED)  ## write config/*.yaml, the table and the launch arguments of the parameters
+generate: $(INSTALLED)  ## write config/*.yaml, parameter table and launch descriptions
 	python docs/scripts/parameters.py
 
-format: $(INSTALLED)  ## sort imports, mend what ruff can, one style for code and pages
+format: $(INSTALLED)  ## sort imports, apply fixes of ruff, format code and Markdown
 	ruff check --fix .
 	ruff format .
 	mdformat $(MARKDOWN)
 
-clean:  ## remove what the targets made, but not the environment
+clean:  ## remove build outputs, but not the environment
 	rm -rf build install log demo site train-demo growth.svg .pytest_cache .mypy_cache .ruff_cache .hypothesis \
 		.import_linter_cache .coverage .coverage.*

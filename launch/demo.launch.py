@@ -45,23 +45,24 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'path',
                 default_value='',
-                description=f'{DESCRIPTIONS["path"]} Left out: as in the player_params_file.',
+                description=f'{DESCRIPTIONS["path"]} Default: the value in player_params_file.',
             ),
             DeclareLaunchArgument(
                 'rate_hz',
                 default_value='',
-                description=f'{DESCRIPTIONS["rate_hz"]} Left out: as in the player_params_file.',
+                description=f'{DESCRIPTIONS["rate_hz"]} Default: the value in player_params_file.',
             ),
             DeclareLaunchArgument(
                 'focal_px',
                 default_value='',
-                description=f'{DESCRIPTIONS["focal_px"]} Left out: as in the player_params_file.',
+                description=f'{DESCRIPTIONS["focal_px"]} Default: the value in '
+                'player_params_file.',
             ),
             DeclareLaunchArgument(
                 'player_params_file',
                 default_value=PathJoinSubstitution([depth.SHARE, 'config', 'camera_player.yaml']),
                 description='YAML file with the parameters of camera_player, which plays the '
-                'images as <camera>. An argument that is given overrides it.',
+                'images as <camera>. Launch arguments override it.',
             ),
             SetEnvironmentVariable('FASTRTPS_DEFAULT_PROFILES_FILE', fast_dds_profile),
             SetEnvironmentVariable('FASTDDS_DEFAULT_PROFILES_FILE', fast_dds_profile),

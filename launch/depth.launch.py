@@ -63,78 +63,78 @@ DESCRIPTIONS = {
 def arguments(
     params_file: str = 'depth_node.yaml',
     rviz: str = 'false',
-    base_frame: str = 'as in the params_file, or base_footprint',
+    base_frame: str = 'the value in params_file, or base_footprint',
 ) -> list:
     """
     Declare the arguments of the depth node and of rviz.
 
     :param params_file: the default, a file of the package's config folder.
     :param rviz: the default.
-    :param base_frame: what is taken without the argument.
+    :param base_frame: description of the default.
     """
     return [
         DeclareLaunchArgument(
             'camera',
             default_value='',
-            description='Name of the camera whose topics image_topic and camera_info_topic are; '
-            'its depth is published under <camera>/depth. Left out: the first of cameras.',
+            description='Name of the camera of image_topic and camera_info_topic. Its depth is '
+            'published under <camera>/depth. Default: the first of cameras.',
         ),
         DeclareLaunchArgument(
             'image_topic',
             default_value='',
-            description='Topic of the images of <camera>; with input_transport compressed in the '
-            "params_file it is this name with '/compressed' appended. Left out: "
-            '<camera>/image_raw.',
+            description='Topic of the images of <camera>. If input_transport is compressed in the '
+            "params_file, '/compressed' is appended. Default: <camera>/image_raw.",
         ),
         DeclareLaunchArgument(
             'camera_info_topic',
             default_value='',
-            description='Topic of the calibration of <camera>. Left out: <camera>/camera_info.',
+            description='Topic of the calibration of <camera>. Default: <camera>/camera_info.',
         ),
         DeclareLaunchArgument(
             'cameras',
             default_value='',
-            description=f'{DESCRIPTIONS["cameras"]} Write front,rear or "[front, rear]". Only '
-            '<camera> takes image_topic and camera_info_topic. Left out: <camera>, or as in the '
-            'params_file, or camera.',
+            description=f'{DESCRIPTIONS["cameras"]} Write front,rear or "[front, rear]". '
+            'image_topic and camera_info_topic apply to <camera> only. Default: <camera>, or the '
+            'value in params_file, or camera.',
         ),
         DeclareLaunchArgument(
             'rectify',
             default_value='',
-            description=f'{DESCRIPTIONS["rectify"]} Give false for an image_rect topic. Left '
-            'out: as in the params_file, or true.',
+            description=f'{DESCRIPTIONS["rectify"]} Set false for an image_rect topic. '
+            'Default: the value in params_file, or true.',
         ),
         DeclareLaunchArgument(
             'weights',
             default_value='',
-            description=f'{DESCRIPTIONS["weights"]} Left out: as in the params_file, or outdoor.',
+            description=f'{DESCRIPTIONS["weights"]} Default: the value in params_file, or '
+            'outdoor.',
         ),
         DeclareLaunchArgument(
             'device',
             default_value='',
-            description=f'{DESCRIPTIONS["device"]} Left out: as in the params_file, or auto.',
+            description=f'{DESCRIPTIONS["device"]} Default: the value in params_file, or auto.',
         ),
         DeclareLaunchArgument(
             'engine',
             default_value='',
-            description=f'{DESCRIPTIONS["engine"]} Left out: as in the params_file, or auto.',
+            description=f'{DESCRIPTIONS["engine"]} Default: the value in params_file, or auto.',
         ),
         DeclareLaunchArgument(
             'base_frame',
             default_value='',
-            description=f'{DESCRIPTIONS["base_frame"]} Left out: {base_frame}.',
+            description=f'{DESCRIPTIONS["base_frame"]} Default: {base_frame}.',
         ),
         DeclareLaunchArgument(
             'params_file',
             default_value=PathJoinSubstitution([SHARE, 'config', params_file]),
-            description='YAML file with the parameters of depth_node. An argument that is given '
-            'overrides it.',
+            description='YAML file with the parameters of depth_node. Launch arguments '
+            'override it.',
         ),
         DeclareLaunchArgument(
             'use_sim_time',
             default_value='',
-            description='Whether the time is that of /clock, from a simulator or a bag (true or '
-            'false). Left out: as in the params_file, or false.',
+            description='Whether to use the time of /clock, from a simulator or a bag (true or '
+            'false). Default: the value in params_file, or false.',
         ),
         DeclareLaunchArgument(
             'rviz',
@@ -145,18 +145,18 @@ def arguments(
             'optical_frame',
             default_value='',
             description='frame_id of the images: z ahead, x right, y down; the fixed frame of '
-            'rviz2. Left out: <camera>_optical_frame.',
+            'rviz2. Default: <camera>_optical_frame.',
         ),
         DeclareLaunchArgument(
             'enclave',
             default_value='',
-            description='Enclave of depth_node in a security keystore, such as /depth_node; those '
-            'of the other nodes lie beside it, under their names. Left out: none is given.',
+            description='Enclave of depth_node in a security keystore, such as /depth_node. '
+            'The enclaves of the other nodes are beside it, with their names. Default: none.',
         ),
         DeclareLaunchArgument(
             'respawn',
             default_value='false',
-            description='Whether to start depth_node again after it ends, whatever the reason '
+            description='Whether to start depth_node again after it ends, for any reason '
             '(true or false). The other nodes then keep running.',
         ),
         DeclareLaunchArgument(

@@ -4,9 +4,9 @@ Start the depth node for Nav2: obstacles and scan, and the camera's pose on the 
     ros2 launch s2r_depth_ros obstacles.launch.py image_topic:=/front/image_raw \
         camera_info_topic:=/front/camera_info camera_x:=0.2 camera_height:=0.5 camera_pitch:=10.0
 
-Height and pitch are parameters of the node, which the transforms take, too: both are given once,
-here or in the params_file. docs/how-to/nav2.md explains the costmap layers that read the topics.
-This file also takes the arguments of depth.launch.py.
+Height and pitch are parameters of the node, and part of the transforms. Set both once, here or in
+the params_file. docs/how-to/nav2.md explains the costmap layers that read the topics. This file
+also accepts the arguments of depth.launch.py.
 """
 
 import math
@@ -19,7 +19,7 @@ from launch.launch_description_sources import load_python_launch_file_as_module
 from launch_ros.actions import Node
 
 depth = load_python_launch_file_as_module(str(Path(__file__).with_name('depth.launch.py')))
-# Earlier names. Launch ignores what it does not know: these would do nothing, silently.
+# Earlier names. Launch silently ignores unknown arguments, so these would have no effect.
 RENAMED = {
     'camera_z': 'camera_height, in metres above the ground',
     'camera_pitch_rad': 'camera_pitch, in degrees',
@@ -33,40 +33,40 @@ def generate_launch_description() -> LaunchDescription:
         [
             *depth.arguments(
                 params_file='nav2_depth_node.yaml',
-                base_frame='as in the params_file, or base_link',
+                base_frame='the value in params_file, or base_link',
             ),
             DeclareLaunchArgument(
                 'camera_height',
                 default_value='',
-                description='Metres of the camera above the ground. Left out: as in the '
-                'params_file.',
+                description='Height of the camera above the ground in metres. Default: the value '
+                'in params_file.',
             ),
             DeclareLaunchArgument(
                 'camera_pitch',
                 default_value='',
-                description='Degrees by which the camera looks down. Left out: as in the '
-                'params_file, or 0.',
+                description='Pitch of the camera below the horizon in degrees. Default: the value '
+                'in params_file, or 0.',
             ),
             DeclareLaunchArgument(
                 'publish_tf',
                 default_value='true',
-                description='Whether to publish where the camera is (true or false); false if a '
-                'robot_description does.',
+                description='Whether to publish the pose of the camera (true or false). Set false '
+                'if your robot_description has it.',
             ),
             DeclareLaunchArgument(
                 'camera_x',
                 default_value='0.0',
-                description='Metres of the camera ahead of base_frame.',
+                description='Position of the camera ahead of base_frame in metres.',
             ),
             DeclareLaunchArgument(
                 'camera_y',
                 default_value='0.0',
-                description='Metres of the camera to the left of base_frame.',
+                description='Position of the camera to the left of base_frame in metres.',
             ),
             DeclareLaunchArgument(
                 'camera_yaw',
                 default_value='0.0',
-                description='Degrees by which the camera is turned to the left.',
+                description='Yaw of the camera to the left in degrees.',
             ),
             OpaqueFunction(function=start),
         ]

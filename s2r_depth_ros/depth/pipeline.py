@@ -28,8 +28,8 @@ from .scale_source import CAMERA_HEIGHT, FIXED, REFERENCE, ScaleSource, select, 
 from .temporal_smoothing import TemporalSmoother
 
 _DOUBTFUL_CONFIDENCE = 0.2
-# What the angles of the camera may be off where nothing is published beyond the ground: of TF
-# slopes and braking, of camera_pitch the mounting, too.
+# Tolerance of the camera angles when depth is limited to the ground. With TF, slopes and braking
+# change the angles; with camera_pitch, the mounting does, too.
 _MARGINS_RAD = {TF: math.radians(2), CAMERA_HEIGHT: math.radians(4)}
 
 

@@ -23,12 +23,12 @@ class RayCluster:
     """
     Actors on the machines of a Ray cluster, spread over them.
 
-    This process joins the cluster for as long as the pool is open. Ray compares the versions of
-    Python and of Ray.
+    This process is part of the cluster while the pool is open. Ray compares the versions of Python
+    and of Ray.
 
     :param address: HOST:PORT, or auto for the cluster that this machine is part of.
-    :param workers: how many; None for as many as the machines have room for. More than that wait
-        for room, as on a cluster that grows.
+    :param workers: number of workers; None for as many as the machines have room for. Further
+        workers wait for room, as on a cluster that grows.
     :param cpus: cores of a worker.
     :param gpus: share or number of GPUs of a worker.
     :raises JobsError: if there is no cluster, or none that fits.
@@ -101,7 +101,7 @@ class RayCluster:
         return _ActorSlot(self._ray, self._actor.remote(make, expected))
 
     def close(self) -> None:
-        """Leave the cluster, which goes on."""
+        """Leave the cluster, which keeps running."""
         self._ray.shutdown()
 
 
@@ -125,9 +125,9 @@ class _ActorSlot:
 
 def _check(address: str) -> None:
     """
-    See who is at an address, since Ray waits for minutes for one that is no cluster.
+    Check that an address belongs to a cluster; otherwise Ray waits for minutes.
 
-    :raises JobsError: if nobody answers in the language of gRPC, which begins as HTTP/2.
+    :raises JobsError: if no gRPC (HTTP/2) server answers.
     """
     if address == 'auto':
         return

@@ -1,8 +1,8 @@
 """
 Files and folders by path or URL; a URL needs fsspec, and often a package for its protocol.
 
-A URL is read as a local copy. A folder is written elsewhere first. ``_SUCCESS``, an empty file, is
-the last to come to a URL, where a folder cannot appear at once.
+A URL is read through a local copy. A folder is first written locally. At a URL, a folder cannot
+appear at once, so the empty file ``_SUCCESS`` is written last.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ def joined(place: str, name: str) -> str:
 
 
 def real(place: str) -> PurePosixPath:
-    """Return a place in the one spelling that it has, to compare it with others."""
+    """Return the canonical form of a place, for comparison."""
     if is_url(place) and not place.startswith(_LOCAL):
         return PurePosixPath(place)
     return PurePosixPath(os.path.realpath(os.path.expanduser(place.removeprefix(_LOCAL))))
 
 
 def is_pattern(place: str) -> bool:
-    """Return whether a text is a pattern and the name of nothing."""
+    """Return whether a text is a pattern, and not an existing path."""
     path = place.partition('://')[2] or place
     return glob.has_magic(path) and (is_url(place) or not os.path.lexists(place))
 
 
 def matches(pattern: str) -> tuple[str, list[str]]:
     """
-    Return the places that a pattern names, sorted, and the folder that all of them lie in.
+    Return the sorted places that match a pattern, and their common folder.
 
     :param pattern: with ``*``, ``?``, ``[...]`` or ``**``.
     :raises OSError: if a URL cannot be searched.
@@ -65,7 +65,7 @@ def matches(pattern: str) -> tuple[str, list[str]]:
 
 def is_done(place: str) -> bool:
     """
-    Return whether a folder was written whole.
+    Return whether a folder is complete.
 
     :raises OSError: if that cannot be told of a URL.
     """
@@ -80,7 +80,7 @@ def is_done(place: str) -> bool:
 @contextmanager
 def local_copy(place: str) -> Iterator[Path]:
     """
-    Give the local path of a file or folder; of a URL that of a copy, which is deleted again.
+    Yield the local path of a file or folder; for a URL, that of a temporary copy.
 
     :raises OSError: if it cannot be read.
     """
@@ -107,9 +107,9 @@ def local_copy(place: str) -> Iterator[Path]:
 @contextmanager
 def folder_for(place: str) -> Iterator[Path]:
     """
-    Give a local folder to fill for a URL, and copy it there at the end.
+    Yield a local folder, and copy it to a URL at the end.
 
-    Each file comes under a temporary name and is moved. After an exception none comes.
+    Each file is copied under a temporary name, then moved. After an exception, nothing is copied.
 
     :raises OSError: if it cannot be written.
     """
@@ -141,7 +141,7 @@ def folder_for(place: str) -> Iterator[Path]:
 
 def write_text(place: str, text: str) -> None:
     """
-    Write a small file that is there whole or not at all.
+    Write a small file atomically.
 
     :raises OSError: if it cannot be written.
     """
@@ -173,7 +173,7 @@ def _opened(url: str) -> tuple[Any, str]:
 
 @contextmanager
 def _os_errors(url: str) -> Iterator[None]:
-    """Turn all errors of a file system, which come from many libraries, into one kind."""
+    """Convert the errors of a file system, which come from many libraries, to OSError."""
     try:
         yield
     except FileNotFoundError as error:

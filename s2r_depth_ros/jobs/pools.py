@@ -1,4 +1,4 @@
-"""Where workers are: in this process, in processes of this machine, or on a cluster."""
+"""Pools of workers: in this process, in processes of this machine, or on a cluster."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Slot(Protocol):
     """A worker of a pool. If it dies, its future raises one of ``Pool.lost``."""
 
     def load(self) -> Future[Outcome]:
-        """Begin the worker."""
+        """Start the worker."""
 
     def submit(self, argument: Any) -> Future[Outcome]:
-        """Begin a task, after ``load`` and one at a time."""
+        """Start a task, after ``load``; one at a time."""
 
     def end(self) -> None:
-        """End the worker at once; a task in work cleans up, where that is possible."""
+        """End the worker at once; a running task cleans up if possible."""
 
     def wait(self) -> None:
         """Wait until it has ended."""
@@ -38,26 +38,27 @@ class Pool(Protocol):
     """
     A number of workers.
 
-    ``count`` is the most of them, and ``lost`` are the exceptions that tell of a worker's death.
+    ``count`` is their maximum number. ``lost`` are the exceptions that report the death of a
+    worker.
     """
 
     @property
     def count(self) -> int:
-        """The most workers at a time."""
+        """Maximum number of workers at a time."""
 
     @property
     def lost(self) -> tuple[type[BaseException], ...]:
-        """The exceptions of a worker that died."""
+        """The exceptions that report the death of a worker."""
 
     def slot(self, make: Make, expected: tuple[type[Exception], ...], number: int) -> Slot:
         """Return a new worker; ``number`` counts from 0."""
 
     def close(self) -> None:
-        """Let go of the pool."""
+        """Release the pool."""
 
 
 class Here:
-    """One worker, which is this process: the death of a task is that of the program."""
+    """One worker: this process. If a task dies, so does the program."""
 
     count = 1
     lost: tuple[type[BaseException], ...] = ()
@@ -95,12 +96,12 @@ def _finished(outcome: Outcome) -> Future[Outcome]:
 
 class Processes:
     """
-    Processes of this machine, each a pool of one of the standard library.
+    Processes of this machine; each is a process pool of size one.
 
-    A pool of several would end with the first of them that dies, and not say whose task it was.
+    A larger pool ends when one process dies, and does not report whose task that was.
 
     :param count: processes.
-    :param gpus_per_worker: share of a GPU that each of them gets; with 0 all see all.
+    :param gpus_per_worker: share of a GPU for each process; with 0, all processes see all GPUs.
     """
 
     lost: tuple[type[BaseException], ...] = (BrokenProcessPool, SystemExit)
@@ -210,12 +211,12 @@ def pool_of(
     """
     Return the pool that options describe; the caller closes it.
 
-    :param workers: how many; None for as many as there are cores, or GPUs, for.
-    :param cluster: address of a Ray cluster, or auto for the one of this machine; None for
-        processes on this machine.
+    :param workers: number of workers; None for as many as cores or GPUs permit.
+    :param cluster: address of a Ray cluster, or auto for the cluster of this machine; None for
+        local processes.
     :param threads: cores of each worker.
     :param gpus_per_worker: share of a GPU, or number of GPUs, of each worker.
-    :param most: workers that have work.
+    :param most: maximum number of useful workers.
     :raises JobsError: if there is no such cluster, or no GPU.
     """
     if cluster is not None:

@@ -1,4 +1,4 @@
-"""Give tasks to workers, and again to others where one died."""
+"""Give tasks to workers, and repeat the tasks of dead workers."""
 
 from __future__ import annotations
 
@@ -23,11 +23,10 @@ _LOG = logging.getLogger(__name__)
 
 class Result(NamedTuple):
     """
-    The end of a task.
+    The result of a task.
 
-    ``value`` is what it returned. ``fault`` is a sentence if it failed, else empty. ``trace`` is
-    where an exception that nobody expected was raised, else empty. ``tries`` counts the workers
-    that had it.
+    ``value`` is its return value. ``fault`` is a sentence if it failed, else empty. ``trace`` is
+    the traceback of an unexpected exception, else empty. ``tries`` counts the workers that ran it.
     """
 
     name: str
@@ -40,7 +39,7 @@ class Result(NamedTuple):
 
 
 class _Seat:
-    """A place for a worker, and the task in its work, None while it loads."""
+    """A place for a worker, and its current task; None while it loads."""
 
     def __init__(self, new_slot: Callable[[], Slot]) -> None:
         self._new_slot = new_slot
@@ -61,12 +60,12 @@ def run_tasks(
     expected: tuple[type[Exception], ...] = (OSError, ValueError),
 ) -> Generator[Result, None, None]:
     """
-    Run tasks, and yield the result of each as soon as it is there.
+    Run tasks, and yield the result of each as soon as it is available.
 
     Closing the iterator ends the workers.
 
-    :param make: makes what runs one task, once in each worker. It and all that passes between
-        the workers and this process must be picklable, unless the pool is :class:`Here`.
+    :param make: called once in each worker; returns the function that runs a task. ``make``,
+        arguments and results must be picklable, unless the pool is :class:`Here`.
     :param tasks: the argument of each task by its name.
     :param pool: the workers.
     :param expected: exceptions whose text is one sentence for the user.
@@ -156,7 +155,7 @@ class _Run:
             self._busy[future] = seat
 
     def _ended(self, future: Future[Outcome], seat: _Seat) -> Result | None:
-        """Return the result of a task; None after loading, and if it has to be done again."""
+        """Return the result of a task; None after loading, and if the task must be repeated."""
         name, seat.name = seat.name, None
         try:
             outcome = future.result()
@@ -180,7 +179,7 @@ class _Run:
         return None
 
     def _lost(self, seat: _Seat, name: str | None, error: BaseException) -> None:
-        """Begin a new worker, and let another one do the task again."""
+        """Start a new worker, and repeat the task in another one."""
         if name is not None:
             if self._tries[name] < TRIES:
                 self._waiting.append(name)
@@ -194,7 +193,7 @@ class _Run:
             self._give_up(seat, f'a worker dies while it loads: {reason[0]}')
 
     def _give_up(self, seat: _Seat, fault: str) -> None:
-        """Go on without a worker that cannot load; the others may."""
+        """Continue without a worker that cannot load; others may be able to."""
         if fault != self._fault and len(self._seats) > 1:
             _LOG.warning('one worker less: %s', fault)
         self._fault = fault
@@ -206,7 +205,7 @@ class _Run:
 
 
 def _difference(loaded: Outcome) -> str:
-    """Return a sentence if a worker's packages are not those of this process."""
+    """Return a sentence if the packages of a worker differ from those of this process."""
     own, theirs = versions(), loaded.value
     for name in own.keys() & theirs.keys():
         if own[name] != theirs[name]:
@@ -227,14 +226,14 @@ def run_jobs(
     cluster: str | None = None,
 ) -> None:
     """
-    Run a task for each name that is not done yet, with a progress bar.
+    Run a task for each name that is not complete, with a progress bar.
 
     :param task: must be picklable, unless one worker is enough.
     :param workers: processes; None for all cores; 1 is this process.
-    :param unit: what the bar counts.
-    :param desc: what the bar is called.
+    :param unit: the unit of the progress bar.
+    :param desc: the title of the progress bar.
     :param cluster: as :func:`pool_of` takes it.
-    :raises JobsError: if tasks failed; the others are done.
+    :raises JobsError: if tasks failed; the others are complete.
     """
     missing = {name: name for name in names if not is_done(name)}
     pool: Pool = Here()

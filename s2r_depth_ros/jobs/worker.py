@@ -1,4 +1,4 @@
-"""What a worker does, wherever it is: it loads once, then runs one task after the other."""
+"""The worker: it loads once, then runs one task after the other."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class JobsError(RuntimeError):
 
 class Outcome(NamedTuple):
     """
-    The end of a task, or of loading.
+    The outcome of a task, or of loading.
 
-    ``value`` is what it returned, None after an exception. ``fault`` is a sentence, empty without
-    one. ``trace`` is where an exception that nobody expected was raised, else empty.
+    ``value`` is the return value, None after an exception. ``fault`` is a sentence after an
+    exception, else empty. ``trace`` is the traceback of an unexpected exception, else empty.
     """
 
     value: Any
@@ -85,7 +85,7 @@ class Worker:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of the packages here that decide the results, by name."""
+    """Return the versions of the local packages that affect the results, by name."""
     found = {}
     for name in _DECIDE_RESULTS:
         try:

@@ -36,8 +36,9 @@ class BagCamera(NamedTuple):
     """
     A camera of a bag.
 
-    ``namespace`` is that of its topics, such as ``/front``, or empty; ``image_topic`` has its
-    images; ``is_rectified`` is whether the topic's name says so, as ``image_rect`` does.
+    ``namespace`` is that of its topics, such as ``/front``, or empty. ``image_topic`` is the topic
+    of its images. ``is_rectified`` is True if the name of the topic indicates it, such as
+    ``image_rect``.
     """
 
     namespace: str
@@ -61,9 +62,9 @@ class BagImage(NamedTuple):
 
 class StampedMessage(NamedTuple):
     """
-    Any message of a bag, as it lies there.
+    Any message of a bag, serialized.
 
-    ``camera`` is None if it is no image of a camera, ``number`` then is 0.
+    ``camera`` is None, and ``number`` 0, if it is not an image of a camera.
     """
 
     connection: Connection
@@ -78,15 +79,15 @@ class Bag:
     A bag, open for reading; a context manager.
 
     Cameras are found by their images: every topic of images or compressed images in colours or
-    grey, except what the depth node publishes. Of a raw and a compressed topic of one name the raw
-    one counts.
+    grey, except what the depth node publishes. If there is a raw and a compressed topic of one
+    name, the raw topic is used.
 
     :param path: folder of a bag, with metadata.yaml or without, or one of its files; sqlite3 or
         MCAP, compressed or not.
-    :param on_skipped: called with a sentence for each image that cannot be read; it is left out.
-    :param image_topics: those whose images are wanted; none means all.
-    :raises BagError: if it is no bag, has no images, lacks a topic that is wanted, or has two
-        image topics in one namespace, of which the wanted one must be given.
+    :param on_skipped: called with a sentence for each unreadable image, which is skipped.
+    :param image_topics: the image topics to read; empty means all.
+    :raises BagError: if it is not a bag, has no images, lacks a requested topic, or has two image
+        topics in one namespace and none of them is requested.
     """
 
     def __init__(
@@ -122,7 +123,7 @@ class Bag:
 
     @property
     def connections(self) -> list[Connection]:
-        """The topics with their types, in the library's form, with the promised counts."""
+        """The topics as connections of rosbags, with types and stated message counts."""
         return self._files.connections
 
     @property
@@ -142,15 +143,15 @@ class Bag:
     @property
     def losses(self) -> list[str]:
         """
-        A sentence for each thing that is known to be lost so far.
+        A sentence for each loss that is known so far.
 
-        Damage is known once it was read, missing messages once all of their topic were read.
+        Damage is known after it was read, missing messages after all of their topic were read.
         """
         return [*self._files.losses, *self._unread.values()]
 
     @property
     def notes(self) -> list[str]:
-        """A sentence for each thing that is unusual, but loses nothing."""
+        """A sentence for each anomaly that loses nothing."""
         return self._files.notes
 
     @property
@@ -160,17 +161,17 @@ class Bag:
 
     @property
     def message_count(self) -> int:
-        """How many messages are promised in all."""
+        """The number of messages that the bag states."""
         return sum(connection.msgcount for connection in self.connections)
 
     @property
     def image_count(self) -> int:
-        """How many images are promised of the cameras in all."""
+        """The number of images of all cameras that the bag states."""
         return sum(connection.msgcount for connection in self._image_connections())
 
     @property
     def rate_hz(self) -> float | None:
-        """Images a second of the first camera; None if there are too few to tell."""
+        """Images per second of the first camera; None if there are too few images."""
         first = [
             connection
             for connection in self._image_connections()
@@ -189,7 +190,7 @@ class Bag:
         """
         Read the images of all cameras in the order in which they were recorded.
 
-        :param done: image topic and number of those to leave out.
+        :param done: image topic and number of images to skip.
         """
         for message in self._messages(self._image_connections()):
             camera, number = message.camera, message.number
@@ -297,7 +298,7 @@ class Bag:
         return list(cameras.values())
 
     def _without_cameras(self, image_topics: list[str]) -> str:
-        """Return why there is no camera: no images, or none that can be used."""
+        """Return why there is no camera: no images, or no usable images."""
         if image_topics:
             return (
                 f'{self.path} has images, on {", ".join(image_topics)}, but none of a '

@@ -1,4 +1,4 @@
-"""The files of a ROS 2 bag as one: the messages promised, readable and lost."""
+"""The files of a ROS 2 bag as one: stated, readable and lost messages."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _NO_DEFINITION = MessageDefinition(MessageDefinitionFormat.NONE, '')
 
 
 class BagError(ValueError):
-    """A bag that cannot be used; the text names it and says why."""
+    """A bag that cannot be used; the text names the bag and the reason."""
 
 
 class _Metadata(NamedTuple):
@@ -63,13 +63,13 @@ class _Metadata(NamedTuple):
 
 class BagFiles:
     """
-    The messages of a bag, whoever wrote it and however it ended; a context manager.
+    The messages of a complete or damaged bag of any recorder; a context manager.
 
-    What ``metadata.yaml``, statistics and tables promise is counted against what can be read.
-    Files that are compressed, or have a journal beside them, are worked on as copies.
+    The stated message counts of ``metadata.yaml``, statistics and tables are compared with the
+    readable messages. Files that are compressed or have a journal are copied first.
 
     :param path: folder of a bag, or one of its files; its ``metadata.yaml`` stands for the folder.
-    :param scratch: where copies lie; None is the system's folder for that.
+    :param scratch: folder for copies; None means the temporary folder of the system.
     :raises BagError: if nothing in it can be read.
     """
 
@@ -99,7 +99,7 @@ class BagFiles:
 
     @property
     def losses(self) -> list[str]:
-        """A sentence for each thing that is known to be lost so far."""
+        """A sentence for each loss that is known so far."""
         reasons = [*self._losses, *(loss for file in self._files for loss in file.losses)]
         losses = [f'{self.path}: {reason}' for reason in reasons]
         if self._missing:
@@ -117,9 +117,9 @@ class BagFiles:
         self, connections: Sequence[Connection]
     ) -> Iterator[tuple[Connection, int, bytes]]:
         """
-        Read messages in the order of time; at the end they are counted.
+        Read messages in the order of time, and count them at the end.
 
-        :param connections: of ``connections``, those that are wanted.
+        :param connections: the elements of ``connections`` to read.
         :returns: connection, time of recording in nanoseconds, and bytes of each.
         """
         numbers = {connection.id for connection in connections}
@@ -287,7 +287,7 @@ class BagFiles:
         return there
 
     def _opened(self, file: Path, is_only: bool) -> StorageFile | None:
-        """Return one file, open; None if it cannot be read and is not the only one."""
+        """Return one file, opened; None if it is unreadable and not the only one."""
         try:
             path = self._unpacked(file)
             with path.open('rb') as opened:
@@ -330,7 +330,7 @@ class BagFiles:
         return copy
 
     def _merge(self, metadata: _Metadata | None) -> None:
-        """Make one connection of those of a topic and type; promise what is promised of it."""
+        """Merge the connections of a topic and type; add their stated message counts."""
         entries = metadata.topics if metadata else []
         self._promiser = METADATA if metadata else 'its file'
         types_by_topic = {entry.get('name'): entry.get('type', '') for entry, _ in entries}
@@ -476,7 +476,7 @@ def _gap(files: Sequence[Path]) -> str:
 
 
 def _how_to_convert(file: Path, unpacked: Path) -> str:
-    """Return what ROS 1 bag it is, and how to make one of ROS 2 of it."""
+    """Return the kind of a ROS 1 bag, and the commands to convert it to ROS 2."""
     with unpacked.open('rb') as opened:
         is_closed = _ROS1_NO_INDEX not in opened.read(_ROS1_HEADER_BYTES)
     source, steps = file, []
@@ -495,7 +495,7 @@ def _names(files: Sequence[Path]) -> str:
 
 
 def _decompress(source: BinaryIO, target: BinaryIO) -> bool:
-    """Write what frames of zstd hold, and return whether the last one has its end."""
+    """Decompress zstd frames, and return whether the last frame is complete."""
     frame = None
     for block in iter(partial(source.read, _BLOCK_BYTES), b''):
         while block:
