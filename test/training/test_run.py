@@ -254,7 +254,7 @@ def test_a_checkpoint_of_another_version_is_refused(tmp_path):
     torch.save(state, stage.checkpoint_file)
     with (
         stage_of(config, resume=True) as stage,
-        pytest.raises(TrainingError, match='lacks loader, as another version'),
+        pytest.raises(TrainingError, match='lacks loader, because another version'),
     ):
         track_layer(stage)
 
