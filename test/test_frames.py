@@ -492,6 +492,8 @@ def test_nothing_to_play_is_an_error_that_names_the_path(tmp_path):
         '[{"rgb": 5}]',
         '[{"rgb": "a.png", "K": [1, 2, 3]}]',
         '[{"rgb": "a.png", "K": "abcd"}]',
+        '[{"rgb": "a.png", "K": [1%s, 1, 1, 1]}]' % ('0' * 400),
+        '[' * 100000,
         '{"images": []}',
     ],
 )

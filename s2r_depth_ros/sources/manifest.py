@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 import json
-import math
 from pathlib import Path
+import reprlib
 from typing import Any, NamedTuple
 
 import numpy as np
 
 MANIFEST = 'manifest.json'
+_MOST = 1e38
 
 
 class ManifestError(ValueError):
@@ -55,7 +56,7 @@ def read_manifest(file: Path) -> list[ManifestEntry]:
     """
     try:
         entries = json.loads(file.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ManifestError(file, str(error)) from error
     if not isinstance(entries, list):
         raise ManifestError(file, 'it is no list')
@@ -63,21 +64,22 @@ def read_manifest(file: Path) -> list[ManifestEntry]:
 
 
 def is_numbers(value: Any, count: int) -> bool:
-    """Return whether a value of a JSON file is a list of ``count`` finite numbers."""
+    """Return whether a value of a JSON file is a list of ``count`` numbers that float32 holds."""
     return (
         isinstance(value, list)
         and len(value) == count
-        and all(isinstance(number, int | float) and math.isfinite(number) for number in value)
+        and all(isinstance(number, int | float) and abs(number) < _MOST for number in value)
+        and not any(isinstance(number, bool) for number in value)
     )
 
 
 def _entry(file: Path, number: int, fields: Any) -> ManifestEntry:
     if not isinstance(fields, dict) or not isinstance(fields.get('rgb'), str):
-        raise ManifestError(file, f'{fields!r} names no "rgb"', number)
+        raise ManifestError(file, f'{reprlib.repr(fields)} names no "rgb"', number)
     matrix, numbers = None, fields.get('K')
     if numbers is not None:
         if not is_numbers(numbers, 4):
-            raise ManifestError(file, f'"K" is {numbers!r}', number)
+            raise ManifestError(file, f'"K" is {reprlib.repr(numbers)}', number)
         fx, fy, cx, cy = numbers
         matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], float)
     return ManifestEntry(file.parent / fields['rgb'], matrix, fields)

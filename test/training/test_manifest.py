@@ -68,7 +68,7 @@ def test_a_folder_without_manifest_is_refused_with_the_layout(tmp_path):
         Manifest(tmp_path)
 
 
-@pytest.mark.parametrize('text', ['', '{', '{}', '[]', '[1]', '[null]'])
+@pytest.mark.parametrize('text', ['', '{', '{}', '[]', '[1]', '[null]', '[' * 100000])
 def test_a_manifest_that_is_no_list_of_frames_is_refused(tmp_path, text):
     (tmp_path / 'manifest.json').write_text(text)
     with pytest.raises(DataError, match=r'manifest\.json .*expected a list of'):
@@ -82,8 +82,13 @@ def test_a_manifest_that_is_no_list_of_frames_is_refused(tmp_path, text):
         {'depth': 3},
         {'depth_scale': 0},
         {'depth_scale': '256'},
+        {'depth_scale': True},
+        {'depth_scale': 1e-320},
+        {'depth_scale': 10**400},
         {'K': [1, 2, 3]},
         {'K': [0, 1, 1, 1]},
+        {'K': [1e39, 1, 1, 1]},
+        {'K': [10**400, 1, 1, 1]},
         {'depth_size': 2},
     ],
 )

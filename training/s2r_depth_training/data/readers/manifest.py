@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
+import reprlib
 from typing import Any
 
 import cv2
@@ -26,6 +27,8 @@ LAYOUT = (
     'integers per metre, "K": [fx, fy, cx, cy] in pixels or null} and, where depth has fewer '
     'pixels than the image, "depth_size": [width, height]'
 )
+
+_LEAST = 1e-6
 
 
 class Manifest:
@@ -89,13 +92,13 @@ def _fault(fields: Mapping[str, Any]) -> str:
         return 'it has no "K"'
     scale, camera, size_px = (fields.get(name) for name in ('depth_scale', 'K', 'depth_size'))
     if not _are_positive([scale], 1):
-        return f'"depth_scale" is {scale!r}'
+        return f'"depth_scale" is {reprlib.repr(scale)}'
     if camera is not None and not _are_positive(camera, 4):
-        return f'"K" is {camera!r}'
+        return f'"K" is {reprlib.repr(camera)}'
     if size_px is not None and not _are_positive(size_px, 2):
-        return f'"depth_size" is {size_px!r}'
+        return f'"depth_size" is {reprlib.repr(size_px)}'
     return ''
 
 
 def _are_positive(value: Any, count: int) -> bool:
-    return is_numbers(value, count) and min(value) > 0
+    return is_numbers(value, count) and min(value) > _LEAST
