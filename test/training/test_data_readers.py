@@ -24,6 +24,7 @@ from s2r_depth_training.data import (
     VKitti,
     VKitti2,
 )
+from s2r_depth_training.data.readers.files import read_depth, read_rgb
 from s2r_depth_training.data.readers.hypersim import depth_from_distance
 from s2r_depth_training.data.readers.kitti_raw import project_velodyne
 from s2r_depth_training.data.readers.vkitti import published_intrinsics
@@ -154,6 +155,23 @@ def test_a_truncated_image_is_named(tmp_path):
     file.write_bytes(file.read_bytes()[:40])
     with pytest.raises(CorruptSampleError, match=rf'{file} is not a readable image'):
         VKitti(tmp_path)[0]
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.jpg'])
+def test_an_image_whose_second_half_is_missing_is_named_and_not_filled(tmp_path, suffix):
+    file = tmp_path / f'image{suffix}'
+    write_png(file, np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8))
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(CorruptSampleError, match=r'not a readable image: truncated'):
+        read_rgb(file)
+
+
+def test_depth_whose_second_half_is_missing_is_named_and_not_filled(tmp_path):
+    file = tmp_path / 'depth.png'
+    write_png(file, np.random.default_rng(0).integers(1, 9999, (48, 64), np.uint16))
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(CorruptSampleError, match=r'not a readable image: truncated'):
+        read_depth(file, 0.01)
 
 
 def test_an_empty_file_is_named(tmp_path):

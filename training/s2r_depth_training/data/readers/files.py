@@ -7,6 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from s2r_depth_ros.encoded_images import is_complete, JPEG_SIGNATURE, PNG_SIGNATURE
+
 from ..sample import CorruptSampleError, DataError
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg')
@@ -52,8 +54,12 @@ def require_any(samples: Sequence, path: Path, layout: str) -> None:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Return the PNG and JPEG files directly in ``folder``, sorted by name."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    """Return the PNG and JPEG files directly in ``folder``, sorted by name, but no hidden ones."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith('.')
+    )
 
 
 def read_lines(path: str | PathLike, layout: str) -> list[str]:
@@ -147,7 +153,10 @@ def _decode(path: Path, flags: int) -> np.ndarray:
         encoded = np.fromfile(path, np.uint8)
     except OSError as error:
         raise CorruptSampleError(f'{path} can not be read: {error.strerror}') from error
-    image = cv2.imdecode(encoded, flags) if encoded.size else None
+    # OpenCV fills what is missing, so that it would be learnt and scored.
+    data = encoded.tobytes()
+    is_whole = is_complete(data) or not data.startswith((PNG_SIGNATURE, JPEG_SIGNATURE))
+    image = cv2.imdecode(encoded, flags) if data and is_whole else None
     if image is None:
         raise CorruptSampleError(f'{path} is not a readable image: truncated or corrupt')
     return image
