@@ -1,6 +1,7 @@
 """Every reader, on a tiny tree of real files in exactly the published layout."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -658,6 +659,29 @@ def test_open_dataset_lists_what_is_known(tmp_path):
         open_dataset('kitti_raw', tmp_path)
     with pytest.raises(DataError, match='needs at least one folder'):
         open_dataset('vkitti', [])
+
+
+@pytest.mark.parametrize(
+    ('name', 'options', 'message'),
+    [
+        ('vkitti', {'worlds': 1}, 'its option worlds must be a list, each item a text, got 1'),
+        ('vkitti', {'worlds': [1]}, 'its option worlds must be a list'),
+        ('vkitti', {'variations': 'clone'}, "must be a list, each item a text, got 'clone'"),
+        ('vkitti2', {'cameras': ['0']}, 'must be a list, each item a whole number'),
+        ('folder', {'depth_scale': 'abc'}, "depth_scale must be a number, got 'abc'"),
+        ('folder', {'depth_scale': True}, 'depth_scale must be a number, got True'),
+        ('folder', {'depth_scale': None}, 'depth_scale must be a number, got None'),
+        ('suncg', {'list_file': 3}, 'list_file must be a text, got 3'),
+        ('kitti_raw', {'split_file': ['a']}, 'split_file must be a text'),
+        ('nyu', {'split': ['test']}, 'split must be a text'),
+        ('nyu', {'raw': 'yes'}, "raw must be true or false, got 'yes'"),
+    ],
+)
+def test_an_option_of_another_type_is_named_with_what_was_expected(
+    tmp_path, name, options, message
+):
+    with pytest.raises(DataError, match=re.escape(message)):
+        open_dataset(name, tmp_path, **options)
 
 
 def test_readers_that_need_no_hdf5_work_without_it():

@@ -23,7 +23,9 @@ is not in :data:`DATASETS`.
 from collections.abc import Sequence
 import inspect
 from os import PathLike
-from typing import Any
+import reprlib
+from types import UnionType
+from typing import Any, get_args, get_origin
 
 from torch.utils.data import ConcatDataset
 
@@ -74,5 +76,35 @@ def open_dataset(
     except TypeError as error:
         names = ', '.join(list(inspect.signature(reader).parameters)[1:]) or 'none'
         raise DataError(f'data set "{name}": {error}; its options are: {names}') from error
+    for option, value in options.items():
+        kind = inspect.signature(reader).parameters[option].annotation
+        if not _is_of(value, kind):
+            raise DataError(
+                f'data set "{name}": its option {option} must be {_in_words(kind)}, '
+                f'got {reprlib.repr(value)}'
+            )
     readers = [reader(folder, **options) for folder in roots]
     return readers[0] if len(readers) == 1 else ConcatDataset(readers)
+
+
+_WORDS = {float: 'a number', int: 'a whole number', bool: 'true or false', str: 'a text'}
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    if isinstance(kind, UnionType):
+        return any(_is_of(value, part) for part in get_args(kind))
+    if get_origin(kind) is Sequence:
+        return isinstance(value, (list, tuple)) and all(
+            _is_of(item, get_args(kind)[0]) for item in value
+        )
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
+
+
+def _in_words(kind: Any) -> str:
+    if isinstance(kind, UnionType):
+        return _in_words(get_args(kind)[0])
+    if get_origin(kind) is Sequence:
+        return f'a list, each item {_in_words(get_args(kind)[0])}'
+    return _WORDS[kind]
