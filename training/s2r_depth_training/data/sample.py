@@ -51,10 +51,11 @@ def checked_sample(
 
     :param image: (H, W, 3) uint8 RGB.
     :param depth_m: (H, W) float32 metres, NaN where not measured.
-    :param intrinsics: (3, 3) camera matrix in pixels.
+    :param intrinsics: (3, 3) camera matrix in pixels; all NaN if it is not known.
     :param name: the image's file, for messages.
     :returns: the sample, the intrinsics as float32.
-    :raises CorruptSampleError: if the depth is of another size than the image, or nowhere valid.
+    :raises CorruptSampleError: if the depth is of another size than the image, or nowhere valid,
+        or the camera cannot be.
     """
     if depth_m.shape != image.shape[:2]:
         raise CorruptSampleError(
@@ -63,7 +64,14 @@ def checked_sample(
         )
     if np.isnan(depth_m).all():
         raise CorruptSampleError(f'{name} has no valid depth in any pixel')
-    return Sample(image, depth_m, np.asarray(intrinsics, np.float32), name)
+    matrix = np.asarray(intrinsics, np.float32)
+    is_known = not np.isnan(matrix).all()
+    if is_known and not (np.isfinite(matrix).all() and matrix[0, 0] > 0 < matrix[1, 1]):
+        raise CorruptSampleError(
+            f'{name} has a camera that cannot be: expected finite numbers and focal lengths '
+            f'above 0, got fx, fy, cx, cy = {matrix[[0, 1, 0, 1], [0, 1, 2, 2]].tolist()}'
+        )
+    return Sample(image, depth_m, matrix, name)
 
 
 def camera_matrix(fx: float, fy: float, cx: float, cy: float) -> np.ndarray:

@@ -227,7 +227,7 @@ def _number_lines(file: Path, columns: int, layout: str) -> list[list[float]]:
             row = [float(word) for word in line.split()]
         except ValueError:
             row = []
-        if len(row) != columns:
+        if len(row) != columns or not np.isfinite(row).all():
             raise DataError(f'{file}: expected {columns} numbers, got "{line}"; {layout}')
         rows.append(row)
     return rows
