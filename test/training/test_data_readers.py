@@ -117,6 +117,22 @@ def test_vkitti_names_a_frame_without_intrinsics(tmp_path):
         VKitti(tmp_path)
 
 
+@pytest.mark.parametrize('numbers', ['nan nan nan nan', '-5 5 1 1', '0 5 1 1', '1e38 inf 1 1'])
+def test_a_camera_that_cannot_be_is_named_and_not_taken_for_an_unknown_one(tmp_path, numbers):
+    add_vkitti(tmp_path)
+    write_text(tmp_path / 'vkitti_1.3.1_intrinsicsgt/0001.txt', f'frame K\n0 {numbers}\n')
+    with pytest.raises(DataError, match=r'expected .*numbers'):
+        VKitti(tmp_path)[0]
+
+
+@pytest.mark.parametrize('number', ['nan', 'inf'])
+def test_a_frame_whose_number_is_none_is_refused(tmp_path, number):
+    add_vkitti(tmp_path)
+    write_text(tmp_path / 'vkitti_1.3.1_intrinsicsgt/0001.txt', f'frame K\n{number} 5 5 1 1\n')
+    with pytest.raises(DataError, match=r'0001\.txt: expected 5 numbers'):
+        VKitti(tmp_path)
+
+
 def test_vkitti_groups_by_world_variation_and_number(tmp_path):
     for variation in ('clone', 'fog', 'rain'):
         for world in ('0001', '0020'):
@@ -542,6 +558,22 @@ def test_nyu_says_what_is_missing(tmp_path):
             Nyu(tmp_path)
 
 
+@pytest.mark.parametrize('indices', [np.zeros((0, 1)), [[np.nan]], [[0]], 'text'])
+def test_a_split_that_lists_no_images_is_named(tmp_path, indices):
+    write_nyu(tmp_path)
+    scipy.io.savemat(tmp_path / 'splits.mat', {'testNdxs': indices})
+    with pytest.raises(DataError, match=r'splits\.mat must list the images as numbers from 1'):
+        Nyu(tmp_path)
+
+
+def test_arrays_of_another_shape_are_named(tmp_path):
+    write_nyu(tmp_path)
+    with h5py.File(tmp_path / 'nyu_depth_v2_labeled.mat', 'w') as file:
+        file['images'], file['depths'] = np.zeros((3, 4, 3)), np.ones((3, 4, 3))
+    with pytest.raises(DataError, match=r'of shapes .*, expected \(N, 3, W, H\)'):
+        Nyu(tmp_path)
+
+
 # ---- A plain folder
 
 CAMERA = 'fx: 500\nfy: 510\ncx: 1.5\ncy: 1.0\n'
@@ -632,6 +664,74 @@ def test_folder_names_a_wrong_npy_file(tmp_path, content):
     np.save(tmp_path / 'depth/a.npy', content, allow_pickle=True)
     write_text(tmp_path / 'intrinsics.yaml', CAMERA)
     with pytest.raises(CorruptSampleError, match=r'depth/a\.npy'):
+        Folder(tmp_path)[0]
+
+
+def add_folder(root):
+    write_rgb(root / 'rgb/a.png')
+    write_png(root / 'depth/a.png', np.ones((2, 3), np.uint16))
+    write_text(root / 'intrinsics.yaml', CAMERA)
+
+
+@pytest.mark.parametrize('scale', [0, -1, NAN, INF])
+def test_folder_refuses_a_depth_scale_that_gives_no_metres(tmp_path, scale):
+    add_folder(tmp_path)
+    with pytest.raises(DataError, match='depth_scale must be a number of metres above 0'):
+        Folder(tmp_path, depth_scale=scale)
+
+
+def test_folder_does_not_choose_between_two_images_of_a_depth(tmp_path):
+    add_folder(tmp_path)
+    write_rgb(tmp_path / 'rgb/a.jpg')
+    with pytest.raises(DataError, match=r'a\.jpg and a\.png have the same depth: keep one'):
+        Folder(tmp_path)
+
+
+def test_folder_leaves_out_the_hidden_files_of_a_mac(tmp_path):
+    add_folder(tmp_path)
+    (tmp_path / 'rgb/._a.png').write_bytes(b'\0\5\x16\7')
+    assert len(Folder(tmp_path)) == 1
+
+
+@pytest.mark.parametrize('text', ['{' * 2000, 'a: &a [*a]'])
+def test_folder_refuses_intrinsics_without_end(tmp_path, text):
+    add_folder(tmp_path)
+    write_text(tmp_path / 'intrinsics.yaml', text)
+    with pytest.raises(DataError, match='can not be parsed'):
+        Folder(tmp_path)
+
+
+def test_intrinsics_that_swell_by_anchors_give_a_short_message(tmp_path):
+    add_folder(tmp_path)
+    lines = ['a0: &a0 x', *(f'a{i}: &a{i} [{", ".join([f"*a{i - 1}"] * 9)}]' for i in range(1, 9))]
+    write_text(tmp_path / 'intrinsics.yaml', '\n'.join([*lines, 'fx: *a8']))
+    with pytest.raises(DataError, match='expected either one camera') as refusal:
+        Folder(tmp_path)
+    assert len(str(refusal.value)) < 2000
+
+
+@pytest.mark.parametrize(
+    'header',
+    [
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (100000000, 100000000), }",
+        "{'descr': [1, 2], 'fortran_order': 3, 'shape': ((((((",
+    ],
+)
+def test_folder_names_an_npy_file_whose_header_is_damaged(tmp_path, header):
+    add_folder(tmp_path)
+    (tmp_path / 'depth/a.png').unlink()
+    text = header.ljust(117).encode() + b'\n'
+    (tmp_path / 'depth/a.npy').write_bytes(b'\x93NUMPY\x01\x00v\x00' + text + bytes(100))
+    with pytest.raises(CorruptSampleError, match=r'a\.npy is not a readable array'):
+        Folder(tmp_path)[0]
+
+
+def test_folder_names_several_arrays_in_the_place_of_one(tmp_path):
+    add_folder(tmp_path)
+    (tmp_path / 'depth/a.png').unlink()
+    with (tmp_path / 'depth/a.npy').open('wb') as file:
+        np.savez(file, depth=np.ones((2, 3)))
+    with pytest.raises(CorruptSampleError, match=r'a\.npy holds several arrays: expected one'):
         Folder(tmp_path)[0]
 
 

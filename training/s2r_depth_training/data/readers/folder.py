@@ -1,7 +1,10 @@
 """A folder of RGB, depth and intrinsics: the layout for your own data."""
 
+import math
 from os import PathLike
 from pathlib import Path
+import reprlib
+import tokenize
 
 import numpy as np
 import yaml
@@ -30,6 +33,8 @@ class Folder:
     """
 
     def __init__(self, root: str | PathLike, depth_scale: float = 0.001):
+        if not 0 < depth_scale < math.inf:
+            raise DataError(f'depth_scale must be a number of metres above 0, got {depth_scale}')
         root = Path(root)
         rgb = files.require_folder(root / 'rgb', LAYOUT)
         depth = files.require_folder(root / 'depth', LAYOUT)
@@ -42,7 +47,9 @@ class Folder:
                     f'{depths[file.stem]} and {file.name} are depth of the same image: keep one'
                 )
         self._pairs = []
-        for image in images:
+        for image, following in zip(images, [*images[1:], None]):
+            if following and image.stem == following.stem:
+                raise DataError(f'{image} and {following.name} have the same depth: keep one')
             if image.stem not in depths:
                 raise DataError(
                     f'{image} has no depth {depth / image.stem}.png or .npy; expected {LAYOUT}'
@@ -68,8 +75,10 @@ class Folder:
 def _read_npy(file: Path) -> np.ndarray:
     try:
         depth_m = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError, tokenize.TokenError) as error:
         raise CorruptSampleError(f'{file} is not a readable array: {error}') from error
+    if not isinstance(depth_m, np.ndarray):
+        raise CorruptSampleError(f'{file} holds several arrays: expected one, (H, W) float metres')
     if depth_m.ndim != 2 or not np.issubdtype(depth_m.dtype, np.floating):
         raise CorruptSampleError(
             f'{file}: expected (H, W) float metres, got {depth_m.dtype} {depth_m.shape}'
@@ -91,7 +100,7 @@ def _read_intrinsics(root: Path, names: list[str]) -> dict[str, np.ndarray]:
     try:
         # JSON is YAML, too; BaseLoader keeps a name such as 000001 a string.
         content = yaml.load(file.read_text(encoding='utf-8', errors='replace'), yaml.BaseLoader)  # noqa: S506  makes strings, lists and mappings, nothing else
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise DataError(f'{file} can not be parsed: {error}') from error
     if not isinstance(content, dict):
         raise DataError(f'{file}: expected {INTRINSICS_LAYOUT}')
@@ -113,7 +122,9 @@ def _parse_camera(entry: object, file: Path) -> np.ndarray:
         else:
             matrix = camera_matrix(*(float(entry[key]) for key in ('fx', 'fy', 'cx', 'cy')))  # type: ignore[index]
     except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f'{file}: expected {INTRINSICS_LAYOUT}, got {entry}') from error
+        raise DataError(
+            f'{file}: expected {INTRINSICS_LAYOUT}, got {reprlib.repr(entry)}'
+        ) from error
     if not (np.isfinite(matrix).all() and matrix[0, 0] > 0 and matrix[1, 1] > 0):
-        raise DataError(f'{file}: focal lengths must be positive, got {entry}')
+        raise DataError(f'{file}: focal lengths must be positive, got {reprlib.repr(entry)}')
     return matrix

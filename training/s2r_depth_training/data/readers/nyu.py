@@ -45,7 +45,13 @@ class Nyu:
             for name in ('images', self._depths):
                 if name not in file:
                     raise DataError(f'{self._file} has no array "{name}"; expected {LAYOUT}')
-            count = len(file['images'])
+            shapes = [getattr(file[name], 'shape', ()) for name in ('images', self._depths)]
+        if [len(shape) for shape in shapes] != [4, 3] or shapes[0][1] != 3:
+            raise DataError(
+                f'{self._file} has images and {self._depths} of shapes {shapes}, expected '
+                '(N, 3, W, H) and (N, W, H)'
+            )
+        count = min(shape[0] for shape in shapes)
         if self._indices.max() >= count:
             raise DataError(
                 f'{root}/splits.mat counts up to {self._indices.max() + 1} images, {self._file} '
@@ -81,4 +87,7 @@ def _read_split(file: Path, name: str) -> np.ndarray:
         indices = read_hdf5(file, name)
     except (KeyError, ValueError, OSError, scipy.io.matlab.MatReadError) as error:
         raise DataError(f'{file} has no readable "{name}"; expected {LAYOUT}') from error
-    return indices.ravel().astype(np.int64) - 1
+    indices = indices.ravel()
+    if indices.dtype.kind not in 'iuf' or not indices.size or not (indices >= 1).all():
+        raise DataError(f'{file} must list the images as numbers from 1 under "{name}"')
+    return indices.astype(np.int64) - 1
