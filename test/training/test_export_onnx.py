@@ -42,5 +42,23 @@ def test_a_file_that_differs_too_much_is_not_kept(weights_file, tmp_path):
 
 
 def test_a_size_that_the_network_cannot_take_is_refused(weights_file, tmp_path):
-    with pytest.raises(TrainingError, match='multiples of 16'):
-        export_onnx(str(weights_file), tmp_path / 'network.onnx', height_px=100)
+    for height_px in (100, 0, 16 * 10**9):
+        with pytest.raises(TrainingError, match='multiples of 16'):
+            export_onnx(str(weights_file), tmp_path / 'network.onnx', height_px=height_px)
+
+
+def test_the_weights_are_not_written_over(weights_file):
+    content = weights_file.read_bytes()
+    with pytest.raises(TrainingError, match='is the weights themselves: give another place'):
+        export_onnx(str(weights_file), weights_file)
+    assert weights_file.read_bytes() == content
+
+
+def test_a_network_whose_depth_is_not_finite_is_not_exported(weights_file, tmp_path):
+    network, info = weights.load_with_info(weights_file)
+    for parameter in network.parameters():
+        parameter.mul_(1e30)
+    weights.save(tmp_path / 'huge.safetensors', network, info)
+    with pytest.raises(TrainingError, match='differs from PyTorch by nan m'):
+        export_onnx(str(tmp_path / 'huge.safetensors'), tmp_path / 'network.onnx')
+    assert not (tmp_path / 'network.onnx').exists()

@@ -16,6 +16,7 @@ from s2r_depth_ros.engine.depth_range import to_metres
 from s2r_depth_ros.engine.onnx_model import network_model, OPSET
 from s2r_depth_ros.environment import disable_telemetry
 from s2r_depth_ros.network import SIZE_MULTIPLE, SMALLEST_SIZE
+from s2r_depth_ros.weights.info import LARGEST_TRAINING_SIDE_PX
 
 from .errors import TrainingError
 
@@ -51,11 +52,17 @@ def export_onnx(
     :raises WeightsError: if the weights cannot be read.
     """
     network, info = weight_files.load_with_info(weights)
-    height_px, width_px = height_px or info.training_height_px, width_px or info.training_width_px
-    if any(side % SIZE_MULTIPLE or side < SMALLEST_SIZE for side in (height_px, width_px)):
+    if out.exists() and Path(weights).exists() and out.samefile(weights):
+        raise TrainingError(f'{out} is the weights themselves: give another place for the model')
+    height_px = info.training_height_px if height_px is None else height_px
+    width_px = info.training_width_px if width_px is None else width_px
+    if any(
+        side % SIZE_MULTIPLE or not SMALLEST_SIZE <= side <= LARGEST_TRAINING_SIDE_PX
+        for side in (height_px, width_px)
+    ):
         raise TrainingError(
             f'height and width must be multiples of {SIZE_MULTIPLE} and at least '
-            f'{SMALLEST_SIZE}, got {height_px} x {width_px}'
+            f'{SMALLEST_SIZE}, at most {LARGEST_TRAINING_SIDE_PX}, got {height_px} x {width_px}'
         )
     model = network_model(network, info, in_metres=True)
     helper.set_model_props(
@@ -98,11 +105,11 @@ def _largest_difference(
 
     session = onnxruntime.InferenceSession(path, providers=['CPUExecutionProvider'])
     generator = torch.Generator().manual_seed(0)
-    largest_m = 0.0
+    differences_m = []
     for batch_size in CHECKED_BATCH_SIZES:
         image = torch.rand(batch_size, 3, *size_px, generator=generator) * 2 - 1
         exported_m = torch.from_numpy(session.run(['depth_m'], {'image': image.numpy()})[0])
         with torch.inference_mode():
             expected = to_metres(network(image), max_depth_m)
-        largest_m = max(largest_m, float((exported_m - expected).abs().max()))
-    return largest_m
+        differences_m.append((exported_m - expected).abs().max())
+    return float(torch.stack(differences_m).max())  # NaN if one is
