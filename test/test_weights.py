@@ -122,6 +122,13 @@ def test_every_wrong_tensor_is_named(file):
     assert 'depth.activation.weight has values that are not finite' in text
 
 
+def test_of_many_wrong_tensors_the_first_are_named(file):
+    rewrite(file, lambda tensors: tensors.update({f'x{i}': torch.zeros(1) for i in range(500)}))
+    with pytest.raises(weights.WeightsError, match='unexpected x0; .*; and 490 more') as error:
+        weights.load(file)
+    assert len(str(error.value)) < 1000
+
+
 @pytest.mark.parametrize('share', [0.0, 0.01, 0.5, 0.999])
 def test_a_truncated_file_is_refused(file, share):
     content = file.read_bytes()
@@ -140,6 +147,10 @@ def test_a_truncated_file_is_refused(file, share):
         '{"width": "1"}',
         '{"channel_multiple": 1e400}',
         '{"width": null}',
+        '{"channel_multiple": true}',
+        '{"channel_multiple": 1.5}',
+        '{"light_decoders": "no"}',
+        '{"faint_skips": null}',
     ],
 )
 def test_damaged_metadata_is_refused(file, architecture):
@@ -159,6 +170,9 @@ def test_metadata_that_promise_a_huge_network_cost_no_memory(file):
     [
         {'max_depth_m': -1.0},
         {'max_depth_m': float('inf')},
+        {'max_depth_m': 10**400},
+        {'max_depth_m': 1e300},
+        {'training_focal_px': 1e-300},
         {'training_focal_px': '500'},
         {'training_width_px': True},
         {'training_height_px': 100.5},
@@ -229,6 +243,11 @@ def test_bundled_weights_load_or_are_said_to_be_missing(name):
         assert f'bundles no trained {name} weights' in str(error)  # noqa: PT017
     else:
         assert network.architecture == Architecture.preset('compact')
+
+
+def test_a_folder_has_no_hash_and_is_told_what_to_give(tmp_path):
+    with pytest.raises(weights.WeightsError, match=r'is a folder: give a \.safetensors file'):
+        content_hash(tmp_path)
 
 
 def test_the_hash_is_of_tensors_and_metadata_in_whatever_order(tmp_path, capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 import math
+import reprlib
 from typing import Any
 
 SIZE_MULTIPLE = 16  # height and width of the input, in pixels
@@ -31,10 +32,19 @@ class Architecture:
     faint_skips: bool = True
 
     def __post_init__(self):
+        for name, kinds, words in (
+            ('width', (int, float), 'a number'),
+            ('channel_multiple', (int,), 'a whole number'),
+            ('light_decoders', (bool,), 'true or false'),
+            ('faint_skips', (bool,), 'true or false'),
+        ):
+            value = getattr(self, name)
+            if type(value) not in kinds:
+                raise ValueError(f'{name} must be {words}, got {reprlib.repr(value)}')
         if not 0.0 < self.width <= 1.0:
-            raise ValueError(f'width must be above 0 and at most 1, got {self.width}')
+            raise ValueError(f'width must be above 0 and at most 1, got {reprlib.repr(self.width)}')
         if self.channel_multiple < 1:
-            raise ValueError(f'channel_multiple must be 1 or more, got {self.channel_multiple}')
+            raise ValueError(f'channel_multiple must be 1 or more, got {reprlib.repr(self.channel_multiple)}')
 
     @classmethod
     def preset(cls, name: str) -> Architecture:

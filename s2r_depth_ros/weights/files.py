@@ -8,6 +8,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+import warnings
 
 import safetensors
 from safetensors.torch import save as serialise
@@ -41,6 +42,8 @@ __all__ = [
     'WeightsError',
     'WeightsInfo',
 ]
+
+_NAMED = 10  # tensors in a message
 
 # Accepted dtypes of a file, by dtype of the network. The network computes in float32.
 _READABLE = {
@@ -96,7 +99,7 @@ def load_with_info(
     :param published: metadata of published files, which hold none.
     :returns: the network on the CPU in evaluation mode, float32, and its metadata.
     :raises WeightsError: if the file is missing, damaged, or of another network. The message names
-        the file and every missing, unexpected or mis-shaped tensor.
+        the file and its first missing, unexpected or mis-shaped tensors.
     """
     if path == RANDOM:
         return _random_network()
@@ -199,7 +202,9 @@ def _fill(network: S2RDepthNet, tensors: Mapping[str, Tensor]) -> S2RDepthNet:
 
 def _read_pth(path: Path) -> dict[str, Tensor]:
     try:
-        content: Any = torch.load(path, map_location='cpu', weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # of other pickle protocols
+            content: Any = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # a damaged or hostile pickle raises any class
         # PyTorch's text is left out, since it advises to run the code in the file.
         raise WeightsError(
@@ -228,7 +233,7 @@ def _translate(file: Path, part: str, checkpoint: Mapping[str, Tensor]) -> dict[
 def _check_tensors(
     path: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]
 ) -> None:
-    """Raise WeightsError that names every tensor of ``path`` that differs from ``expected``."""
+    """Raise WeightsError that names the tensors of ``path`` that differs from ``expected``."""
     faults = [
         *(f'missing {name}' for name in expected if name not in tensors),
         *(f'unexpected {name}' for name in tensors if name not in expected),
@@ -242,4 +247,6 @@ def _check_tensors(
         elif not torch.isfinite(tensor.to(own.dtype)).all():
             faults.append(f'{name} has values that are not finite')
     if faults:
-        raise WeightsError(f'{path} does not fit the network: ' + '; '.join(sorted(faults)))
+        more = f'; and {len(faults) - _NAMED} more' if len(faults) > _NAMED else ''
+        named = '; '.join(sorted(faults)[:_NAMED])
+        raise WeightsError(f'{path} does not fit the network: {named}{more}')

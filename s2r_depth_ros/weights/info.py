@@ -8,10 +8,12 @@ from importlib import resources
 import json
 import os
 from pathlib import Path
+import reprlib
 
 FORMAT = 's2r_depth_ros/1'
 RANDOM = 'random'
 BUNDLED = {'outdoor': 'compact-outdoor', 'indoor': 'compact-indoor'}  # files without suffix
+LEAST, MOST = 1e-6, 1e6  # of metres and of pixels; float32 holds what is computed with them
 LARGEST_TRAINING_SIDE_PX = 2048  # limits the default size of the network's input, too
 
 
@@ -46,9 +48,11 @@ class WeightsInfo:
         ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise ValueError(f'{name} must be a number, got {value!r}')
-            if not 0 < value < float('inf'):
-                raise ValueError(f'{name} must be positive and finite, got {value!r}')
+                raise ValueError(f'{name} must be a number, got {reprlib.repr(value)}')
+            if not LEAST <= value <= MOST:
+                raise ValueError(
+                    f'{name} must be from {LEAST:g} to {MOST:g}, got {reprlib.repr(value)}'
+                )
         for name in ('training_height_px', 'training_width_px'):
             value = getattr(self, name)
             if value not in range(1, LARGEST_TRAINING_SIDE_PX + 1):
@@ -57,7 +61,7 @@ class WeightsInfo:
                     f'{value!r}'
                 )
         if not isinstance(self.provenance, dict):
-            raise ValueError(f'provenance must be a mapping, got {self.provenance!r}')
+            raise ValueError(f'provenance must be a mapping, got {reprlib.repr(self.provenance)}')
 
 
 # Published outdoor checkpoints: trained on vKITTI, 725 px at a width of 1242, resized to 640.
@@ -107,6 +111,8 @@ def content_hash(weights: str | os.PathLike | None) -> str:
     import safetensors  # not at the top, since bundled ONNX models run without it
 
     source = source_of(weights)
+    if source.is_dir():
+        raise WeightsError(f'{source} is a folder: give a .safetensors file')
     try:
         with safetensors.safe_open(source, framework='numpy') as file:
             metadata = file.metadata() or {}

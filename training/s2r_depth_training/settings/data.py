@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from s2r_depth_ros.engine.letterbox import check_network_size, SIZE_MULTIPLE, SMALLEST_SIZE
-from s2r_depth_ros.weights.info import LARGEST_TRAINING_SIDE_PX, WeightsInfo
+from s2r_depth_ros.weights.info import LARGEST_TRAINING_SIDE_PX, LEAST, MOST, WeightsInfo
 from s2r_scenes.light import VARIATIONS
 from s2r_scenes.viewpoints import Cameras
 
@@ -166,7 +166,7 @@ class DataSettings(SourceSettings):
                     f'{name} must be a multiple of {SIZE_MULTIPLE} and at least {SMALLEST_SIZE}, '
                     f'at most {LARGEST_TRAINING_SIDE_PX}, got {side}'
                 )
-        check_ranges(self, 'training_focal_px', 'max_depth_m', above=0)
+        check_ranges(self, 'training_focal_px', 'max_depth_m', least=LEAST, most=MOST)
 
     def weights_info(self, provenance: dict[str, str]) -> WeightsInfo:
         """Return what a weights file says about a network trained on this."""
