@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 import re
 import sys
-from typing import Any, NoReturn
+from typing import Any, get_args, NoReturn
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 
 _CLASS = re.compile(r"<class\s+'(?:\w+\.)*(\w+)'>")
 # What jsonargparse says of a value of the wrong type, and its names of types for people.
@@ -26,6 +26,7 @@ _CHECK_FAILED = re.compile(
     r'Does not validate against any of the Union subtypes .*? Errors: - (?!Expected a )(.+?) - '
     r'Expected a .*'
 )
+_LONGEST = 1000  # characters of an error message
 _TYPES = {
     'int': 'a whole number',
     'float': 'a number',
@@ -82,6 +83,8 @@ class CommandParser(ArgumentParser):
             return super().parse_args(*args, **settings)
         except UnicodeDecodeError as error:
             self.error(f'a config must be a YAML file in UTF-8, and one is no text: {error}')
+        except RecursionError:
+            self.error(f'{self._source()} holds itself or nests without end: write it flat')
 
     def format_help(self, *formatter: Any) -> str:
         """Return the help, with the plain names of types."""
@@ -90,6 +93,8 @@ class CommandParser(ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the fault of the command line in one sentence, and exit with 2."""
         sentence = self._plain(' '.join(message.split()))
+        if len(sentence) > _LONGEST:
+            sentence = f'{sentence[:_LONGEST]} ...'
         self.exit(2, f'{self.prog}: error: {sentence} (`{self.prog} --help` lists the options)\n')
 
     def _plain(self, message: str) -> str:
@@ -105,11 +110,36 @@ class CommandParser(ArgumentParser):
             return f'{self._shown(key)} must be {_described(types)}, got {value}'
         if failed := _CHECK_FAILED.search(message):
             return failed[1]
+        if message.startswith('Unexpected config'):
+            return f'{self._source()} must hold settings, a `name: value` each'
         # The YAML parser is not told the name of the file.
         of_config = message.startswith('Problems parsing config')
-        source = ' or '.join(self._configs) if of_config else 'this value'
+        source = self._source() if of_config else 'this value'
         message = message.replace('"<unicode string>"', source)
         return re.sub(r'Parser key "([^"]+)"', lambda match: self._shown(match[1]), message)
+
+    def check_nulls(self, values: Any) -> None:
+        """
+        Exit with 2 if a config leaves a section or a setting without the value that it needs.
+
+        :param values: what :meth:`parse_args` returned; it lets a null of a file pass.
+        """
+        kinds = {action.dest: getattr(action, '_typehint', None) for action in self._actions}
+        for section in dict.fromkeys(key.rpartition('.')[0] for key in kinds if '.' in key):
+            value = values.get(section, {})
+            if kinds.get(section) is None and not isinstance(value, (dict, Namespace)):
+                self.error(
+                    f'{self._shown(section)} must hold settings, a `name: value` each, '
+                    f'or be left out, got {"null" if value is None else value}'
+                )
+        for key, kind in kinds.items():
+            if kind is None or key not in values or values[key] is not None:
+                continue
+            if kind is not Any and type(None) not in get_args(kind):
+                self.error(f'{self._shown(key)} must have a value or be left out, got null')
+
+    def _source(self) -> str:
+        return ' or '.join(self._configs) or 'this value'
 
     def _shown(self, key: str) -> str:
         """Return an argument as its user writes it."""

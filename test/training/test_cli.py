@@ -141,6 +141,14 @@ def test_the_published_settings_hand_over_the_last_weights_and_no_average(name):
             'max_rotation_deg must be at least',
         ),
         ({'fabric': {'precision': 'half'}}, 'precision'),
+        ({'dsa': None}, '--dsa must hold settings, a `name: value` each, or be left out'),
+        ({'dsa': []}, '--dsa must hold settings'),
+        ({'data': {'augmentation': None}}, '--data.augmentation must hold settings'),
+        ({'seed': None}, '--seed must have a value or be left out, got null'),
+        ({'dsa': {'batch_size': None}}, '--dsa.batch-size must have a value'),
+        ({'data': {'height_px': None}}, '--data.height-px must have a value'),
+        ({'data': {'scenes': {'reuse': None}}}, 'reuse must have a value'),
+        ({'data': {'max_depth_m': 1e300}}, 'max_depth_m must be at most 1e+06'),
     ],
 )
 def test_a_wrong_config_is_one_error_with_status_2(tmp_path, capsys, sections, message):
@@ -158,6 +166,29 @@ def test_a_config_that_is_missing_or_no_yaml_is_an_error_with_status_2(tmp_path,
         status, error = error_of(capsys, 'all', '--config', tmp_path / name)
         assert status == 2
         assert 'config' in error
+
+
+@pytest.mark.parametrize('text', ['', 'null', '[]', 'a text'])
+def test_a_config_without_settings_is_told_what_it_must_hold(tmp_path, capsys, text):
+    (tmp_path / 'a.yaml').write_text(text)
+    status, error = error_of(capsys, 'dsa', '--config', tmp_path / 'a.yaml')
+    assert status == 2
+    assert 'a.yaml must hold settings, a `name: value` each' in error
+
+
+def test_a_config_that_holds_itself_is_one_sentence(tmp_path, capsys):
+    (tmp_path / 'a.yaml').write_text('run_dir: a\nb: &b [*b]\n')
+    status, error = error_of(capsys, 'dsa', '--config', tmp_path / 'a.yaml')
+    assert status == 2
+    assert 'a.yaml holds itself or nests without end' in error
+
+
+def test_a_value_that_swells_by_anchors_gives_a_short_message(tmp_path, capsys):
+    lines = ['a0: &a0 x', *(f'a{i}: &a{i} [{", ".join([f"*a{i - 1}"] * 9)}]' for i in range(1, 5))]
+    (tmp_path / 'a.yaml').write_text('\n'.join([*lines, 'run_dir: a', 'seed: *a4']))
+    status, error = error_of(capsys, 'dsa', '--config', tmp_path / 'a.yaml')
+    assert status == 2
+    assert len(error) < 1200
 
 
 def test_broken_yaml_is_named_with_its_file_or_as_the_value(tmp_path, capsys):

@@ -158,6 +158,7 @@ def _call(module: str, name: str, **settings: Any) -> object:
 def _values(parser: CommandParser, arguments: list[str]) -> dict[str, Any]:
     """Return the parsed arguments with every settings dataclass made."""
     parsed = parser.parse_args(arguments)
+    parser.check_nulls(parsed)
     for name, text in _options(arguments):
         file = Path(text)
         is_config = file.suffix in ('.yaml', '.yml') and file.is_file()
@@ -170,8 +171,6 @@ def _values(parser: CommandParser, arguments: list[str]) -> dict[str, Any]:
         return parser.instantiate(parsed).as_dict()
     except ValueError as error:  # a setting out of its range
         parser.error(str(error))
-    except TypeError as error:  # which is how jsonargparse takes a null
-        parser.error(f'a section of the config has no settings, leave it out: {error}')
 
 
 def _options(arguments: list[str]) -> Iterator[tuple[str, str]]:

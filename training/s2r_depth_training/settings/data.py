@@ -63,6 +63,9 @@ class ScenesSettings:
     epoch_images: int = 10000
 
     def __post_init__(self):
+        for setting in fields(self):
+            if getattr(self, setting.name) is None and 'None' not in str(setting.type):
+                raise ValueError(f'{setting.name} must have a value or be left out, got null')
         check_ranges(
             self,
             'frames_per_scene',
