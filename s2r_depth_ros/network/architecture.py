@@ -42,9 +42,11 @@ class Architecture:
             if type(value) not in kinds:
                 raise ValueError(f'{name} must be {words}, got {reprlib.repr(value)}')
         if not 0.0 < self.width <= 1.0:
-            raise ValueError(f'width must be above 0 and at most 1, got {reprlib.repr(self.width)}')
+            raise ValueError(
+                f'width must be above 0 and at most 1, got {reprlib.repr(self.width)}'
+            )
         if self.channel_multiple < 1:
-            raise ValueError(f'channel_multiple must be 1 or more, got {reprlib.repr(self.channel_multiple)}')
+            raise ValueError(f'channel_multiple must be 1 or more, got {self.channel_multiple}')
 
     @classmethod
     def preset(cls, name: str) -> Architecture:
