@@ -24,6 +24,7 @@ from s2r_depth_training.engine.muon import Muon
 from s2r_depth_training.engine.stage import Stage
 from s2r_depth_training.errors import TrainingError
 from s2r_depth_training.settings.fabric import FabricSettings
+from s2r_depth_training.stages import rgb_baseline
 
 
 class Numbers:
@@ -259,6 +260,55 @@ def test_a_checkpoint_of_another_version_is_refused(tmp_path):
         track_layer(stage)
 
 
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda state: [1],
+        lambda state: {'a': 1},
+        lambda state: {**state, 'settings': [1]},
+        lambda state: {**state, 'step': 'x'},
+        lambda state: {**state, 'step': -5},
+        lambda state: {**state, 'layer': {}},
+        lambda state: {**state, 'layer': 3},
+        lambda state: {**state, 'layer': {'weight': torch.ones(3, 3), 'bias': torch.ones(3)}},
+        lambda state: {**state, 'optimizer': {}},
+        lambda state: {**state, 'optimizer': {'state': {}, 'param_groups': []}},
+    ],
+)
+def test_a_file_that_is_no_checkpoint_of_this_run_is_refused_and_kept(tmp_path, change):
+    def track(stage):
+        layer = nn.Linear(1, 1)
+        stage.track(Numbers(), layer=layer, optimizer=torch.optim.SGD(layer.parameters(), 0.1))
+
+    config = tiny_config(tmp_path)
+    with stage_of(config) as stage:
+        track(stage)
+    torch.save(change(torch.load(stage.checkpoint_file, weights_only=True)), stage.checkpoint_file)
+    content = stage.checkpoint_file.read_bytes()
+    with (
+        stage_of(config, resume=True) as stage,
+        pytest.raises(TrainingError, match=r'checkpoint\.pt') as refusal,
+    ):
+        track(stage)
+    assert len(str(refusal.value)) < 600
+    assert stage.checkpoint_file.read_bytes() == content
+
+
+@pytest.mark.parametrize('content', [b'[{', b'\xff'])
+def test_a_damaged_list_of_the_starts_is_named_and_kept(tmp_path, content):
+    config = tiny_config(tmp_path)
+    with stage_of(config) as stage:
+        track_layer(stage)
+    file = stage.folder / 'environment.json'
+    file.write_bytes(content)
+    with (
+        stage_of(config, resume=True) as stage,
+        pytest.raises(TrainingError, match=r'environment\.json is damaged .*: repair'),
+    ):
+        track_layer(stage)
+    assert file.read_bytes() == content
+
+
 def test_a_run_goes_on_with_another_learning_rate_halved_as_often_as_before(tmp_path):
     def track(stage):
         optimizer = torch.optim.Adam(nn.Linear(1, 1).parameters(), stage.settings.learning_rate)
@@ -420,6 +470,42 @@ def test_a_result_of_another_stage_is_refused(tmp_path):
         result = stage.finish(depth=track_layer(stage))
     with pytest.raises(TrainingError, match='no structure_encoder'):
         load_result(result, 'compact', structure_encoder=nn.Linear(1, 1))
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'modules': [1]},
+        {'modules': {'depth': None}},
+        {'modules': {'depth': {}}},
+        {'modules': {'depth': {'weight': torch.ones(3, 3), 'bias': torch.ones(3)}}},
+        {'provenance': 3},
+    ],
+)
+def test_a_result_with_other_content_is_named_in_one_sentence(tmp_path, changes):
+    with stage_of(tiny_config(tmp_path)) as stage:
+        result = stage.finish(depth=track_layer(stage))
+    torch.save({**torch.load(result, weights_only=True), **changes}, result)
+    with pytest.raises(TrainingError, match=r'result\.pt') as refusal:
+        load_result(result, 'compact', depth=nn.Linear(1, 1))
+    assert len(str(refusal.value)) < 600
+
+
+@pytest.mark.parametrize(
+    'provenance',
+    [
+        {},
+        {'stage': 'rgb_baseline'},
+        {'stage': 'rgb_baseline', 'settings': '{'},
+        {'stage': 'rgb_baseline', 'settings': '{"architecture": "huge", "data": {}}'},
+    ],
+)
+def test_a_baseline_that_does_not_say_how_to_rebuild_it_is_named(tmp_path, provenance):
+    torch.save(
+        {'architecture': {}, 'modules': {}, 'provenance': provenance}, tmp_path / 'result.pt'
+    )
+    with pytest.raises(TrainingError, match=r'result\.pt'):
+        rgb_baseline.load_predictor(tmp_path / 'result.pt')
 
 
 def test_a_damaged_result_is_named(tmp_path):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import json
 from pathlib import Path
 from typing import Any
+import warnings
 
 import torch
 from torch import nn, Tensor
@@ -41,8 +42,34 @@ def load_result(path: Path, architecture: str, **modules: nn.Module) -> dict[str
                 f'{path} holds {", ".join(result["modules"])} and no {name}: is it the result of '
                 'another stage?'
             )
-        module.load_state_dict(result['modules'][name])
+        load_part(module, result['modules'][name], name, path)
     return result['provenance']
+
+
+def load_part(part: Any, state: Any, name: str, path: Path) -> None:
+    """
+    Load the state of one part: a module, an optimizer, a loader.
+
+    :param part: what has ``load_state_dict``.
+    :param state: of the file.
+    :param name: of the part, for the message.
+    :param path: the file, for the message.
+    :raises TrainingError: if the state is not that of such a part.
+    :raises DataError: if the data are not those of the checkpoint.
+    """
+    from ..data.sample import DataError  # the readers import the engine
+
+    try:
+        part.load_state_dict(state)
+    except DataError:
+        raise
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        # The first line alone: PyTorch names hundreds of tensors.
+        reason = ' '.join(str(error).split('\n\t')[:2])[:200]
+        raise TrainingError(
+            f'{path} does not fit: its {name} is not that of this network ({reason}); name '
+            'another file, or start in another run_dir'
+        ) from error
 
 
 def read_result(path: Path) -> dict[str, Any]:
@@ -63,12 +90,16 @@ def read_result(path: Path) -> dict[str, Any]:
     if not path.is_file():
         verb = path.parent.name.replace('_', '-')
         raise TrainingError(
-            f'{path} does not exist: train that stage first (s2r_train {verb}), or name another '
-            'result in the config'
+            f'{path} does not exist: train that stage first'
+            + (f' (s2r_train {verb})' if verb else '')
+            + ', or name another result in the config'
         )
     result = read_whole(path)
-    if not isinstance(result, dict) or not {'architecture', 'modules', 'provenance'} <= set(
-        result
+    if (
+        not isinstance(result, dict)
+        or not isinstance(result.get('modules'), dict)
+        or not isinstance(result.get('provenance'), dict)
+        or 'architecture' not in result
     ):
         raise TrainingError(
             f'{path} is not the result of a stage: give a result.pt or a weights file '
@@ -85,7 +116,9 @@ def read_whole(path: Path) -> dict[str, Any]:
     :raises TrainingError: if it is damaged.
     """
     try:
-        return torch.load(path, map_location='cpu', weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # of other pickle protocols
+            return torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # what damaged pickles raise is not bounded
         # PyTorch's own text is of many lines and advises to load the file by running its code.
         raise TrainingError(

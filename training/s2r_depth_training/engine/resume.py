@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from ..errors import TrainingError
 from ..settings.renamed import new_name, new_names
 from ..settings.stages import LoopSettings
+from .checkpoints import load_part
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -91,6 +92,27 @@ def _defaults(settings: Any, prefix: str = '') -> Iterator[tuple[str, Any]]:
             yield name, plain(setting.default_factory())
 
 
+def check_form(state: Any, file: Path) -> None:
+    """
+    Check that a file is a checkpoint at all.
+
+    :param state: what was read.
+    :param file: the checkpoint, for the message.
+    :raises TrainingError: if it is something else.
+    """
+    if not (
+        isinstance(state, Mapping)
+        and isinstance(state.get('settings'), Mapping)
+        and type(state.get('step')) is int
+        and state['step'] >= 0
+        and type(state.get('spent_s')) in (int, float)
+    ):
+        raise TrainingError(
+            f'{file} is not a checkpoint of s2r_train: remove it and train again, or start in '
+            'another run_dir'
+        )
+
+
 def check_settings(
     checkpoint: Mapping[str, Any], config: Config, settings: LoopSettings, file: Path
 ) -> None:
@@ -132,6 +154,8 @@ def restore(parts: Mapping[str, Any], state: Mapping[str, Any], file: Path) -> N
     :raises TrainingError: if the checkpoint lacks a part.
     """
     missing = sorted(parts.keys() - state.keys())
+    # Other types than a mapping were written by nothing of this package.
+    missing += [name for name in parts if not isinstance(state.get(name, {}), Mapping)]
     if missing:
         raise TrainingError(
             f'{file} lacks {", ".join(missing)}, because another version of this package wrote '
@@ -139,9 +163,9 @@ def restore(parts: Mapping[str, Any], state: Mapping[str, Any], file: Path) -> N
         )
     for name, part in parts.items():
         base_rates = list(part.base_lrs) if isinstance(part, LRScheduler) else []
-        if hasattr(part, 'param_groups'):
+        if hasattr(part, 'param_groups') and 'param_groups' in state[name]:
             _keep_device(state[name], part.param_groups)
-        part.load_state_dict(state[name])
+        load_part(part, state[name], name, file)
         if isinstance(part, LRScheduler):
             _set_base_rates(part, base_rates)
 

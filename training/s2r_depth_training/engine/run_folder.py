@@ -98,7 +98,10 @@ def describe_start(folder: Path, config: Config, **start: Any) -> None:
     :param config: of the run.
     :param start: further facts about this start.
     """
-    write_json(folder / 'settings.json', plain(config))
     file = folder / 'environment.json'
-    starts = json.loads(file.read_text('utf-8')) if file.exists() else []
+    try:
+        starts = json.loads(file.read_text('utf-8')) if file.exists() else []
+    except ValueError as error:
+        raise TrainingError(f'{file} is damaged ({error}): repair or remove it') from error
+    write_json(folder / 'settings.json', plain(config))
     write_json(file, [*starts, {**environment(config.seed), **start}])

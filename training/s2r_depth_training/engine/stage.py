@@ -22,7 +22,7 @@ from .batches import close_loader, Loader
 from .checkpoints import read_whole, save_whole
 from .fabric import resolved_precision, start_fabric
 from .provenance import provenance
-from .resume import check_settings, fixed_settings, restore
+from .resume import check_form, check_settings, fixed_settings, restore
 from .run_folder import (
     check_room,
     CHECKPOINT_FILE,
@@ -131,6 +131,7 @@ class Stage:
         # Only the first process looks: another one might find the file that it has just written.
         if self._resume and self.fabric.broadcast(self.checkpoint_file.exists()):
             state = read_whole(self.checkpoint_file)
+            check_form(state, self.checkpoint_file)
             check_settings(state['settings'], self.config, self.settings, self.checkpoint_file)
             restore(self._parts, state, self.checkpoint_file)
             self.step, self._spent_s = state['step'], state['spent_s']

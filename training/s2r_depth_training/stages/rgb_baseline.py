@@ -105,20 +105,19 @@ def load_predictor(result: Path, device: str = 'auto', threads: int = 0) -> Dept
     :raises TrainingError: if the file is missing, damaged, or of something else.
     """
     provenance = read_result(result)['provenance']
-    if provenance['stage'] != NAME:
+    if provenance.get('stage') != NAME:
         raise TrainingError(
-            f'{result} is the result of {provenance["stage"]} and not of {NAME}: give that one, '
-            'or the safetensors file of the whole network'
+            f'{result} is the result of {provenance.get("stage")} and not of {NAME}: give that '
+            'one, or the safetensors file of the whole network'
         )
-    settings = json.loads(provenance['settings'])
-    network = RgbDepthNet(Architecture.preset(settings['architecture']))
-    load_result(result, settings['architecture'], depth=network.depth)
-    data = settings['data']
-    return DepthPredictor(
-        network,
-        WeightsInfo(
+    try:
+        settings = json.loads(provenance['settings'])
+        architecture, data = settings['architecture'], settings['data']
+        network = RgbDepthNet(Architecture.preset(architecture))
+        info = WeightsInfo(
             data['max_depth_m'], data['training_focal_px'], data['height_px'], data['width_px']
-        ),
-        device,
-        threads=threads,
-    )
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise TrainingError(f'{result} has damaged settings ({error}): train it again') from error
+    load_result(result, architecture, depth=network.depth)
+    return DepthPredictor(network, info, device, threads=threads)
