@@ -61,6 +61,14 @@ def seen_by(meshes, height_m, pitch_deg=0.0, roll_deg=0.0):
     return renderer.depth(camera)
 
 
+def test_a_height_beyond_every_factor_has_no_scale():
+    depth_m = np.repeat(8 / (np.arange(2, 12)[:, None] - 1.5), 8, axis=1)
+    intrinsics = np.array([[4.0, 0, 3.5], [0, 4.0, -0.5], [0, 0, 1]])
+    for height_m in (1e-9, 1e9):
+        with pytest.raises(NoScaleError):
+            scale_from_ground(depth_m, intrinsics, GroundPlane(height_m))
+
+
 def test_the_ground_by_hand():
     # A camera at 2 m with a focal length of 4 pixels: row v sees the ground at 2 * 4 / (v - 1.5).
     intrinsics = np.array([[4.0, 0, 3.5], [0, 4.0, 1.5], [0, 0, 1]])

@@ -114,6 +114,8 @@ def scale_from_ground(depth_m: np.ndarray, intrinsics: np.ndarray, ground: Groun
         raise NoScaleError('no level ground below the horizon')
     off = log_ratios[:, plane] - _LOG_FACTORS[place]
     is_ground = np.abs(off) < _GROUND_TOLERANCE
+    if not is_ground.any():  # all beyond the greatest factor or below the least
+        raise NoScaleError('no level ground below the horizon')
     found = _LOG_FACTORS[place] + _weighted_median(off[is_ground], weights[is_ground, plane])
     variance = _FIT_ERROR**2 * (1 - confidence) + _TINY
     return Scale(math.exp(found**3 / (found**2 + variance)), confidence)
