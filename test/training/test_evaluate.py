@@ -14,7 +14,7 @@ import torch
 from s2r_depth_ros import DepthPredictor, weights
 from s2r_depth_training.data import DataError, VKitti
 from s2r_depth_training.data.readers.manifest import Manifest
-from s2r_depth_training.evaluation import panels
+from s2r_depth_training.evaluation import panels, report
 from s2r_depth_training.evaluation.attention_override import with_attention
 from s2r_depth_training.evaluation.evaluate import evaluate
 from s2r_depth_training.evaluation.frames import group_by_geometry, read_geometries, SkippedFrames
@@ -396,6 +396,39 @@ def test_results_are_not_overwritten_unless_told(weight_file, styled, tmp_path):
     assert json.loads((out / 'results.json').read_text())['protocol']['name'] == 'kitti'
 
 
+def test_earlier_results_stay_if_the_new_ones_cannot_be_written(
+    weight_file, styled, tmp_path, monkeypatch
+):
+    out = tmp_path / 'out'
+    run(weight_file, styled, out, pictures=0, limit=1)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+
+    def full(path, *_):
+        path.write_text('half')
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(report, 'write_page', full)
+    with pytest.raises(OSError, match='No space left'):
+        run(weight_file, styled, out, overwrite=True, pictures=0)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_a_frame_whose_camera_is_not_that_of_its_size_is_skipped_by_name(weight_file, tmp_path):
+    entries = []
+    for name, cx in (('a', 63.5), ('b', 1e7)):
+        cv2.imwrite(str(tmp_path / f'{name}.png'), np.full((HEIGHT, WIDTH, 3), 90, np.uint8))
+        cv2.imwrite(str(tmp_path / f'{name}_depth.png'), np.full((HEIGHT, WIDTH), 5, np.uint16))
+        entries.append(
+            {'rgb': f'{name}.png', 'depth': f'{name}_depth.png', 'depth_scale': 1}
+            | {'K': [100, 100, cx, 47.5]}
+        )
+    (tmp_path / 'manifest.json').write_text(json.dumps(entries))
+    results = run(weight_file, tmp_path, tmp_path / 'out', dataset='manifest', pictures=0)
+    assert len(results['methods'][0]['frames']) == 1
+    (reason,) = results['skipped']
+    assert 'b.png: K of the calibration is not that of an image of 128 x 96' in reason
+
+
 def test_a_file_in_the_place_of_the_folder_is_refused_before_computing(
     weight_file, styled, tmp_path
 ):
@@ -404,7 +437,16 @@ def test_a_file_in_the_place_of_the_folder_is_refused_before_computing(
         run(weight_file, styled, tmp_path / 'out')
 
 
-@pytest.mark.parametrize('wrong', [{'limit': 0}, {'pictures': -1}, {'max_skipped': -1}])
+@pytest.mark.parametrize(
+    'wrong',
+    [
+        {'limit': 0},
+        {'pictures': -1},
+        {'max_skipped': -1},
+        {'edge_filter': 101.0},
+        {'camera_height_m': 1e9},
+    ],
+)
 def test_numbers_that_make_no_sense_are_refused(weight_file, styled, tmp_path, wrong):
     with pytest.raises(ValueError, match=f'{next(iter(wrong))} must be at least'):
         run(weight_file, styled, tmp_path / 'out', **wrong)

@@ -7,6 +7,7 @@ from contextlib import closing, nullcontext
 from dataclasses import asdict
 from functools import partial
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any, Literal
@@ -81,10 +82,11 @@ def evaluate(
     :raises TrainingError: a result.pt is missing, damaged, or not of the RGB baseline.
     :raises FileExistsError: OUT has results already.
     :raises OSError: OUT cannot be written.
-    :raises ValueError: a number is below what makes sense.
+    :raises ValueError: a number is out of the range that makes sense.
     :raises JobsError: no worker can work.
     """
     # The help of the command line needs none of these, and PyTorch takes seconds.
+    from s2r_depth_ros.atomic_files import atomic_file
     from s2r_depth_ros.jobs.pools import pool_of
 
     from ..data import open_dataset
@@ -98,15 +100,17 @@ def evaluate(
     from .scoring import load_scorer, score, Scorer
     from .summary import difference, scenes_by, summary
 
-    for name, value, least in (
-        ('limit', limit, 1),
-        ('pictures', pictures, 0),
-        ('max_skipped', max_skipped, 0),
-        ('edge_filter', edge_filter, 0),
-        ('workers', workers, 1),
+    for name, value, least, most in (
+        ('limit', limit, 1, math.inf),
+        ('pictures', pictures, 0, math.inf),
+        ('max_skipped', max_skipped, 0, math.inf),
+        ('edge_filter', edge_filter, 0, 100),  # as of the node
+        ('camera_height_m', camera_height_m, 0, 1000),
+        ('workers', workers, 1, math.inf),
     ):
-        if value is not None and value < least:
-            raise ValueError(f'{name} must be at least {least}, got {value}')
+        if value is not None and not least <= value <= most:
+            limits = f'at least {least}' + (f', at most {most}' if most < math.inf else '')
+            raise ValueError(f'{name} must be {limits}, got {value}')
     if scale_source == 'ground_plane' and not (camera_height_m and camera_height_m > 0):
         raise ValueError(
             'scale_source ground_plane needs camera_height_m, the metres of the '
@@ -180,13 +184,12 @@ def evaluate(
         print(f'\n{cells_table(cells)}')
         for reason in cells['skipped']:
             print(f'not counted: {reason}')
-    (out / RESULTS_FILE).write_text(
-        json.dumps(results, indent=1, allow_nan=False), encoding='utf-8'
-    )
     panels = draw_best_to_worst(
         reader, predictor, methods['network'], scores['network'].frames, pictures, rules
     )
-    report.write_page(out / REPORT_FILE, results, panels)
+    with atomic_file(out / RESULTS_FILE) as figures, atomic_file(out / REPORT_FILE) as page:
+        figures.write_text(json.dumps(results, indent=1, allow_nan=False), encoding='utf-8')
+        report.write_page(page, results, panels)
     print(f'\nwrote {out / RESULTS_FILE} and {out / REPORT_FILE}')
     return results
 

@@ -27,7 +27,7 @@ from s2r_depth_ros.weights.info import BUNDLED
 from ..data.sample import Sample
 from ..stages import rgb_baseline
 from .attention_override import Attention, with_attention
-from .protocols import Protocol
+from .protocols import NotMeasurableError, Protocol
 
 REFERENCE_SHARE = 0.005  # of the true depths: one in two hundred
 
@@ -133,11 +133,18 @@ def network_method(predictor: DepthPredictor, scale_source: str, camera_height_m
 
 
 def camera_image(sample: Sample) -> CameraImage:
-    """Return the image of a frame, with its calibration if the data set has one."""
+    """
+    Return the image of a frame, with its calibration if the data set has one.
+
+    :raises NotMeasurableError: the calibration cannot be that of the image.
+    """
     intrinsics, camera = intrinsics_of(sample), None
     if intrinsics is not None:
         height_px, width_px = sample.image.shape[:2]
-        camera = CameraModel.from_intrinsics(width_px, height_px, intrinsics)
+        try:
+            camera = CameraModel.from_intrinsics(width_px, height_px, intrinsics)
+        except ValueError as error:
+            raise NotMeasurableError(str(error)) from error
     return CameraImage(sample.image, camera)
 
 
