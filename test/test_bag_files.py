@@ -580,7 +580,7 @@ def read_or_refusal(path):
         return str(error)
 
 
-@pytest.mark.parametrize('metadata', [None, '', 'a: [', 'other: 1'])
+@pytest.mark.parametrize('metadata', [None, '', 'a: [', 'other: 1', '{' * 3000])
 @pytest.mark.parametrize('storage', list(StoragePlugin))
 def test_a_folder_without_metadata_is_read_as_it_is(storage, metadata, tmp_path):
     bag = write_bag(tmp_path / 'in', recorded(), storage)

@@ -421,6 +421,12 @@ def test_a_matrix_may_be_a_list_of_rows(tmp_path):
     np.testing.assert_array_equal(read_calibration(file).k, K)
 
 
+def test_a_calibration_that_nests_without_end_is_one_sentence(tmp_path):
+    (tmp_path / 'a.yaml').write_text('{' * 3000)
+    with pytest.raises(CameraError, match=r'cannot read the calibration .*a\.yaml'):
+        read_calibration(tmp_path / 'a.yaml')
+
+
 def test_a_calibration_that_is_no_yaml_is_one_sentence(tmp_path):
     file = tmp_path / 'ost.txt'
     file.write_text('# oST version 5.0 parameters\n\n[image]\n\nwidth\n640\n')

@@ -439,7 +439,7 @@ def read_calibration(path: str | Path) -> CameraModel:
             f'cannot read the calibration {path}: it is not YAML, {error.problem}{line}; of '
             'ost.txt, ost.ini and ost.yaml, use ost.yaml'
         ) from error
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise CameraError(f'cannot read the calibration {path}: {error}') from error
     try:
         if not isinstance(content, dict):

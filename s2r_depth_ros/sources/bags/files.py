@@ -212,10 +212,13 @@ class BagFiles:
                 ],
                 '' if mode == 'none' else str(about.get('compression_format')).lower(),
             )
-        except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (
+            *(yaml.YAMLError, RecursionError),
+            *(KeyError, TypeError, ValueError, AttributeError, OverflowError),
+        ) as error:
             reason = (
                 'its YAML is broken'
-                if isinstance(error, yaml.YAMLError)
+                if isinstance(error, (yaml.YAMLError, RecursionError))
                 else (f'{METADATA_ROOT} is not as expected, {error}')
             )
             self.notes.append(
