@@ -226,6 +226,22 @@ def test_too_many_broken_meshes_fail_with_their_number(tmp_path):
         gather((furniture_with(tmp_path, 16, 4),))
 
 
+def test_a_library_without_a_model_that_works_is_refused(tmp_path):
+    with pytest.raises(ModelError, match=r'1 of 1 models are broken.*Bad 0'):
+        gather((furniture_with(tmp_path, 0, 1),))
+
+
+def test_a_catalogue_with_damaged_escapes_and_numbers_keeps_its_other_pieces(tmp_path):
+    path = write_furniture(
+        tmp_path / 'a.sh3f', [sofa(), sofa(name='A\\u00'), sofa(name='B\\')], {}
+    )
+    with zipfile.ZipFile(path) as opened:
+        text = opened.read('PluginFurnitureCatalog.properties').decode()
+    with zipfile.ZipFile(path, 'w') as changed:
+        changed.writestr('PluginFurnitureCatalog.properties', f'{text}\nid#{"9" * 5000}=x\n')
+    assert len(read_catalogue(ZipStore(path), [])) == 3
+
+
 def test_a_scale_of_zero_is_named_with_its_model(tmp_path):
     write_model(tmp_path, 'flat', mesh_visual('model://flat/a.dae', '1 0 1'), {'a.dae': dae()})
     with pytest.raises(ModelError, match=r'flat: a scale of zero \(1 0 1\)'):
@@ -447,6 +463,22 @@ def test_the_real_gazebo_worlds_have_room_for_cameras():
     assert 13 < size[0] < 15
     assert 20 < size[1] < 22
     assert len(shape.pictures) > 10
+
+
+@pytest.mark.parametrize('is_index_cut', [False, True])
+def test_a_cut_off_cache_file_is_made_anew_beside_an_index(tmp_path, is_index_cut):
+    path = write_furniture(
+        tmp_path / 'a.sh3f', [sofa()], {'lib/sofa/sofa.obj': obj(), 'lib/sofa/box.mtl': mtl()}
+    )
+    key = gather((str(path),)).things['sofa'][0].key
+    file = collection.keep.__globals__['_file'](key)
+    file.write_bytes(file.read_bytes()[:100])
+    for json_file in file.parent.parent.rglob('*.json'):
+        json_file.write_text('[{' if is_index_cut else json_file.read_text())
+    for cached in (collection._sources, collection.gather, collection.kept):
+        cached.cache_clear()
+    shape = gather((str(path),)).things['sofa'][0].shape()
+    np.testing.assert_allclose(shape.size_m, (0.8, 2.0, 0.9), rtol=1e-5)
 
 
 def test_a_cut_off_cache_file_is_made_anew(tmp_path):

@@ -308,7 +308,10 @@ def gather(models: tuple[str, ...], workers: int | None = 1, quiet: bool = True)
     things, worlds, faults = _sources(models)
     digest = _key(*(source.key for source in things + worlds))
     text = kept_text(digest)
-    lines = json.loads(text) if text else None
+    try:
+        lines = json.loads(text) if text else None
+    except ValueError:  # cut off: built anew below
+        lines = None
     if lines is None or not all('fault' in line or is_kept(line['key']) for line in lines):
         lines = _read_all(models, len(things) + len(worlds), workers)
         keep_text(digest, json.dumps(lines))
@@ -318,7 +321,7 @@ def gather(models: tuple[str, ...], workers: int | None = 1, quiet: bool = True)
         _say('left out', broken)
         _say('missing', missing)
     total = len(lines) + len(faults)
-    if len(broken) > max(1, MOST_BROKEN * total):
+    if len(broken) > max(1, MOST_BROKEN * total) or len(broken) == total:
         raise ModelError(
             f'{len(broken)} of {total} models are broken, more than {MOST_BROKEN:.0%}; '
             f'the first: {broken[0]}'

@@ -210,8 +210,8 @@ def _file(key: str) -> Path:
 
 
 def is_kept(key: str) -> bool:
-    """Tell whether a shape is in the cache."""
-    return _file(key).exists()
+    """Tell whether a shape is in the cache, not cut off."""
+    return zipfile.is_zipfile(_file(key))
 
 
 def keep(key: str, build: Callable[[list[str]], Shape]) -> tuple[Shape, list[str]]:

@@ -15,7 +15,7 @@ from .mesh_files import load_mesh
 from .shape import moved, POSITION, Shape
 
 CATALOGUE = 'PluginFurnitureCatalog.properties'
-_LINE = re.compile(r'([A-Za-z]+)#(\d+)\s*[=:]\s*(.*)')
+_LINE = re.compile(r'([A-Za-z]+)#(\d{1,9})\s*[=:]\s*(.*)')
 # The front of a piece of furniture is the file's +z, up is +y: here x and z.
 _TO_WORLD = np.array([[0, 0, 1, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]], float)
 
@@ -61,7 +61,7 @@ def _plain(text: str) -> str:
     """Resolve the escapes of Java's properties files."""
     if '\\' not in text:
         return text
-    return codecs.decode(text.encode('latin1', 'backslashreplace'), 'unicode_escape')
+    return codecs.decode(text.encode('latin1', 'backslashreplace'), 'unicode_escape', 'replace')
 
 
 def _piece(entry: dict[str, str]) -> Piece:
