@@ -239,6 +239,17 @@ def test_an_empty_data_set_is_an_error_with_status_1(tmp_path, capsys):
     assert not (tmp_path / 'run' / 'rgb_baseline' / 'checkpoint.pt').exists()
 
 
+def test_styles_of_other_settings_are_an_error_with_status_1(tmp_path, capsys):
+    write_data(tmp_path)
+    (tmp_path / 'styles').mkdir(exist_ok=True)
+    (tmp_path / 'styles/styles.json').write_text('{"seed": 5}')
+    config = write_yaml(tmp_path / 'config.yaml', tmp_path)
+    status, error = error_of(capsys, 'ste-encoder', '--config', config, '--styles.render', '3')
+    assert status == 1
+    assert 'holds data made with seed 5' in error
+    assert 'Traceback' not in error
+
+
 def test_a_missing_stage_input_is_an_error_with_status_1(tmp_path, capsys):
     write_data(tmp_path)
     config = write_yaml(tmp_path / 'config.yaml', tmp_path)

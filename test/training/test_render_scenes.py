@@ -101,6 +101,14 @@ def test_a_folder_begun_with_another_seed_is_refused(rendered):
     assert digests(rendered) == before
 
 
+@pytest.mark.parametrize('content', ['', '[{', '[1]'])
+def test_a_folder_whose_settings_are_damaged_is_named_and_kept(tmp_path, content):
+    (tmp_path / 'render.json').write_text(content)
+    with pytest.raises(ValueError, match=r'render\.json .*: give another folder'):
+        render_scenes(tmp_path, scenes=1, **TINY)
+    assert (tmp_path / 'render.json').read_text() == content
+
+
 def test_one_variation_per_scene_writes_one_folder(tmp_path):
     render_scenes(tmp_path, kind='indoor', scenes=1, variation_per_scene='one', **TINY)
     assert len(list((tmp_path / 'vkitti_1.3.1_rgb/0001').iterdir())) == 1

@@ -185,13 +185,15 @@ def _expected_errors(verb: str) -> tuple[type[Exception], ...]:
     """Return the errors with a message for the user; others are bugs and show a traceback."""
     from s2r_depth_ros.jobs.worker import JobsError
     from s2r_depth_ros.weights.files import WeightsError
+    from s2r_scenes.write import FolderError
 
     from .data import DataError
     from .errors import TrainingError
 
     # The tools' arguments are checked by themselves, the stages' by their settings beforehand.
     bad_argument = (ValueError,) if verb in TOOLS else ()
-    return (TrainingError, DataError, JobsError, WeightsError, OSError, *bad_argument)
+    expected = TrainingError, DataError, FolderError, JobsError, WeightsError, OSError
+    return (*expected, *bad_argument)
 
 
 def _overview() -> str:

@@ -13,6 +13,10 @@ DEPTH_UNITS_PER_M = 100.0
 SKY = 65535
 
 
+class FolderError(ValueError):
+    """A folder holds data of other settings; the message is one sentence."""
+
+
 def encode_depth(depth_m: np.ndarray) -> np.ndarray:
     """
     Turn metres into vKITTI's uint16 centimetres; sky and all beyond 655.34 m becomes 65535.
@@ -73,18 +77,24 @@ def claim_folder(root: Path, settings: dict[str, object], name: str = 'render.js
     """
     Note the settings of a folder, or check that it was begun with the same ones.
 
-    :raises ValueError: the folder holds data that was made with other settings.
+    :raises FolderError: the folder holds data that was made with other settings, or its note is
+        damaged.
     """
     path = root / name
     if path.exists():
-        before = json.loads(path.read_text(encoding='utf-8'))
+        try:
+            before = json.loads(path.read_text(encoding='utf-8'))
+        except (ValueError, RecursionError) as error:
+            raise FolderError(f'{path} is damaged ({error}): give another folder') from error
+        if not isinstance(before, dict):
+            raise FolderError(f'{path} holds no settings: give another folder')
         other = [
             f'{key} {before.get(key)!r} instead of {settings.get(key)!r}'
             for key in sorted(before.keys() | settings.keys())
             if before.get(key) != settings.get(key)
         ]
         if other:
-            raise ValueError(
+            raise FolderError(
                 f'{root} holds data made with {", ".join(other)}: '
                 'use the same settings to continue, or another folder'
             )
