@@ -35,6 +35,8 @@ _TYPES = {
     'NoneType': 'null',
     'dict': 'a mapping such as "{name: value}"',
     'list': 'a list such as "[1, 2]"',
+    'Sequence': 'a list such as "[a, b]"',
+    'Path': 'a path',
     'tuple': 'a list such as "[1, 2]"',
 }
 

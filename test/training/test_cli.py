@@ -148,6 +148,8 @@ def test_the_published_settings_hand_over_the_last_weights_and_no_average(name):
         ({'dsa': {'batch_size': None}}, '--dsa.batch-size must have a value'),
         ({'data': {'height_px': None}}, '--data.height-px must have a value'),
         ({'data': {'scenes': {'reuse': None}}}, 'reuse must have a value'),
+        ({'data': {'scenes': {'width_px': 10**6}}}, 'width_px must be at most 8192'),
+        ({'data': {'scenes': {'supersample': 1000}}}, 'supersample must be at most 16'),
         ({'data': {'max_depth_m': 1e300}}, 'max_depth_m must be at most 1e+06'),
     ],
 )

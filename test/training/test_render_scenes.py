@@ -3,6 +3,8 @@
 import functools
 import hashlib
 import json
+import resource
+import signal
 
 import cv2
 import numpy as np
@@ -99,6 +101,25 @@ def test_a_folder_begun_with_another_seed_is_refused(rendered):
     with pytest.raises(ValueError, match='seed 0 instead of 7'):
         render_scenes(rendered, scenes=2, variations=['clone', 'rain'], seed=7, **TINY)
     assert digests(rendered) == before
+
+
+def test_a_picture_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)  # stands for the end of a disk
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"File too large: '.*/00003\.png'"):
+            write.write_image(
+                tmp_path,
+                '0001',
+                'fog',
+                3,
+                np.random.default_rng(0).integers(0, 255, (99, 99, 3), np.uint8),
+            )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert not [path for path in tmp_path.rglob('*') if path.is_file()]
 
 
 @pytest.mark.parametrize('content', ['', '[{', '[1]'])
@@ -205,6 +226,10 @@ def test_woods_show_less_sky_than_country_roads(tmp_path):
         ({'variations': ['clone', 'snow']}, 'not snow'),
         ({'variations': []}, 'not none'),
         ({'width_px': 3}, 'width_px must be at least 16'),
+        ({'height_px': 10**6}, 'height_px must be at most 8192'),
+        ({'supersample': 1000}, 'supersample must be at most 16'),
+        ({'workers': 0}, 'workers must be at least 1'),
+        ({'workers': -1}, 'workers must be at least 1'),
         ({'surroundings': ['queue', 'beach']}, 'surroundings must be some of .*, not beach'),
         ({'surroundings': ['queue'], 'kind': 'indoor'}, 'kind driving, not of indoor'),
     ],

@@ -29,6 +29,7 @@ from .world import world_scene, worlds_with_floor
 
 Kind = Literal['driving', 'indoor', 'world', 'failure-cases']
 Backend = Literal['auto', 'gl', 'embree']
+LARGEST_SIDE_PX, MOST_SAMPLES = 8192, 16  # more would fill the memory
 _LOG = logging.getLogger(__name__)
 
 
@@ -121,16 +122,19 @@ def render_scenes(
     :raises ValueError: if settings are invalid, or the folder was begun with other settings.
     :raises JobsError: if some scenes could not be rendered; the others are complete.
     """
-    for name, value, least in (
-        ('scenes', scenes, 1),
-        ('frames_per_scene', frames_per_scene, 1),
-        ('width_px', width_px, 16),
-        ('height_px', height_px, 16),
-        ('supersample', supersample, 1),
-        ('seed', seed, 0),
+    for name, value, least, most in (
+        ('scenes', scenes, 1, None),
+        ('frames_per_scene', frames_per_scene, 1, None),
+        ('width_px', width_px, 16, LARGEST_SIDE_PX),
+        ('height_px', height_px, 16, LARGEST_SIDE_PX),
+        ('supersample', supersample, 1, MOST_SAMPLES),
+        ('seed', seed, 0, None),
+        ('workers', 1 if workers is None else workers, 1, None),
     ):
         if value < least:
             raise ValueError(f'{name} must be at least {least}, not {value}')
+        if most is not None and value > most:
+            raise ValueError(f'{name} must be at most {most}, not {value}')
     if scenes > 9999:
         raise ValueError(
             f'scenes must be at most 9999 (worlds have four digits), not {scenes}; '

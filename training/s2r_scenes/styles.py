@@ -31,9 +31,16 @@ def render_styles(
     :param workers: processes; all cores by default.
     :raises ValueError: if settings are invalid, or the folder was begun with other settings.
     """
-    for name, value, least in (('count', count, 1), ('size_px', size_px, 32), ('seed', seed, 0)):
+    for name, value, least in (
+        ('count', count, 1),
+        ('size_px', size_px, 32),
+        ('seed', seed, 0),
+        ('workers', 1 if workers is None else workers, 1),
+    ):
         if value < least:
             raise ValueError(f'{name} must be at least {least}, not {value}')
+    if size_px > 8192:
+        raise ValueError(f'size_px must be at most 8192, not {size_px}')
     out = Path(out)
     write.claim_folder(out, {'size_px': size_px, 'seed': seed}, 'styles.json')
     run_jobs(

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from s2r_depth_ros.engine.letterbox import check_network_size, SIZE_MULTIPLE, SMALLEST_SIZE
 from s2r_depth_ros.weights.info import LARGEST_TRAINING_SIDE_PX, LEAST, MOST, WeightsInfo
+from s2r_scenes.generate import LARGEST_SIDE_PX, MOST_SAMPLES
 from s2r_scenes.light import VARIATIONS
 from s2r_scenes.viewpoints import Cameras
 
@@ -66,16 +67,9 @@ class ScenesSettings:
         for setting in fields(self):
             if getattr(self, setting.name) is None and 'None' not in str(setting.type):
                 raise ValueError(f'{setting.name} must have a value or be left out, got null')
-        check_ranges(
-            self,
-            'frames_per_scene',
-            'supersample',
-            'reuse',
-            'pool_frames',
-            'epoch_images',
-            least=1,
-        )
-        check_ranges(self, 'width_px', 'height_px', least=16)
+        check_ranges(self, 'frames_per_scene', 'reuse', 'pool_frames', 'epoch_images', least=1)
+        check_ranges(self, 'width_px', 'height_px', least=16, most=LARGEST_SIDE_PX)
+        check_ranges(self, 'supersample', least=1, most=MOST_SAMPLES)
         check_ranges(self, 'models_share', 'any_share', least=0, most=1)
         unknown = sorted(self.kinds.keys() - set(_SCENE_KINDS))
         if unknown or not all(0 <= s < float('inf') for s in self.kinds.values()):
