@@ -187,9 +187,13 @@ def evaluate(
     panels = draw_best_to_worst(
         reader, predictor, methods['network'], scores['network'].frames, pictures, rules
     )
-    with atomic_file(out / RESULTS_FILE) as figures, atomic_file(out / REPORT_FILE) as page:
-        figures.write_text(json.dumps(results, indent=1, allow_nan=False), encoding='utf-8')
-        report.write_page(page, results, panels)
+    try:
+        with atomic_file(out / RESULTS_FILE) as figures, atomic_file(out / REPORT_FILE) as page:
+            figures.write_text(json.dumps(results, indent=1, allow_nan=False), encoding='utf-8')
+            report.write_page(page, results, panels)
+    except OSError as error:
+        error.filename = str(out)  # which a full disk does not name
+        raise
     print(f'\nwrote {out / RESULTS_FILE} and {out / REPORT_FILE}')
     return results
 

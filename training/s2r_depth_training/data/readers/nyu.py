@@ -45,7 +45,8 @@ class Nyu:
             for name in ('images', self._depths):
                 if name not in file:
                     raise DataError(f'{self._file} has no array "{name}"; expected {LAYOUT}')
-            shapes = [getattr(file[name], 'shape', ()) for name in ('images', self._depths)]
+            arrays = file['images'], file[self._depths]
+            shapes: list[tuple[int, ...]] = [getattr(array, 'shape', ()) for array in arrays]
         if [len(shape) for shape in shapes] != [4, 3] or shapes[0][1] != 3:
             raise DataError(
                 f'{self._file} has images and {self._depths} of shapes {shapes}, expected '
