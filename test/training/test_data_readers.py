@@ -687,6 +687,14 @@ def test_folder_does_not_choose_between_two_images_of_a_depth(tmp_path):
         Folder(tmp_path)
 
 
+def test_folder_says_which_depth_has_no_image(tmp_path, caplog):
+    add_folder(tmp_path)
+    write_png(tmp_path / 'depth/b.png', np.ones((2, 3), np.uint16))
+    assert len(Folder(tmp_path)) == 1
+    assert '1 depth files have no image and are not used' in caplog.text
+    assert 'depth/b.png' in caplog.text
+
+
 def test_folder_leaves_out_the_hidden_files_of_a_mac(tmp_path):
     add_folder(tmp_path)
     (tmp_path / 'rgb/._a.png').write_bytes(b'\0\5\x16\7')

@@ -1,5 +1,6 @@
 """A folder of RGB, depth and intrinsics: the layout for your own data."""
 
+import logging
 import math
 from os import PathLike
 from pathlib import Path
@@ -11,6 +12,8 @@ import yaml
 
 from ..sample import camera_matrix, checked_sample, CorruptSampleError, DataError, Sample
 from . import files
+
+_LOG = logging.getLogger(__name__)
 
 LAYOUT = (
     'rgb/NAME.png or .jpg, depth/NAME.png (uint16) or depth/NAME.npy (metres), and '
@@ -42,6 +45,8 @@ class Folder:
         files.require_any(images, rgb, LAYOUT)
         depths: dict[str, Path] = {}
         for file in sorted(depth.iterdir()):
+            if file.name.startswith('.'):  # of a Mac
+                continue
             if file.suffix in ('.png', '.npy') and depths.setdefault(file.stem, file) != file:
                 raise DataError(
                     f'{depths[file.stem]} and {file.name} are depth of the same image: keep one'
@@ -55,6 +60,12 @@ class Folder:
                     f'{image} has no depth {depth / image.stem}.png or .npy; expected {LAYOUT}'
                 )
             self._pairs.append((image, depths[image.stem]))
+        if others := sorted(depths.keys() - {image.stem for image in images}):
+            _LOG.warning(
+                '%d depth files have no image and are not used; the first: %s',
+                len(others),
+                depths[others[0]],
+            )
         self._depth_scale = depth_scale
         self._intrinsics = _read_intrinsics(root, [image.stem for image in images])
 
