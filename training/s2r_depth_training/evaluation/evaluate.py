@@ -109,8 +109,8 @@ def evaluate(
         ('workers', workers, 1, math.inf),
     ):
         if value is not None and not least <= value <= most:
-            limits = f'at least {least}' + (f', at most {most}' if most < math.inf else '')
-            raise ValueError(f'{name} must be {limits}, got {value}')
+            limit_broken = f'at least {least}' if value < least else f'at most {most}'
+            raise ValueError(f'{name} must be {limit_broken}, got {value}')
     if scale_source == 'ground_plane' and not (camera_height_m and camera_height_m > 0):
         raise ValueError(
             'scale_source ground_plane needs camera_height_m, the metres of the '
