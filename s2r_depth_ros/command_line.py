@@ -48,8 +48,12 @@ class CommandParser(ArgumentParser):
     :param settings: of ``jsonargparse.ArgumentParser``.
     """
 
+    _prog: str | None = None
+
     def __init__(self, **settings: Any) -> None:
         # An option may be cut short as long as it is clear which one is meant.
+        # jsonargparse makes parsers of its own for sections that may be null.
+        CommandParser._prog = settings.setdefault('prog', CommandParser._prog)
         super().__init__(**{'print_config': '--print-config', 'allow_abbrev': True, **settings})
         self._configs: list[str] = []
 

@@ -212,6 +212,13 @@ def test_a_setting_of_the_scenes_that_is_out_of_range_is_one_sentence(capsys):
     assert error.startswith('s2r_train dsa: error: any_share must be at most 1, got 1.5 (')
 
 
+def test_a_wrong_type_in_the_scenes_is_said_by_the_verb(tmp_path, capsys):
+    config = write_yaml(tmp_path / 'config.yaml', tmp_path, data={'scenes': {'kinds': 3}})
+    status, error = error_of(capsys, 'dsa', '--config', config)
+    assert status == 2
+    assert error.startswith('s2r_train dsa: error: --kinds must be a mapping')
+
+
 def test_a_device_that_is_not_here_is_an_error_with_status_1(tmp_path, capsys):
     config = write_yaml(tmp_path / 'config.yaml', tmp_path, fabric={'accelerator': 'mps'})
     if torch.backends.mps.is_available():
