@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 import re
 import sys
-from typing import Any, get_args, NoReturn
+from typing import Any, ClassVar, get_args, NoReturn
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -48,12 +48,11 @@ class CommandParser(ArgumentParser):
     :param settings: of ``jsonargparse.ArgumentParser``.
     """
 
-    _prog: str | None = None
+    # jsonargparse makes, and keeps, parsers without a name for sections that may be null.
+    _command: ClassVar[str] = ''
 
     def __init__(self, **settings: Any) -> None:
         # An option may be cut short as long as it is clear which one is meant.
-        # jsonargparse makes parsers of its own for sections that may be null.
-        CommandParser._prog = settings.setdefault('prog', CommandParser._prog)
         super().__init__(**{'print_config': '--print-config', 'allow_abbrev': True, **settings})
         self._configs: list[str] = []
 
@@ -82,6 +81,7 @@ class CommandParser(ArgumentParser):
 
     def parse_args(self, *args: Any, **settings: Any) -> Any:
         """Return the parsed command line; a config that is not text is also an error."""
+        CommandParser._command = self.prog
         words = sys.argv[1:] if not args or args[0] is None else args[0]
         parts = [part for word in words for part in re.split(r'(?<=^--config)=', word)]
         self._configs = [file for option, file in zip(parts, parts[1:]) if option == '--config']
@@ -101,7 +101,8 @@ class CommandParser(ArgumentParser):
         sentence = self._plain(' '.join(message.split()))
         if len(sentence) > _LONGEST:
             sentence = f'{sentence[:_LONGEST]} ...'
-        self.exit(2, f'{self.prog}: error: {sentence} (`{self.prog} --help` lists the options)\n')
+        command = self._command or self.prog
+        self.exit(2, f'{command}: error: {sentence} (`{command} --help` lists the options)\n')
 
     def _plain(self, message: str) -> str:
         """Return a message of jsonargparse without the names of classes and Python types."""
