@@ -4,6 +4,15 @@ PNG_SIGNATURE, PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND\xaeB`\x82'
 JPEG_SIGNATURE, JPEG_SCAN, JPEG_END = b'\xff\xd8\xff', b'\xff\xda', b'\xff\xd9'
 
 
+def is_cut_off(data: bytes) -> bool:
+    """
+    Return whether a file is empty, or a JPEG or PNG without its end marker.
+
+    :param data: of a file of any kind; other kinds have no end marker to look for.
+    """
+    return not data or (data.startswith((PNG_SIGNATURE, JPEG_SIGNATURE)) and not is_complete(data))
+
+
 def is_complete(data: bytes) -> bool:
     """
     Return whether a JPEG or PNG has its end marker.

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from ..depth.camera_model import CameraModel
-from ..encoded_images import is_complete, JPEG_SIGNATURE, PNG_SIGNATURE
+from ..encoded_images import is_cut_off
 from .manifest import MANIFEST, ManifestError, read_manifest
 
 IMAGE_SUFFIXES = (
@@ -20,7 +20,6 @@ IMAGE_SUFFIXES = (
     '.webp',
 )
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.ts', '.webm', '.wmv')
-_ENDED = JPEG_SIGNATURE, PNG_SIGNATURE  # of files that have end markers
 # Images that not every OpenCV can read.
 _OTHER_SUFFIXES = (
     *('.arw', '.avif', '.cr2', '.cr3', '.dng', '.exr', '.gif', '.hdr', '.heic', '.heif', '.jp2'),
@@ -221,7 +220,7 @@ class FrameSource:
                 continue
             if bgr is None:
                 reason = 'is not an image that OpenCV can read'
-                if _is_cut_off(data):
+                if is_cut_off(data):
                     reason = 'is cut off: its end is missing' if data else 'is empty'
                 self._on_skipped(f'{file} {reason}')
                 continue
@@ -370,10 +369,6 @@ def _other_images(folder: Path) -> list[str]:
     return [file.name for file in _image_files(folder, _OTHER_SUFFIXES) if file.stem not in read]
 
 
-def _is_cut_off(data: bytes) -> bool:
-    return not data or (data.startswith(_ENDED) and not is_complete(data))
-
-
 def _is_turned(data: bytes, bgr: np.ndarray) -> bool:
     """Return whether the EXIF orientation of an image file changed its pixels."""
     stored = _decoded(data, cv2.IMREAD_IGNORE_ORIENTATION)
@@ -388,7 +383,7 @@ def _decoded(data: bytes, flags: int = 0) -> np.ndarray | None:
     :param flags: of OpenCV, besides those for colours.
     :raises cv2.error: if OpenCV refuses it.
     """
-    if _is_cut_off(data):
+    if is_cut_off(data):
         return None
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | flags)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from s2r_depth_ros.encoded_images import is_complete, JPEG_SIGNATURE, PNG_SIGNATURE
+from s2r_depth_ros.encoded_images import is_cut_off
 
 from ..sample import CorruptSampleError, DataError
 
@@ -154,9 +154,7 @@ def _decode(path: Path, flags: int) -> np.ndarray:
     except OSError as error:
         raise CorruptSampleError(f'{path} can not be read: {error.strerror}') from error
     # OpenCV fills what is missing, so that it would be learnt and scored.
-    data = encoded.tobytes()
-    is_whole = is_complete(data) or not data.startswith((PNG_SIGNATURE, JPEG_SIGNATURE))
-    image = cv2.imdecode(encoded, flags) if data and is_whole else None
+    image = None if is_cut_off(encoded.tobytes()) else cv2.imdecode(encoded, flags)
     if image is None:
         raise CorruptSampleError(f'{path} is not a readable image: truncated or corrupt')
     return image
