@@ -178,6 +178,11 @@ def test_metadata_that_promise_a_huge_network_cost_no_memory(file):
         {'training_height_px': 100.5},
         {'training_width_px': 4096},
         {'provenance': 5},
+        {'contrast_limit': -1.0},
+        {'contrast_limit': 100.0},
+        {'contrast_limit': float('nan')},
+        {'contrast_limit': True},
+        {'contrast_limit': '4'},
     ],
 )
 def test_an_info_that_cannot_be_is_refused(info):

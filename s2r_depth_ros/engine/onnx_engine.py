@@ -71,7 +71,11 @@ class OnnxEngine:
         for group in input_groups(requests):
             batch = np.stack(
                 [
-                    pixels.to_input(requests[number].image, requests[number].letterbox)
+                    pixels.to_input(
+                        requests[number].image,
+                        requests[number].letterbox,
+                        self.info.contrast_limit,
+                    )
                     for number in group
                 ]
             )

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from . import depth_range
+from .contrast import equalize
 from .letterbox import Letterbox
 
 # To blur an image that is this many times as large takes as long as the network.
@@ -15,9 +16,9 @@ _HALVED_FROM = 4
 _LEAST_VARIANCE_PX2 = 0.01  # less blur than this changes nothing
 
 
-def to_input(image: np.ndarray, letterbox: Letterbox) -> np.ndarray:
+def to_input(image: np.ndarray, letterbox: Letterbox, contrast_limit: float = 0.0) -> np.ndarray:
     """
-    Return the network's input: the image resized, centred, with its border repeated.
+    Return the network's input: the image resized, equalized, centred, with its border repeated.
 
     The resize stands for PyTorch's antialiased bilinear one, a triangle filter as wide as the
     factor. A Gaussian filter makes up for the variance that bilinear interpolation lacks. On
@@ -25,10 +26,11 @@ def to_input(image: np.ndarray, letterbox: Letterbox) -> np.ndarray:
 
     :param image: (H, W, 3) uint8 RGB.
     :param letterbox: place of the image in the input.
+    :param contrast_limit: of the equalization; 0 for none.
     :returns: (3, h, w) float32 in [-1, 1], contiguous.
     """
     inner_height, inner_width = letterbox.inner_size_px
-    image = _resized(image, inner_height, inner_width)
+    image = equalize(_resized(image, inner_height, inner_width), contrast_limit)
     left, _, top, _ = letterbox.padding
     bottom, right = top + inner_height, left + inner_width
     values = np.empty((3, *letterbox.input_size_px), np.float32)

@@ -15,6 +15,7 @@ from .. import weights as weight_files
 from ..network import DepthMaps
 from ..weights.info import WeightsInfo
 from . import check_finite, depth_range, DepthRequest, input_groups, pixels, Settings
+from .contrast import equalize
 from .cuda_graph import CudaGraphNetwork, record_cuda_graph
 from .fusion import optimize_for_inference
 from .letterbox import Letterbox
@@ -128,9 +129,8 @@ class TorchEngine:
     def _to_input(self, image: np.ndarray, letterbox: Letterbox) -> torch.Tensor:
         """Return the network's input: (1, 3, h, w) in [-1, 1], on the device."""
         if self.torch_device.type == 'cpu':
-            return torch.from_numpy(pixels.to_input(image, letterbox))[None].contiguous(
-                memory_format=torch.channels_last
-            )
+            values = pixels.to_input(image, letterbox, self.info.contrast_limit)
+            return torch.from_numpy(values)[None].contiguous(memory_format=torch.channels_last)
         # PyTorch warns about read-only arrays, such as those of Pillow.
         pixels_rgb = torch.from_numpy(np.require(image, requirements=('C', 'W'))).pin_memory()
         pixels_rgb = (
@@ -143,8 +143,16 @@ class TorchEngine:
             antialias=True,
             align_corners=False,
         )
+        if self.info.contrast_limit:
+            resized = self._equalized(resized)
         padded = F.pad(resized.mul_(2 / 255).sub_(1), letterbox.padding, mode='replicate')
         return padded.contiguous(memory_format=torch.channels_last)
+
+    def _equalized(self, images: torch.Tensor) -> torch.Tensor:
+        """Equalize an image (1, 3, h, w) of 0 to 255 on the CPU, for which the GPU waits."""
+        small = images[0].round().clamp_(0, 255).byte().permute(1, 2, 0).cpu().numpy()
+        equalized = torch.from_numpy(equalize(small, self.info.contrast_limit))
+        return equalized.to(self.torch_device).permute(2, 0, 1)[None].float()
 
     def _to_image_size(
         self, maps: DepthMaps, row: int, request: DepthRequest, with_maps: bool

@@ -14,6 +14,7 @@ FORMAT = 's2r_depth_ros/1'
 RANDOM = 'random'
 BUNDLED = {'outdoor': 'compact-outdoor', 'indoor': 'compact-indoor'}  # files without suffix
 LEAST, MOST = 1e-6, 1e6  # of metres and of pixels; float32 holds what is computed with them
+MOST_CONTRAST = 40.0  # of the limit of the equalization; above it, hardly anything is limited
 LARGEST_TRAINING_SIDE_PX = 2048  # limits the default size of the network's input, too
 
 
@@ -31,6 +32,8 @@ class WeightsInfo:
     :param training_height_px: height of the training images.
     :param training_width_px: width of the training images.
     :param provenance: origin of the weights in words: data, seed, command, licence.
+    :param contrast_limit: limit of the equalization of the images
+        (:func:`s2r_depth_ros.engine.contrast.equalize`); 0 for none.
     """
 
     max_depth_m: float
@@ -38,6 +41,7 @@ class WeightsInfo:
     training_height_px: int
     training_width_px: int
     provenance: dict[str, str] = field(default_factory=dict)
+    contrast_limit: float = 0.0
 
     def __post_init__(self):
         for name in (
@@ -60,6 +64,13 @@ class WeightsInfo:
                     f'{name} must be a whole number up to {LARGEST_TRAINING_SIDE_PX}, got '
                     f'{value!r}'
                 )
+        limit = self.contrast_limit
+        if isinstance(limit, bool) or not isinstance(limit, (int, float)):
+            raise ValueError(f'contrast_limit must be a number, got {reprlib.repr(limit)}')
+        if not 0 <= limit <= MOST_CONTRAST:
+            raise ValueError(
+                f'contrast_limit must be from 0 to {MOST_CONTRAST:g}, got {reprlib.repr(limit)}'
+            )
         if not isinstance(self.provenance, dict):
             raise ValueError(f'provenance must be a mapping, got {reprlib.repr(self.provenance)}')
 

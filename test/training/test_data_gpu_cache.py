@@ -63,14 +63,16 @@ def equal(a, b):
     return a.names == b.names and all(torch.equal(x, y) for x, y in zip(a[:3], b[:3]))
 
 
-def test_without_changes_the_batches_are_those_that_are_read_each_time(tmp_path):
+@pytest.mark.parametrize('contrast_limit', [0.0, 4.0])
+def test_without_changes_the_batches_are_those_that_are_read_each_time(tmp_path, contrast_limit):
     reader = VKitti(write_scenes(tmp_path, 8))
-    (cached,) = make(reader, batch_size=8).epoch(3)
+    (cached,) = make(reader, batch_size=8, contrast_limit=contrast_limit).epoch(3)
     (read,) = training_loader(
         reader,
         size_px=SIZE_PX,
         max_depth_m=80.0,
         training_focal_px=FOCAL_PX,
+        contrast_limit=contrast_limit,
         augmentation=PLAIN,
         batch_size=8,
     ).epoch(3)

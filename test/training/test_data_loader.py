@@ -1,12 +1,17 @@
 """Batches: what they hold, each image once, resumable, shared out over ranks, corrupt files."""
 
 import logging
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
 
+import s2r_depth_ros
+from s2r_depth_ros.engine import pixels
+from s2r_depth_ros.engine.contrast import equalize
+from s2r_depth_ros.engine.letterbox import Letterbox
 from s2r_depth_training.data import (
     Augmentation,
     DataError,
@@ -22,6 +27,7 @@ from s2r_depth_training.data import (
 from s2r_depth_training.data.loader import ResumableBatchSampler
 
 SIZE_PX = (16, 32)
+FIRST_IMAGE = 'vkitti_1.3.1_rgb/0001/clone/00000.png'
 
 
 def write_scenes(root, count, height=24, width=48):
@@ -85,6 +91,32 @@ def test_a_batch_holds_images_and_depth_in_the_network_s_range(tmp_path):
 
 def numbers_of_each(batch):
     return [[number] for number in numbers([batch])[0]]
+
+
+def test_a_batch_shows_images_as_the_engine_does(tmp_path):
+    street = cv2.imread(str(Path(s2r_depth_ros.__file__).parent / 'demo_frames' / 'street_0.jpg'))
+    street = cv2.resize(street, SIZE_PX[::-1], interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(write_scenes(tmp_path / 'data', 1, *SIZE_PX) / FIRST_IMAGE), street)
+    (tmp_path / 'styles').mkdir()
+    cv2.imwrite(str(tmp_path / 'styles' / '0.png'), street)
+    letterbox = Letterbox.fixed(SIZE_PX, SIZE_PX)
+    assert np.ptp(equalize(street, 4.0).astype(int) - street) > 20
+    for limit in (0.0, 4.0):
+        expected, mirrored = (
+            torch.from_numpy(pixels.to_input(image[..., ::-1], letterbox, limit))
+            for image in (street, street[:, ::-1])
+        )
+        batch = next(make_loader(tmp_path / 'data', contrast_limit=limit).epoch(0))
+        torch.testing.assert_close(batch.image[0], expected)
+        styles = style_loader(
+            Styles(tmp_path / 'styles'),
+            size_px=SIZE_PX,
+            crop_scale=(1.0, 1.0),
+            contrast_limit=limit,
+            batch_size=1,
+        )
+        style = next(styles.epoch(0)).image[0]
+        assert any(torch.allclose(style, image) for image in (expected, mirrored))
 
 
 def test_far_is_the_top_of_the_range_and_not_measured_is_not_valid(tmp_path):

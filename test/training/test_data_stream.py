@@ -16,6 +16,7 @@ import pytest
 from tiny_run import logged, tiny_config, with_stage, write_yaml
 import torch
 
+from s2r_depth_ros.engine.contrast import equalize
 from s2r_depth_training.data import Augmentation, DataError, SceneStream
 from s2r_depth_training.data.stream import Schedule
 from s2r_depth_training.engine.batches import batches_from
@@ -104,6 +105,18 @@ def test_the_batches_do_not_depend_on_the_number_of_processes():
 def test_batches_from_a_step_on_are_those_of_an_undisturbed_run(step):
     whole = take(make(), 22)
     assert equal(take(make(), 22 - step, step), whole[step:])
+
+
+def test_batches_have_the_contrast_that_the_network_sees():
+    still = Augmentation(color_probability=0, rotation_probability=0)
+    plain, equalized = (
+        take(make(augmentation=still, contrast_limit=limit), 1)[0] for limit in (0.0, 4.0)
+    )
+    for image, expected in zip(plain.image, equalized.image):
+        pixels = ((image + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+        seen = torch.from_numpy(equalize(pixels, 4.0)).permute(2, 0, 1) / 127.5 - 1
+        torch.testing.assert_close(seen, expected)
+    assert not torch.equal(plain.image, equalized.image)
 
 
 def test_batches_have_the_sizes_that_the_settings_name():

@@ -95,6 +95,7 @@ def _loader_rate(data: DataSettings, batch_size: int, steps: int) -> float:
         size_px=(data.height_px, data.width_px),
         max_depth_m=data.max_depth_m,
         training_focal_px=data.training_focal_px,
+        contrast_limit=data.contrast_limit,
         augmentation=data.augmentation,
         batch_size=batch_size,
         workers=data.workers,

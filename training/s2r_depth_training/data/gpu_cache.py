@@ -95,6 +95,7 @@ class GpuCacheLoader:
     :param size_px: (height, width) of the batches.
     :param max_depth_m: metres at the top of the network's range.
     :param training_focal_px: focal length at that size to which depths are brought.
+    :param contrast_limit: of the equalization of the images, on the CPU; 0 for none.
     :param augmentation: the random changes.
     :param batch_size: images per batch.
     :param seed: of the order and of the random changes.
@@ -108,6 +109,7 @@ class GpuCacheLoader:
         size_px: tuple[int, int],
         max_depth_m: float,
         training_focal_px: float,
+        contrast_limit: float = 0.0,
         augmentation: Augmentation,
         batch_size: int,
         seed: int = 0,
@@ -118,6 +120,7 @@ class GpuCacheLoader:
         self._size_px = size_px
         self._max_depth_m = max_depth_m
         self._training_focal_px = training_focal_px
+        self._contrast_limit = contrast_limit
         self._augmentation = augmentation
         self._batch_size = batch_size
         self._seed = seed
@@ -170,6 +173,7 @@ class GpuCacheLoader:
             [self._images.names[index] for index in indices],
             max_depth_m=self._max_depth_m,
             training_focal_px=self._training_focal_px,
+            contrast_limit=self._contrast_limit,
         )
 
 
@@ -179,6 +183,7 @@ def gpu_cache_loader(
     size_px: tuple[int, int],
     max_depth_m: float,
     training_focal_px: float,
+    contrast_limit: float = 0.0,
     augmentation: Augmentation,
     device: torch.device,
     batch_size: int,
@@ -197,6 +202,7 @@ def gpu_cache_loader(
     :param size_px: (height, width) of the network's input.
     :param max_depth_m: metres at the top of the network's range.
     :param training_focal_px: focal length at that size to which depths are brought.
+    :param contrast_limit: of the equalization of the images, on the CPU; 0 for none.
     :param augmentation: the random changes.
     :param device: where to keep the images.
     :param batch_size: images per batch.
@@ -231,6 +237,7 @@ def gpu_cache_loader(
         size_px=size_px,
         max_depth_m=max_depth_m,
         training_focal_px=training_focal_px,
+        contrast_limit=contrast_limit,
         augmentation=augmentation,
         batch_size=batch_size,
         seed=seed,

@@ -44,6 +44,7 @@ def depth_loader(data: DataSettings, stage: Stage) -> Loader[Batch]:
             size_px=(data.height_px, data.width_px),
             max_depth_m=data.max_depth_m,
             training_focal_px=data.training_focal_px,
+            contrast_limit=data.contrast_limit,
             augmentation=data.augmentation,
             device=stage.fabric.device,
             batch_size=stage.process_batch_size,
@@ -73,7 +74,12 @@ def translation_loader(
     style_workers = min(data.workers, max(1, data.workers // 2))
     return PairedLoader(
         _loader(data, stage, size_px),
-        style_loader(Styles(styles.root), size_px=size_px, **_options(data, stage, style_workers)),
+        style_loader(
+            Styles(styles.root),
+            size_px=size_px,
+            contrast_limit=data.contrast_limit,
+            **_options(data, stage, style_workers),
+        ),
     )
 
 
@@ -92,6 +98,7 @@ def _loader(data: DataSettings, stage: Stage, size_px: tuple[int, int]) -> Loade
                 size_px=size_px,
                 max_depth_m=data.max_depth_m,
                 training_focal_px=data.training_focal_px,
+                contrast_limit=data.contrast_limit,
                 augmentation=data.augmentation,
                 **_options(data, stage, data.workers),
             )
@@ -102,6 +109,7 @@ def _loader(data: DataSettings, stage: Stage, size_px: tuple[int, int]) -> Loade
         size_px=size_px,
         max_depth_m=data.max_depth_m,
         training_focal_px=data.training_focal_px,
+        contrast_limit=data.contrast_limit,
         augmentation=data.augmentation,
         **_options(data, stage, data.workers),
     )

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from s2r_depth_ros.engine.contrast import equalize
 from s2r_depth_ros.engine.depth_range import from_metres
 
 from ..engine.batches import close_loader, Loader
@@ -322,6 +323,7 @@ def training_loader(
     size_px: tuple[int, int],
     max_depth_m: float,
     training_focal_px: float | None = None,
+    contrast_limit: float = 0.0,
     augmentation: Augmentation | None = None,
     **options: Any,
 ) -> EpochLoader[Batch]:
@@ -333,6 +335,7 @@ def training_loader(
     :param max_depth_m: metres at the top of the network's range.
     :param training_focal_px: focal length at that size to which depths are brought
         (:func:`~.augment.canonical_depth`); None leaves them as they are, as published.
+    :param contrast_limit: of the equalization of the images; 0 for none.
     :param augmentation: the random changes; None makes none and takes the central crop.
     :param options: of :class:`EpochLoader`: ``batch_size``, ``seed``, ``workers``, ``rank``...
     :returns: the loader.
@@ -345,7 +348,10 @@ def training_loader(
         augmentation=augmentation,
     )
     collate = partial(
-        collate_samples, max_depth_m=max_depth_m, training_focal_px=training_focal_px
+        collate_samples,
+        max_depth_m=max_depth_m,
+        training_focal_px=training_focal_px,
+        contrast_limit=contrast_limit,
     )
     return EpochLoader(reader, prepare, collate, **options)
 
@@ -355,6 +361,7 @@ def style_loader(
     *,
     size_px: tuple[int, int],
     crop_scale: tuple[float, float] = (0.5, 1.0),
+    contrast_limit: float = 0.0,
     **options: Any,
 ) -> EpochLoader[StyleBatch]:
     """
@@ -363,13 +370,15 @@ def style_loader(
     :param styles: the data set.
     :param size_px: (height, width) of the batches.
     :param crop_scale: range of the size of the crop, 1 being the largest that fits.
+    :param contrast_limit: of the equalization of the images; 0 for none.
     :param options: of :class:`EpochLoader`.
     :returns: the loader.
     :raises DataError: if there are no images.
     """
     augmentation = Augmentation(crop_scale=crop_scale, rotation_probability=0, color_probability=0)
     prepare = partial(_prepare_style, size_px=size_px, augmentation=augmentation)
-    return EpochLoader(styles, prepare, _collate_styles, **options)
+    collate = partial(_collate_styles, contrast_limit=contrast_limit)
+    return EpochLoader(styles, prepare, collate, **options)
 
 
 def network_batch(
@@ -378,6 +387,7 @@ def network_batch(
     *,
     max_depth_m: float,
     training_focal_px: float | None,
+    contrast_limit: float,
 ) -> Batch:
     """
     Return a batch in the network's range.
@@ -386,6 +396,7 @@ def network_batch(
     :param names: of their files.
     :param max_depth_m: metres at the top of the network's range.
     :param training_focal_px: focal length to which depths are brought; None leaves them.
+    :param contrast_limit: of the equalization of the images; 0 for none.
     :returns: the batch, on the device of the samples.
     """
     images, depths, intrinsics = zip(*parts)
@@ -394,15 +405,24 @@ def network_batch(
         depth_m = canonical_depth(depth_m, torch.cat(intrinsics), training_focal_px)
     valid_mask = depth_m > 0
     depth = torch.where(valid_mask, from_metres(depth_m, max_depth_m), 0.0)
-    return Batch(_network_range(images), depth, valid_mask, names, [])
+    return Batch(_network_range(images, contrast_limit), depth, valid_mask, names, [])
 
 
-def _network_range(parts: Sequence[Tensor]) -> Tensor:
-    """Return the images of a batch, of 0 to 255, in -1 to 1."""
+def _network_range(parts: Sequence[Tensor], contrast_limit: float) -> Tensor:
+    """Return the images of a batch, of 0 to 255, equalized and in -1 to 1."""
     batch = parts[0].new_empty((sum(len(part) for part in parts), *parts[0].shape[1:]))
     for part, place in zip(parts, batch.split([len(part) for part in parts])):
+        if contrast_limit:
+            part = _equalized(part, contrast_limit)
         torch.add(torch.tensor(-1.0), part, alpha=2 / 255, out=place)
     return batch
+
+
+def _equalized(images: Tensor, contrast_limit: float) -> Tensor:
+    """Return images (B, 3, H, W) of 0 to 255 as the network sees them; a GPU waits for it."""
+    pixels = images.round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+    equalized = np.stack([equalize(image, contrast_limit) for image in pixels])
+    return torch.from_numpy(equalized).permute(0, 3, 1, 2).to(images.device, images.dtype)
 
 
 def require_focal_length(sample: Sample) -> None:
@@ -508,12 +528,19 @@ def prepare_sample(
 
 
 def collate_samples(
-    prepared: list[tuple[SampleBatch, str]], max_depth_m: float, training_focal_px: float | None
+    prepared: list[tuple[SampleBatch, str]],
+    max_depth_m: float,
+    training_focal_px: float | None,
+    contrast_limit: float,
 ) -> Batch:
     """Return the batch of samples from :func:`prepare_sample`, in the network's range."""
     parts, names = zip(*prepared)
     return network_batch(
-        parts, list(names), max_depth_m=max_depth_m, training_focal_px=training_focal_px
+        parts,
+        list(names),
+        max_depth_m=max_depth_m,
+        training_focal_px=training_focal_px,
+        contrast_limit=contrast_limit,
     )
 
 
@@ -528,9 +555,9 @@ def _prepare_style(
     return (image.flip(-1) if params.flips[0] else image)[None].float(), style.name
 
 
-def _collate_styles(prepared: list[tuple[Tensor, str]]) -> StyleBatch:
+def _collate_styles(prepared: list[tuple[Tensor, str]], contrast_limit: float) -> StyleBatch:
     images, names = zip(*prepared)
-    return StyleBatch(_network_range(images), list(names), [])
+    return StyleBatch(_network_range(images, contrast_limit), list(names), [])
 
 
 def _cycle(loader: Loader[BatchT], first: int) -> Iterator[BatchT]:

@@ -109,6 +109,7 @@ class _Recipe(NamedTuple):
     sizes_px: tuple[Size, ...]
     max_depth_m: float
     training_focal_px: float
+    contrast_limit: float
     augmentation: Augmentation
 
     @property
@@ -183,6 +184,7 @@ class SceneStream:
     :param size_px: (height, width) of the batches, unless the settings have other sizes.
     :param max_depth_m: metres at the top of the network's range.
     :param training_focal_px: focal length at that size to which depths are brought.
+    :param contrast_limit: of the equalization of the images; 0 for none.
     :param augmentation: the random changes.
     :param batch_size: images per batch and rank.
     :param seed: of scenes, order and random changes.
@@ -202,6 +204,7 @@ class SceneStream:
         size_px: Size,
         max_depth_m: float,
         training_focal_px: float,
+        contrast_limit: float = 0.0,
         augmentation: Augmentation,
         batch_size: int,
         seed: int = 0,
@@ -252,6 +255,7 @@ class SceneStream:
             tuple((height, width) for height, width in settings.sizes_px) or (size_px,),
             max_depth_m,
             training_focal_px,
+            contrast_limit,
             augmentation,
         )
         scenes = -(-settings.pool_frames // (settings.reuse * settings.frames_per_scene))
@@ -637,7 +641,9 @@ def _make_batch(task: _MakeBatch, recipe: _Recipe, pool: Any, batches: Any) -> l
         sample = checked_sample(*_frame_views(pool, slot, shape, recipe), intrinsics, name)
         rng = image_rng(recipe.seed, *key)
         prepared.append(prepare_sample(sample, rng, size_px, True, recipe.augmentation))
-    batch = collate_samples(prepared, recipe.max_depth_m, recipe.training_focal_px)
+    batch = collate_samples(
+        prepared, recipe.max_depth_m, recipe.training_focal_px, recipe.contrast_limit
+    )
     views = _batch_views(batches, task.step, recipe)
     for view, tensor in zip(views, (batch.image, batch.depth, batch.valid_mask)):
         view[:] = tensor.numpy()

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from s2r_depth_ros.engine.letterbox import check_network_size, SIZE_MULTIPLE, SMALLEST_SIZE
-from s2r_depth_ros.weights.info import LARGEST_TRAINING_SIDE_PX, LEAST, MOST, WeightsInfo
+from s2r_depth_ros.weights.info import (
+    LARGEST_TRAINING_SIDE_PX,
+    LEAST,
+    MOST,
+    MOST_CONTRAST,
+    WeightsInfo,
+)
 from s2r_scenes.generate import LARGEST_SIDE_PX, MOST_SAMPLES
 from s2r_scenes.light import VARIATIONS
 from s2r_scenes.viewpoints import Cameras
@@ -133,6 +139,7 @@ class SourceSettings:
             width_px=info.training_width_px,
             training_focal_px=info.training_focal_px,
             max_depth_m=info.max_depth_m,
+            contrast_limit=info.contrast_limit,
         )
 
 
@@ -147,12 +154,15 @@ class DataSettings(SourceSettings):
         learns a single camera; the node scales back. vKITTI: 725 px * 640 / 1242.
     :param max_depth_m: top of the depth range: 80 outdoor, 8 indoor. Greater depth, and sky, count
         as exactly this value.
+    :param contrast_limit: limit of the equalization of the local contrast of each image (CLAHE), 0
+        to 40; 0 leaves the images unchanged, as published.
     """
 
     height_px: int = 192
     width_px: int = 640
     training_focal_px: float = 725.0 * 640 / 1242
     max_depth_m: float = 80.0
+    contrast_limit: float = 0.0
 
     def __post_init__(self):
         super().__post_init__()
@@ -164,6 +174,7 @@ class DataSettings(SourceSettings):
                     f'at most {LARGEST_TRAINING_SIDE_PX}, got {side}'
                 )
         check_ranges(self, 'training_focal_px', 'max_depth_m', least=LEAST, most=MOST)
+        check_ranges(self, 'contrast_limit', least=0, most=MOST_CONTRAST)
 
     def weights_info(self, provenance: dict[str, str]) -> WeightsInfo:
         """Return what a weights file says about a network trained on this."""
@@ -173,6 +184,7 @@ class DataSettings(SourceSettings):
             training_height_px=self.height_px,
             training_width_px=self.width_px,
             provenance=provenance,
+            contrast_limit=self.contrast_limit,
         )
 
 

@@ -115,7 +115,11 @@ def load_predictor(result: Path, device: str = 'auto', threads: int = 0) -> Dept
         architecture, data = settings['architecture'], settings['data']
         network = RgbDepthNet(Architecture.preset(architecture))
         info = WeightsInfo(
-            data['max_depth_m'], data['training_focal_px'], data['height_px'], data['width_px']
+            data['max_depth_m'],
+            data['training_focal_px'],
+            data['height_px'],
+            data['width_px'],
+            contrast_limit=data.get('contrast_limit', 0.0),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise TrainingError(f'{result} has damaged settings ({error}): train it again') from error
