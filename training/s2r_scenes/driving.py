@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.random import Generator
 
-from . import backdrop, buildings, camera, light, props, viewpoints
+from . import backdrop, buildings, camera, light, props, shelters, viewpoints
 from .cast import Cast
 from .course import Course, draw_course, END_M, START_M
 from .meshes import box, Material, merge, Mesh
@@ -68,6 +68,8 @@ def driving_scene(
     if setting.traffic == 1 or rng.random() < setting.traffic:
         _traffic(site, setting, centres, own, one_way, spots[-1], ahead)
     _walkers(site, setting, half, spots[-1])
+    if cameras == 'any':
+        _shelters(site, half, spots)
     if rng.random() < setting.bridge:
         site.put(
             buildings.bridge(rng, library, 2 * half + rng.uniform(2, 8)),
@@ -302,6 +304,19 @@ def _traffic(
             middle = s + length / 2
             site.put(mesh, middle, t + rng.normal(0, 0.15), rng.normal(0, 0.02) + np.pi * oncoming)
             s += length + rng.uniform(*setting.gap_m)
+
+
+def _shelters(site: Site, half: float, spots: np.ndarray) -> None:
+    """Put roofs and the like beside the road near each camera, and boards on it."""
+    rng = site.rng
+    for spot in spots.tolist():
+        for _ in range(rng.poisson(1.0)):
+            beside = rng.choice([-1, 1]) * (half + rng.uniform(0.5, 9))
+            site.put(site.draw(shelters.shelter, 6), spot + rng.uniform(-5, 15), beside)
+        if rng.random() < 0.2:
+            turn = rng.normal(0, 0.4)
+            across = rng.uniform(-half - 3, half + 3)
+            site.put(site.draw(shelters.board, 4), spot + rng.uniform(2.5, 9), across, turn)
 
 
 def _walkers(site: Site, setting: Setting, half: float, last_spot: float) -> None:
