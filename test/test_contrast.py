@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from tiny_network import tiny_network
+import torch
 
 from s2r_depth_ros import DepthPredictor, weights
 from s2r_depth_ros.engine import pixels, Settings
@@ -11,6 +12,7 @@ from s2r_depth_ros.engine.contrast import equalize
 from s2r_depth_ros.engine.letterbox import Letterbox
 from s2r_depth_ros.engine.onnx_engine import OnnxEngine
 from s2r_depth_ros.engine.onnx_model import network_model
+from s2r_depth_ros.engine.torch_engine import TorchEngine
 
 LIMIT = 4.0
 SIZE_PX = (96, 128)
@@ -98,3 +100,14 @@ def test_a_file_keeps_the_limit(tmp_path):
     info = weights.WeightsInfo(80.0, 100.0, *SIZE_PX, contrast_limit=2.5)
     weights.save(tmp_path / 'w.safetensors', tiny_network(0), info)
     assert weights.load_with_info(tmp_path / 'w.safetensors')[1] == info
+
+
+def test_what_a_gpu_has_resized_is_equalized_on_the_cpu(picture):
+    # There is no GPU here; the same lines run with tensors of the CPU.
+    info = weights.WeightsInfo(80.0, 100.0, *SIZE_PX, contrast_limit=LIMIT)
+    engine = TorchEngine(tiny_network(0), info, Settings('cpu', 'float32', 1, False))
+    resized = torch.from_numpy(picture).permute(2, 0, 1)[None].float() + 0.3
+    equalized = engine._equalized(resized)
+    assert equalized.dtype == torch.float32
+    expected = torch.from_numpy(equalize(picture, LIMIT)).permute(2, 0, 1)[None]
+    assert torch.equal(equalized, expected.float())

@@ -345,7 +345,7 @@ def test_fine_tuning_moves_only_what_is_not_frozen(trained, root):
 
 
 def test_fine_tuning_keeps_focal_length_size_and_range_of_the_weights(root):
-    info = weights.WeightsInfo(8.0, 100.0, 96, 112)
+    info = weights.WeightsInfo(8.0, 100.0, 96, 112, contrast_limit=3.0)
     begin = root / 'indoor.safetensors'
     weights.save(begin, S2RDepthNet(Architecture.preset('compact')), info)
     config = with_stage(tiny_config(root, 'kept'), 'fine_tune', weights=str(begin))
@@ -354,16 +354,17 @@ def test_fine_tuning_keeps_focal_length_size_and_range_of_the_weights(root):
     assert replace(tuned, provenance={}) == info
 
 
-def test_fine_tuning_can_change_the_range(trained, root):
+def test_fine_tuning_can_change_range_and_contrast(trained, root):
     config = with_stage(
         tiny_config(root, 'farther'),
         'fine_tune',
         weights=str(trained.weights_file),
         max_depth_m=120.0,
+        contrast_limit=4.0,
     )
     fine_tune.train(config)
     _, tuned = weights.load_with_info(config.run_dir / 'fine_tune' / 'weights.safetensors')
-    assert tuned.max_depth_m == 120
+    assert (tuned.max_depth_m, tuned.contrast_limit) == (120, 4)
 
 
 def test_fine_tuning_begins_with_weights_of_the_architecture_of_the_config(trained, root):

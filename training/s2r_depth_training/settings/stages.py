@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from s2r_depth_ros.weights.info import MOST_CONTRAST
+
 from ..ranges import check_ranges
 from .data import SourceSettings
 from .renamed import earlier_name_of, move_renamed
@@ -274,6 +276,8 @@ class FineTuneSettings(DepthSettings):
         and range are those of the weights.
     :param max_depth_m: new top of the depth range, which the network must then learn; null keeps
         that of the weights.
+    :param contrast_limit: new limit of the equalization of the images; null keeps that of the
+        weights.
     :param frozen: earlier name of ``freeze``, for one release.
     """
 
@@ -283,8 +287,10 @@ class FineTuneSettings(DepthSettings):
     freeze: list[Part] = field(default_factory=lambda: ['structure_encoder', 'structure_decoder'])
     data: SourceSettings = field(default_factory=lambda: SourceSettings(dataset='kitti_depth'))
     max_depth_m: float | None = None
+    contrast_limit: float | None = None
     frozen: list[Part] | None = earlier_name_of('freeze')
 
     def __post_init__(self):
         super().__post_init__()
         check_ranges(self, 'max_depth_m', above=0)
+        check_ranges(self, 'contrast_limit', least=0, most=MOST_CONTRAST)

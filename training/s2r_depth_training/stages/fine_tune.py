@@ -56,6 +56,8 @@ def train(config: Config, resume: bool = False) -> Path:
 
         if settings.max_depth_m:
             info = replace(info, max_depth_m=settings.max_depth_m)
+        if settings.contrast_limit is not None:
+            info = replace(info, contrast_limit=settings.contrast_limit)
 
         # Data
         data = settings.data.seen_by(info)
