@@ -1,13 +1,14 @@
 """
 Write the tables of docs/dev that hold the results of `s2r_train evaluate`.
 
-`python docs/scripts/result_tables.py RUNS REAL`: RUNS has a folder for each of SETS, with the
+`python docs/scripts/result_tables.py RUNS REAL`: RUNS has a folder for each set, with the
 `results.json` of `evaluate --edge-filter 1`. REAL has the real frames. Those of robots are
 measured here: without a crop, from 0.2 to 80 m outdoors, and to 10 m indoors.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 import csv
 import json
@@ -32,6 +33,7 @@ SETS = {
     'real_indoor': 'real indoor frames',
     'robots_indoor': 'real indoor frames of robots',
 }
+RESTYLED = {'street_looks': 'streets in clear light', 'room_looks': 'rooms in clear light'}
 TILTED = 'real_outdoor', 'test_streets', 'real_indoor', 'test_rooms'
 SHARES = [f'{10 * part}_percent' for part in range(1, 11)]
 NEAREST_M, CLOSE_M = 0.2, 1.2
@@ -131,6 +133,22 @@ def robot_frames(real: Path) -> None:
         print(name, len(of_group), np.mean(of_group, axis=0).round(3))
 
 
+def styles(results: dict[str, Any]) -> None:
+    """Write the errors in each style, and the change of depth from style to style."""
+    rows = []
+    for name, title in RESTYLED.items():
+        network = methods(results[name])['network']
+        by_style = defaultdict(list)
+        for frame in network['frames']:
+            by_style[Path(frame['name']).parent.name].append(frame['median_scaled']['abs_rel'])
+        means = {style: np.mean(errors) for style, errors in by_style.items()}
+        of_all = f'{np.mean(list(means.values())):.3f}', f'{network["style_change"]:.3f}'
+        rows.append([title, f'mean of {len(means)}', *of_all])
+        ranked = sorted(means, key=lambda style: means[style])
+        rows += [[title, style, f'{means[style]:.3f}', ''] for style in ranked]
+    write('styles.csv', ['place', 'style', 'abs_rel', 'style_change'], rows)
+
+
 def tilt(results: dict[str, Any]) -> None:
     """Write the errors that are left after true scale and tilt."""
     rows = []
@@ -162,10 +180,13 @@ def frame_row(frame: dict[str, Any]) -> list[str]:
 def main() -> None:
     """Write the tables."""
     runs, real = map(Path, sys.argv[1:])
-    results = {name: json.loads((runs / name / 'results.json').read_text()) for name in SETS}
+    results = {
+        name: json.loads((runs / name / 'results.json').read_text()) for name in (*SETS, *RESTYLED)
+    }
     clean_cloud(results)
     real_frames(results)
     tilt(results)
+    styles(results)
     robot_frames(real)
 
 
