@@ -63,7 +63,7 @@ def clean_cloud(results: dict[str, Any]) -> None:
                 methods(results[name])['network']['mean']['frames'],
                 f'{ghosts["share"]:.3g}',
                 *(
-                    f'{found[key]:.3f}'
+                    f'{found[key]:.3f}' if found else ''
                     for found in (ghosts, true_depth)
                     for key in ('removed', 'others_kept')
                 ),
