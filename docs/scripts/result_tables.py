@@ -2,8 +2,11 @@
 Write the tables of docs/dev that hold the results of `s2r_train evaluate`.
 
 `python docs/scripts/result_tables.py RUNS REAL`: RUNS has a folder for each set, with the
-`results.json` of `evaluate --edge-filter 1`. REAL has the real frames. Those of robots are
-measured here: without a crop, from 0.2 to 80 m outdoors, and to 10 m indoors.
+`results.json` of `evaluate --edge-filter 1`. The commands are those of
+docs/how-to/render_scenes.md and docs/reference/results.md. `street_looks` is `test_streets`
+after `restyle`, and `robots_*` are evaluated as `real_*` are. REAL has the real frames. The
+frames of robots are measured here once more: without a crop, from 0.2 to 80 m outdoors, and to
+10 m indoors.
 """
 
 from __future__ import annotations
