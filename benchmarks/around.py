@@ -53,7 +53,7 @@ class NoNetwork(torch.nn.Module):
 
     def forward(self, image: torch.Tensor, return_maps: bool) -> DepthMaps:
         """Answer all maps with the depth."""
-        return DepthMaps(*[self.depth] * 8)
+        return DepthMaps(*(self.depth,) * 8)
 
 
 def around_rows(image_size_px: tuple[int, int], seconds: float) -> list[Measurement]:

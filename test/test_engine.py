@@ -1,5 +1,6 @@
 """Both engines give the same maps; choice of the engine, its cache, and its refusals."""
 
+from dataclasses import replace
 import json
 import os
 from pathlib import Path
@@ -23,6 +24,7 @@ from s2r_depth_ros.engine import choose_engine, conversion, load_engine, OUTPUTS
 from s2r_depth_ros.engine.letterbox import Letterbox
 from s2r_depth_ros.engine.onnx_engine import OnnxEngine
 from s2r_depth_ros.engine.onnx_model import network_model, to_onnx
+from s2r_depth_ros.engine.torch_engine import TorchEngine
 from s2r_depth_ros.network import Architecture, S2RDepthNet
 
 PACKAGE = Path(weights.__file__).parents[1]
@@ -94,6 +96,33 @@ def test_one_graph_gives_the_maps_of_the_network_at_every_size_and_batch(preset,
             for name, values in zip(OUTPUTS, maps):
                 difference = np.abs(values - getattr(expected, name)[:count].numpy()).max()
                 assert difference < 1e-4, (name, height, width, count)
+
+
+def test_the_engines_judge_alike_and_only_when_asked():
+    network = trained(replace(TINY, judge_channels=5))
+    onnx_engine = OnnxEngine(network_model(network, INFO).SerializeToString(), 'a', Settings())
+    torch_engine = TorchEngine(network, INFO, Settings('cpu'))
+    results = []
+    for each in (torch_engine, onnx_engine):
+        assert each.has_judge
+        predictor = DepthPredictor(each)
+        images = [picture(90, 170), picture(96, 128, seed=1)]
+        assert predictor.run(images)[0].log_error is None
+        assert predictor.run(images, with_maps=True)[0].ground is None
+        (wide, exact) = predictor.run(images, with_maps=True, judged=True)
+        assert wide.ground.shape == wide.log_error.shape == (90, 170)
+        assert 0 <= wide.ground.min() < wide.ground.max() <= 1
+        results.append([*wide, *exact])
+    for one, other in zip(*results):
+        assert one == pytest.approx(other, abs=1e-4)
+
+
+def test_without_a_judge_nothing_is_judged(model):
+    predictor = DepthPredictor(OnnxEngine(model, 'a', Settings()))
+    assert not predictor.has_judge
+    (prediction,) = predictor.run([picture(90, 170)], judged=True)
+    assert prediction.ground is prediction.log_error is None
+    assert prediction.depth_m.shape == (90, 170)
 
 
 @pytest.mark.parametrize('name', ['outdoor', 'indoor'])

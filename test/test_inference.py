@@ -1,5 +1,7 @@
 """The inference form: the same maps as the training form, for every preset and every layer."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -29,12 +31,16 @@ def trained(network):
 )
 def test_every_map_equals_that_of_the_training_form(preset, size_px):
     torch.manual_seed(0)
-    network = trained(S2RDepthNet(Architecture.preset(preset)))
+    architecture = replace(Architecture.preset(preset), judge_channels=6)
+    network = trained(S2RDepthNet(architecture))
     image = torch.rand(2, 3, *size_px) * 2 - 1
     with torch.inference_mode():
-        expected = network(image, return_maps=True)
-        maps = optimize_for_inference(network, CPU)(image, return_maps=True)
-    for name, one, other in zip(maps._fields, maps, expected):
+        expected = network(image, return_maps=True, judged=True)
+        maps = optimize_for_inference(network, CPU)(image, return_maps=True, judged=True)
+    names = [*maps._fields[:-1], *maps.judgement._fields]
+    for name, one, other in zip(
+        names, [*maps[:-1], *maps.judgement], [*expected[:-1], *expected.judgement], strict=True
+    ):
         assert one.shape == other.shape, name
         assert (one - other).abs().max() < TOLERANCE, name
     assert expected.depth.std() > 1e-3  # there is something to differ

@@ -1,5 +1,7 @@
 """The network: shapes, ranges, presets, and blocks against values worked out by hand."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -34,6 +36,29 @@ def test_depth_alone_is_the_last_of_the_maps(compact):
     image = torch.rand(1, 3, 96, 96)
     with torch.inference_mode():
         assert torch.equal(compact(image), compact(image, return_maps=True).depth)
+
+
+def test_a_judge_changes_nothing_and_answers_only_when_asked(compact):
+    judged = S2RDepthNet(replace(compact.architecture, judge_channels=7)).eval()
+    judged.load_state_dict(compact.state_dict(), strict=False)
+    image = torch.rand(2, 3, 96, 128) * 2 - 1
+    with torch.inference_mode():
+        maps = judged(image, return_maps=True, judged=True)
+        assert torch.equal(maps.depth, compact(image))
+        assert judged(image, return_maps=True).judgement is None
+        assert compact(image, return_maps=True, judged=True).judgement is None
+    assert maps.judgement.log_error.shape == maps.judgement.ground.shape == (2, 1, 96, 128)
+    assert torch.isfinite(maps.judgement.log_error).all()
+    assert maps.judgement.ground.min() >= 0
+    assert maps.judgement.ground.max() <= 1
+    assert maps.judgement.ground.std() > 0  # it depends on the pixel
+
+
+def test_settings_without_a_judge_are_those_of_versions_that_had_none(compact):
+    assert 'judge_channels' not in compact.architecture.as_dict()
+    with_judge = replace(compact.architecture, judge_channels=7)
+    assert Architecture(**with_judge.as_dict()) == with_judge
+    assert with_judge.without_judge() == compact.architecture
 
 
 def test_in_bfloat16_depth_is_rounded_before_tanh_but_not_after(compact):

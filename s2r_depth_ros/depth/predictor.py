@@ -9,7 +9,7 @@ from typing import Any, cast, NamedTuple, overload, TYPE_CHECKING
 
 import numpy as np
 
-from ..engine import depth_range, DepthRequest, Engine, load_engine, Settings
+from ..engine import depth_range, DepthRequest, Engine, JUDGED, load_engine, Settings
 from ..engine.letterbox import check_network_size, Letterbox
 from ..weights.info import PUBLISHED, WeightsInfo
 
@@ -23,6 +23,21 @@ class PredictedMaps(NamedTuple):
     depth_m: np.ndarray
     structure: np.ndarray
     attention: np.ndarray
+
+
+class Prediction(NamedTuple):
+    """
+    Depth in metres, and what was asked for beside it, each (H, W) float32 at image size.
+
+    ``log_error`` is the logarithm of the expected error of ln(depth). ``ground`` is the
+    probability that the pixel shows the ground.
+    """
+
+    depth_m: np.ndarray
+    structure: np.ndarray | None = None
+    attention: np.ndarray | None = None
+    log_error: np.ndarray | None = None
+    ground: np.ndarray | None = None
 
 
 class DepthPredictor:
@@ -134,13 +149,16 @@ class DepthPredictor:
         :returns: for each image (H, W) float32 metres along the optical axis.
         :raises ValueError: if an image or its intrinsics have another shape or type.
         """
-        return [depth_m for (depth_m,) in self._run(images, intrinsics, with_maps=False)]
+        return [prediction.depth_m for prediction in self.run(images, intrinsics)]
 
     def predict_maps(
         self, images: Sequence[np.ndarray], intrinsics: Sequence[np.ndarray | None] | None = None
     ) -> list[PredictedMaps]:
         """Return depth, structure map and attention map of each image, as :meth:`predict`."""
-        return [PredictedMaps(*maps) for maps in self._run(images, intrinsics, with_maps=True)]
+        return [
+            PredictedMaps(*prediction[:3])  # type: ignore[arg-type]  # there are maps
+            for prediction in self.run(images, intrinsics, with_maps=True)
+        ]
 
     def letterbox(self, image_size_px: tuple[int, int]) -> Letterbox:
         """Return how an image of (height, width) is put into the network's input."""
@@ -175,13 +193,25 @@ class DepthPredictor:
             return 1.0
         return float(intrinsics[0, 0]) * letterbox.scale / self.info.training_focal_px
 
-    def _run(
+    @property
+    def has_judge(self) -> bool:
+        """Whether the network can judge its depth."""
+        return self.engine.has_judge
+
+    def run(
         self,
         images: Sequence[np.ndarray],
-        intrinsics: Sequence[np.ndarray | None] | None,
-        with_maps: bool,
-    ) -> list[list[np.ndarray]]:
-        """Return of each image the depth, and with maps the structure and attention maps."""
+        intrinsics: Sequence[np.ndarray | None] | None = None,
+        with_maps: bool = False,
+        judged: bool = False,
+    ) -> list[Prediction]:
+        """
+        Return the depth of each image, and more.
+
+        :param images: as for :meth:`predict`, as are ``intrinsics`` and the errors.
+        :param with_maps: whether to return structure and attention.
+        :param judged: whether to return the judgement, if the network has a judge.
+        """
         for image in images:
             _check_image(image)
         matrices = list(intrinsics) if intrinsics is not None else [None] * len(images)
@@ -190,7 +220,11 @@ class DepthPredictor:
         for matrix in matrices:
             _check_intrinsics(matrix)
         letterboxes = [self.letterbox(image.shape[:2]) for image in images]
-        return self.engine.run(
+        judged = judged and self.has_judge
+        names = ['depth_m']
+        names += ['structure', 'attention'] if with_maps else []
+        names += JUDGED if judged else []
+        results = self.engine.run(
             [
                 DepthRequest(
                     image, letterbox, self.info.max_depth_m * self.focal_scale(letterbox, matrix)
@@ -198,7 +232,9 @@ class DepthPredictor:
                 for image, letterbox, matrix in zip(images, letterboxes, matrices)
             ],
             with_maps,
+            judged,
         )
+        return [Prediction(**dict(zip(names, maps))) for maps in results]
 
 
 def _engine_of(

@@ -24,6 +24,7 @@ from ..weights.info import PUBLISHED, WeightsInfo
 from .letterbox import Letterbox
 
 OUTPUTS = ('depth', 'structure', 'attention')  # names and order of the outputs of a model
+JUDGED = ('log_error', 'ground')  # further outputs of a model with a judge
 ENGINES = ('auto', 'torch', 'onnxruntime')
 _MODULES = {'torch': 'torch_engine', 'onnxruntime': 'onnx_engine'}
 PRECISIONS = ('float32', 'float16', 'bfloat16')
@@ -61,13 +62,15 @@ class Engine(Protocol):
     The network on a device.
 
     ``info`` describes the weights. ``name`` is one of ``ENGINES`` except ``auto``, ``precision``
-    one of ``PRECISIONS``. ``threads`` is the number of CPU threads.
+    one of ``PRECISIONS``. ``threads`` is the number of CPU threads. ``has_judge`` tells whether
+    the network can judge its depth.
     """
 
     info: WeightsInfo
     name: str
     precision: str
     threads: int
+    has_judge: bool
 
     @property
     def warning(self) -> str:
@@ -88,14 +91,18 @@ class Engine(Protocol):
         """Set the number of CPU threads for the whole process; only a program calls this."""
         ...
 
-    def run(self, requests: Sequence[DepthRequest], with_maps: bool) -> list[list[np.ndarray]]:
+    def run(
+        self, requests: Sequence[DepthRequest], with_maps: bool, judged: bool = False
+    ) -> list[list[np.ndarray]]:
         """
         Run the network on images; images with the same input size form one batch.
 
         :param requests: images of any sizes.
         :param with_maps: return the structure and attention maps, too.
+        :param judged: return the judgement, too; only of a network with a judge.
         :returns: for each image its (H, W) float32 arrays at image size: the depth in metres; with
-            maps also the structure map and the attention map in [0, 1].
+            maps also the structure map and the attention map in [0, 1]; judged also the logarithm
+            of the expected error of ln(depth), and the probability of ground in [0, 1].
         :raises ValueError: if the network returns depth that is not finite.
         """
         ...

@@ -42,17 +42,20 @@ class CudaGraphNetwork(nn.Module):
         self._record = record
         self._recordings: dict[tuple[int, ...], _Recording] = {}
 
-    def forward(self, image: torch.Tensor, return_maps: bool = False) -> torch.Tensor | DepthMaps:
+    def forward(
+        self, image: torch.Tensor, return_maps: bool = False, judged: bool = False
+    ) -> torch.Tensor | DepthMaps:
         """Return the depth or the maps of the image; the next call overwrites them."""
-        shape = tuple(image.shape)
-        if shape not in self._recordings:
+        key = (*image.shape, judged)
+        if key not in self._recordings:
             if len(self._recordings) >= _MOST_RECORDINGS:
                 self._recordings.clear()
             static_image = image.clone(memory_format=torch.preserve_format)
-            self._recordings[shape] = _Recording(
-                static_image, *self._record(lambda: self.network(static_image, return_maps=True))
+            self._recordings[key] = _Recording(
+                static_image,
+                *self._record(lambda: self.network(static_image, return_maps=True, judged=judged)),
             )
-        recording = self._recordings[shape]
+        recording = self._recordings[key]
         recording.image.copy_(image)
         recording.replay()
         return recording.maps if return_maps else recording.maps.depth

@@ -12,7 +12,16 @@ import numpy as np
 import onnxruntime
 
 from ..weights.info import FORMAT, WeightsError, WeightsInfo
-from . import check_finite, DepthRequest, input_groups, may_have_gpu, OUTPUTS, pixels, Settings
+from . import (
+    check_finite,
+    DepthRequest,
+    input_groups,
+    JUDGED,
+    may_have_gpu,
+    OUTPUTS,
+    pixels,
+    Settings,
+)
 from .conversion import cache_folder, model_of
 
 _CPU, _CUDA, _TENSORRT = (
@@ -21,6 +30,8 @@ _CPU, _CUDA, _TENSORRT = (
     'TensorrtExecutionProvider',
 )
 _PROBE_SIZE_PX = (96, 112)
+# Ranges of the outputs that are not in [0, 1]. The logarithm of an error is far within its range.
+_LIMITS = {'depth': (-1.0, 1.0), 'log_error': (-100.0, 100.0)}
 _LONG_S = 5.0  # a longer first run is logged, since TensorRT builds its engine in it
 # First bytes of the file name of an external tensor, in protobuf.
 _EXTERNAL = b'\n\x08location'
@@ -52,6 +63,12 @@ class OnnxEngine:
         self.hardware = provider.removesuffix('ExecutionProvider')
         self.metadata = self._session.get_modelmeta().custom_metadata_map
         self.info = _info(self._session, source)
+        names = {output.name for output in self._session.get_outputs()}
+        self.has_judge = set(JUDGED) <= names
+        self._outputs = (*OUTPUTS, *JUDGED) if self.has_judge else OUTPUTS
+        self._run_options = onnxruntime.RunOptions()
+        # Without it, the judge runs for each image, wanted or not.
+        self._run_options.only_execute_path_to_fetches = provider == _CPU
         self._built_shapes: set[tuple[int, ...]] = set()
         self._prove(source)
 
@@ -65,7 +82,9 @@ class OnnxEngine:
     def use_threads(self) -> None:
         """Do nothing, since the session has its own threads."""
 
-    def run(self, requests: Sequence[DepthRequest], with_maps: bool) -> list[list[np.ndarray]]:
+    def run(
+        self, requests: Sequence[DepthRequest], with_maps: bool, judged: bool = False
+    ) -> list[list[np.ndarray]]:
         """Run the network on images; see :class:`s2r_depth_ros.engine.Engine`."""
         results: list[list[np.ndarray]] = [[] for _ in requests]
         for group in input_groups(requests):
@@ -79,7 +98,7 @@ class OnnxEngine:
                     for number in group
                 ]
             )
-            maps = self.infer(batch, with_maps)
+            maps = self.infer(batch, with_maps, judged)
             check_finite(bool(np.isfinite(maps[0]).all()), self.precision)
             for row, number in enumerate(group):
                 request = requests[number]
@@ -88,19 +107,25 @@ class OnnxEngine:
                 )
         return results
 
-    def infer(self, batch: np.ndarray, with_maps: bool = False) -> list[np.ndarray]:
+    def infer(
+        self, batch: np.ndarray, with_maps: bool = False, judged: bool = False
+    ) -> list[np.ndarray]:
         """
         Run the network on a batch; log a sentence if TensorRT built its engine.
 
         :param batch: (B, 3, h, w) float32 in [-1, 1].
         :param with_maps: return the structure and attention maps, too.
-        :returns: (B, 1, h, w) float32 arrays: depth in [-1, 1], then maps in [0, 1].
+        :param judged: return the judgement, too, if the model has a judge.
+        :returns: (B, 1, h, w) float32 arrays: depth in [-1, 1], then maps in [0, 1]; judged also
+            those of :data:`JUDGED`.
         """
-        outputs = OUTPUTS if with_maps else OUTPUTS[:1]
+        outputs: tuple[str, ...] = OUTPUTS if with_maps else OUTPUTS[:1]
+        if judged and self.has_judge:
+            outputs += JUDGED
         if not self._builds_engines or batch.shape in self._built_shapes:
-            return self._session.run(outputs, {'image': batch})
+            return self._session.run(outputs, {'image': batch}, self._run_options)
         start_s = time.monotonic()
-        maps = self._session.run(outputs, {'image': batch})
+        maps = self._session.run(outputs, {'image': batch}, self._run_options)
         self._built_shapes.add(batch.shape)
         duration_s = time.monotonic() - start_s
         if duration_s > _LONG_S:
@@ -115,19 +140,19 @@ class OnnxEngine:
         """Raise WeightsError if the model does not compute maps of the input's size."""
         probe = np.zeros((1, 3, *_PROBE_SIZE_PX), np.float32)
         try:
-            maps = self._session.run(OUTPUTS, {'image': probe})
+            maps = self._session.run(self._outputs, {'image': probe})
         except Exception as error:  # a damaged model raises any class
             raise WeightsError(f'{source} cannot be run: {_first_line(error)}') from error
-        for name, values in zip(OUTPUTS, maps):
+        for name, values in zip(self._outputs, maps):
             shape = getattr(values, 'shape', None)
             if shape != (1, 1, *_PROBE_SIZE_PX):
                 raise WeightsError(
                     f'{source} gives {name} of shape {shape}, expected {(1, 1, *_PROBE_SIZE_PX)}'
                 )
-            low = -1.0 if name == 'depth' else 0.0
-            if not (np.isfinite(values).all() and low <= values.min() and values.max() <= 1.0):
+            low, high = _LIMITS.get(name, (0.0, 1.0))
+            if not (np.isfinite(values).all() and low <= values.min() and values.max() <= high):
                 raise WeightsError(
-                    f'{source} gives {name} that is not within [{low:g}, 1]: it is damaged'
+                    f'{source} gives {name} that is not within [{low:g}, {high:g}]: it is damaged'
                 )
 
 

@@ -26,7 +26,7 @@ import torch.nn.functional as F
 
 from ..network import S2RDepthNet
 from ..weights.info import FORMAT, WeightsInfo
-from . import OUTPUTS
+from . import JUDGED, OUTPUTS
 from .depth_range import to_metres
 from .fusion import optimize_for_inference
 from .letterbox import SIZE_MULTIPLE
@@ -45,11 +45,13 @@ class _Maps(nn.Module):
         self.max_depth_m = max_depth_m
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        maps = self.network(image, return_maps=True)
-        results = tuple(getattr(maps, name) for name in OUTPUTS)
-        if self.max_depth_m is None:
-            return results
-        return (*results, to_metres(maps.depth, self.max_depth_m))
+        maps = self.network(image, return_maps=True, judged=True)
+        results = [getattr(maps, name) for name in OUTPUTS]
+        if maps.judgement is not None:
+            results += [getattr(maps.judgement, name) for name in JUDGED]
+        if self.max_depth_m is not None:
+            results.append(to_metres(maps.depth, self.max_depth_m))
+        return tuple(results)
 
 
 def network_model(
@@ -62,7 +64,8 @@ def network_model(
     :param info: goes into the metadata.
     :param in_metres: add the output ``depth_m`` for other programs; the engine ignores it.
     """
-    outputs = (*OUTPUTS, 'depth_m') if in_metres else OUTPUTS
+    judged = JUDGED if network.judge is not None else ()
+    outputs = (*OUTPUTS, *judged, *(['depth_m'] if in_metres else []))
     form = optimize_for_inference(network, torch.device('cpu'))
     return to_onnx(
         _Maps(form, info.max_depth_m if in_metres else None),
@@ -365,6 +368,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((F.leaky_relu, F.leaky_relu_), _leaky),
     torch.sigmoid: _simple('Sigmoid'),
     torch.tanh: _simple('Tanh'),
+    torch.log: _simple('Log'),
     F.avg_pool2d: _pooled,
     F.interpolate: _resized,
     operator.getitem: _item,

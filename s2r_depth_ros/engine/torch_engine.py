@@ -43,6 +43,7 @@ class TorchEngine:
             raise ValueError(
                 'precision float16 needs a CUDA device; on a CPU use bfloat16 or float32'
             )
+        self.has_judge = getattr(network, 'judge', None) is not None
         self.network: Any = optimize_for_inference(network, self.torch_device)
         if self.torch_device.type == 'cuda':
             torch.backends.cudnn.benchmark = True  # sizes stay the same, so the search pays off
@@ -89,16 +90,23 @@ class TorchEngine:
         torch.set_num_threads(self.threads)
 
     @torch.inference_mode()
-    def run(self, requests: Sequence[DepthRequest], with_maps: bool) -> list[list[np.ndarray]]:
+    def run(
+        self, requests: Sequence[DepthRequest], with_maps: bool, judged: bool = False
+    ) -> list[list[np.ndarray]]:
         """Run the network on images; see :class:`s2r_depth_ros.engine.Engine`."""
         pending: dict[int, list[Any]] = {}
         are_finite: list[torch.Tensor] = []
         with cpu_threads(self.threads), self._as_current_device():
             for group in input_groups(requests):
-                maps = self._forward([requests[number] for number in group])
+                maps = self._forward([requests[number] for number in group], judged)
                 are_finite.append(torch.isfinite(maps.depth).all())
+                wanted = [maps.depth]
+                if with_maps:
+                    wanted += [maps.structure, maps.attention]
+                if judged and maps.judgement is not None:
+                    wanted += maps.judgement
                 for row, number in enumerate(group):
-                    pending[number] = self._to_image_size(maps, row, requests[number], with_maps)
+                    pending[number] = self._to_image_size(wanted, row, requests[number])
             if self.torch_device.type == 'cuda':  # wait once, after the last request is queued
                 torch.cuda.synchronize(self.torch_device)
         check_finite(all(are_finite), self.precision)
@@ -112,13 +120,14 @@ class TorchEngine:
             return torch.cuda.device(self.torch_device)
         return contextlib.nullcontext()
 
-    def _forward(self, requests: Sequence[DepthRequest]) -> DepthMaps:
+    def _forward(self, requests: Sequence[DepthRequest], judged: bool) -> DepthMaps:
         inputs = [self._to_input(request.image, request.letterbox) for request in requests]
         batch = torch.cat(inputs) if len(inputs) > 1 else inputs[0]
         if self.torch_device.type == 'cuda':
             batch = batch.to(self.dtype)
         with self.reduced_precision():
-            return self.network(batch, return_maps=True)
+            # Other networks with this interface have no judge.
+            return self.network(batch, return_maps=True, **({'judged': True} if judged else {}))
 
     def reduced_precision(self) -> contextlib.AbstractContextManager:
         """Return a context in which a CPU computes in the chosen precision."""
@@ -155,14 +164,11 @@ class TorchEngine:
         return equalized.to(self.torch_device).permute(2, 0, 1)[None].float()
 
     def _to_image_size(
-        self, maps: DepthMaps, row: int, request: DepthRequest, with_maps: bool
+        self, maps: Sequence[torch.Tensor], row: int, request: DepthRequest
     ) -> list[Any]:
-        """Crop the border, resize, and on a GPU start the copy to the host."""
+        """Crop the border, resize, and on a GPU start the copy to the host; the depth is first."""
         letterbox = request.letterbox
-        input_maps = [
-            m[row, 0].float()
-            for m in ((maps.depth, maps.structure, maps.attention) if with_maps else (maps.depth,))
-        ]
+        input_maps = [m[row, 0].float() for m in maps]
         if self.torch_device.type == 'cpu':
             return pixels.to_image_size(
                 [m.numpy() for m in input_maps], letterbox, request.max_depth_m

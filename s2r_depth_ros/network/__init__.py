@@ -4,6 +4,7 @@ from .architecture import Architecture, SIZE_MULTIPLE, SMALLEST_SIZE
 from .attention import AttentionNet
 from .depth import DepthNet
 from .drn import DilatedResidualNet
+from .judge import Judge, Judgement
 from .s2r_depthnet import DepthMaps, S2RDepthNet
 from .structure import StructureDecoder, StructureEncoder
 
@@ -13,6 +14,8 @@ __all__ = [
     'DepthMaps',
     'DepthNet',
     'DilatedResidualNet',
+    'Judge',
+    'Judgement',
     'S2RDepthNet',
     'SIZE_MULTIPLE',
     'SMALLEST_SIZE',

@@ -9,9 +9,10 @@ from torch import nn
 import torch.nn.functional as F
 
 from .architecture import Architecture
-from .layers import conv_norm, reflect_conv, SharedPReLU
+from .layers import conv_norm, reflect_conv, repeat, SharedPReLU
 
 Activation = Callable[[torch.Tensor], torch.Tensor]
+Depths = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]  # coarse to fine
 
 # Factors on the skips at 1/2, 1/4 and 1/8 of the size, as published. They are small so that the
 # layers with a wide field of view decide the depth.
@@ -98,21 +99,36 @@ class DepthNet(nn.Module):
         self.depth1 = reflect_conv(c32 + 1, 1, 7, padding=3, bias=False)
         self.apply(partial(_initialise, published=architecture.width == 1))
 
-    def forward(self, structure: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def forward(self, structure: torch.Tensor) -> Depths:
         """Return the four depths, coarse to fine; shapes as in the class."""
+        return self.with_features(structure)[0]
+
+    def with_features(self, structure: torch.Tensor) -> tuple[Depths, tuple[torch.Tensor, ...]]:
+        """
+        Return the four depths, and the features of the decoder from which the first three follow.
+
+        :param structure: as for :meth:`forward`.
+        :returns: depths as of :meth:`forward`; features (B, C, h, w) at 1/8, 1/4 and 1/2, with
+            the channels of :attr:`feature_channels`.
+        """
         act = self.activation
         skip2, skip4, skip8, x = self._encode(structure)
         for block in self.centre:
             x = block(x, act)
 
-        x = torch.cat([self.decoder8(x, act), skip8], dim=1)
-        depth_8th = _in_range(self.depth8(x))
-        x = torch.cat([self.decoder4(x, act), skip4, _repeat(depth_8th.to(x.dtype))], dim=1)
-        depth_4th = _in_range(self.depth4(x))
-        x = torch.cat([self.decoder2(x, act), skip2, _repeat(depth_4th.to(x.dtype))], dim=1)
-        depth_half = _in_range(self.depth2(x))
-        x = torch.cat([self.decoder1(x, act), _repeat(depth_half.to(x.dtype))], dim=1)
-        return depth_8th, depth_4th, depth_half, _in_range(self.depth1(x))
+        x8 = torch.cat([self.decoder8(x, act), skip8], dim=1)
+        depth_8th = _in_range(self.depth8(x8))
+        x4 = torch.cat([self.decoder4(x8, act), skip4, repeat(depth_8th.to(x8.dtype))], dim=1)
+        depth_4th = _in_range(self.depth4(x4))
+        x2 = torch.cat([self.decoder2(x4, act), skip2, repeat(depth_4th.to(x4.dtype))], dim=1)
+        depth_half = _in_range(self.depth2(x2))
+        x1 = torch.cat([self.decoder1(x2, act), repeat(depth_half.to(x2.dtype))], dim=1)
+        return (depth_8th, depth_4th, depth_half, _in_range(self.depth1(x1))), (x8, x4, x2)
+
+    @property
+    def feature_channels(self) -> tuple[int, int, int]:
+        """The channels of the features of :meth:`with_features`."""
+        return self.depth8.in_channels, self.depth4.in_channels, self.depth2.in_channels
 
     def _encode(self, structure: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Return the scaled skips at 1/2, 1/4 and 1/8, and the features at 1/16."""
@@ -123,10 +139,6 @@ class DepthNet(nn.Module):
         sixteenth = F.avg_pool2d(self.encoder4(eighth, act), 2)
         skips = (level * scale for level, scale in zip((half, quarter, eighth), self._skip_scales))
         return (*skips, sixteenth)
-
-
-def _repeat(depth: torch.Tensor) -> torch.Tensor:
-    return F.interpolate(depth, scale_factor=2, mode='nearest')
 
 
 def _initialise(module: nn.Module, published: bool) -> None:

@@ -52,6 +52,11 @@ def enlarge(x: torch.Tensor) -> torch.Tensor:
     return F.interpolate(x, scale_factor=2, mode='bilinear', align_corners=True)
 
 
+def repeat(x: torch.Tensor) -> torch.Tensor:
+    """Resize (B, C, H, W) to (B, C, 2 H, 2 W); each value is repeated."""
+    return F.interpolate(x, scale_factor=2, mode='nearest')
+
+
 class UpProjection(nn.Module):
     """
     Up-projection: twice the size, half as many channels, with a residual branch.

@@ -9,6 +9,7 @@ import torch.fx
 from .architecture import Architecture, SIZE_MULTIPLE, SMALLEST_SIZE
 from .attention import AttentionNet
 from .depth import DepthNet
+from .judge import Judge, Judgement
 from .structure import StructureDecoder, StructureEncoder
 
 
@@ -18,7 +19,7 @@ class DepthMaps(NamedTuple):
 
     ``structure``, ``attention`` and their product ``depth_specific_structure`` are (B, 1, H, W)
     in [0, 1]; ``structure_code`` is (B, C, H/4, W/4); the depths are (B, 1, ...) in [-1, 1] at
-    1/8, 1/4, 1/2 and 1/1 of the size.
+    1/8, 1/4, 1/2 and 1/1 of the size. ``judgement`` is None unless asked for.
     """
 
     structure_code: torch.Tensor
@@ -29,6 +30,7 @@ class DepthMaps(NamedTuple):
     depth_4th: torch.Tensor
     depth_half: torch.Tensor
     depth: torch.Tensor
+    judgement: Judgement | None = None
 
 
 class S2RDepthNet(nn.Module):
@@ -45,6 +47,11 @@ class S2RDepthNet(nn.Module):
         self.structure_decoder = StructureDecoder(architecture)
         self.attention = AttentionNet(architecture)
         self.depth = DepthNet(architecture)
+        self.judge = (
+            Judge(self.depth.feature_channels, architecture.judge_channels)
+            if architecture.judge_channels
+            else None
+        )
 
     @overload
     def forward(
@@ -52,17 +59,22 @@ class S2RDepthNet(nn.Module):
     ) -> torch.Tensor: ...
 
     @overload
-    def forward(self, image: torch.Tensor, return_maps: Literal[True]) -> DepthMaps: ...
+    def forward(
+        self, image: torch.Tensor, return_maps: Literal[True], judged: bool = False
+    ) -> DepthMaps: ...
 
     @overload
-    def forward(self, image: torch.Tensor, return_maps: bool) -> 'torch.Tensor | DepthMaps': ...
+    def forward(
+        self, image: torch.Tensor, return_maps: bool, judged: bool = False
+    ) -> 'torch.Tensor | DepthMaps': ...
 
-    def forward(self, image, return_maps=False):
+    def forward(self, image, return_maps=False, judged=False):
         """
         Return the depth (B, 1, H, W) in [-1, 1], or every map of the figure.
 
         :param image: (B, 3, H, W) RGB in [-1, 1]; H and W multiples of 16, at least 96.
         :param return_maps: return :class:`DepthMaps` in place of the depth.
+        :param judged: with the maps, also return the judgement if the network has a judge.
         :raises ValueError: if the image has another shape.
         """
         _check_image(image)
@@ -70,10 +82,14 @@ class S2RDepthNet(nn.Module):
         structure = self.structure_decoder(structure_code)
         attention = self.attention(image)
         depth_specific_structure = attention * structure
-        depths = self.depth(depth_specific_structure)
+        depths, features = self.depth.with_features(depth_specific_structure)
         if not return_maps:
             return depths[-1]
-        return DepthMaps(structure_code, structure, attention, depth_specific_structure, *depths)
+        judgement = None
+        if judged and self.judge is not None:
+            judgement = self.judge(features, image, depth_specific_structure, depths[-1])
+        maps = DepthMaps(structure_code, structure, attention, depth_specific_structure, *depths)
+        return maps._replace(judgement=judgement)
 
 
 @torch.fx.wrap  # a trace cannot follow its conditions, and records it as one step
