@@ -5,15 +5,95 @@ import math
 import pytest
 import torch
 
+from s2r_depth_training.stages.ground import ground_of
 from s2r_depth_training.stages.losses import (
     depth_error,
+    expected_error_loss,
     inverse_depth_map,
     lsgan_loss,
+    map_cross_entropy,
     map_error,
     reconstruction_error,
     scale_invariant_log_error,
     structure_regularization,
 )
+
+
+def test_the_expected_error_costs_least_where_it_is_the_error():
+    # The errors of ln(depth) are 0, 0, 0, ln 2; the scale of the image, 1.5, does not matter.
+    target = of_metres(20.0, 24.0, 30.0, 30.0)
+    depth = of_metres(30.0, 36.0, 45.0, 90.0)
+    valid = torch.tensor([[[[True, True, True, True]]]])
+    expected = torch.full((1, 1, 1, 4), 0.1).log()
+    costs = []
+    for last in (0.5, 0.69, 0.9):
+        expected[..., 3] = math.log(last)
+        costs.append(expected_error_loss(expected, depth, target, valid).item())
+    assert costs[1] < min(costs[0], costs[2])
+    expected[..., 3] = 0.0
+    cost = expected_error_loss(expected, depth, target, valid).item()
+    assert cost == pytest.approx((3 * math.log(0.1) + math.log(2)) / 4, abs=0.02)
+
+
+def test_what_is_not_valid_has_no_expected_error():
+    target = of_metres(2.0, 4.0, 8.0)
+    target[..., 0] = torch.nan
+    log_error = torch.zeros(1, 1, 1, 3, requires_grad=True)
+    valid = torch.tensor([[[[False, True, True]]]])
+    loss = expected_error_loss(log_error, of_metres(9.0, 4.0, 8.0), target, valid)
+    loss.backward()
+    assert loss.item() == pytest.approx(0, abs=1e-4)
+    assert log_error.grad[0, 0, 0].tolist() == pytest.approx([0, 0.5, 0.5], abs=1e-3)
+    nothing = expected_error_loss(log_error, target, target, torch.zeros_like(valid))
+    assert nothing.item() == 0
+
+
+def test_cross_entropy_is_that_of_valid_pixels():
+    probability = torch.tensor([[[[0.9, 0.2, 1.0]]]])
+    target = torch.tensor([[[[True, False, False]]]])
+    valid = torch.tensor([[[[True, True, False]]]])
+    loss = map_cross_entropy(probability, target, valid).item()
+    assert loss == pytest.approx(-(math.log(0.9) + math.log(0.8)) / 2)
+    certain = map_cross_entropy(probability, target, torch.ones_like(valid)).item()
+    assert certain == pytest.approx((2 * loss - math.log(1e-4)) / 3, rel=1e-5)
+
+
+@pytest.mark.parametrize('pitch_deg', [-8.0, 0.0, 35.0])
+@pytest.mark.parametrize('height_m', [0.2, 1.5])
+def test_the_ground_of_an_image_is_found_without_intrinsics(pitch_deg, height_m):
+    # A floor, a box that hides the left third of it, and a wall 15 camera heights ahead.
+    height_px, width_px, focal_px = 96, 160, 110.0
+    pitch = math.radians(pitch_deg)
+    v, u = torch.meshgrid(
+        (torch.arange(height_px) - height_px / 2) / focal_px,
+        (torch.arange(width_px) - width_px / 2) / focal_px,
+        indexing='ij',
+    )
+    down = math.cos(pitch) * v + math.sin(pitch)
+    ahead = math.cos(pitch) - math.sin(pitch) * v
+    floor_m = torch.where(down > 0, height_m / down.clamp(min=1e-6), torch.inf)
+    wall_m = 15 * height_m / ahead.clamp(min=1e-6)
+    depth_m = torch.minimum(floor_m, wall_m)
+    box = (u < -0.2) & (v < 0.3)
+    depth_m = torch.where(box, torch.minimum(depth_m, torch.tensor(2 * height_m)), depth_m)
+    true = (depth_m == floor_m) & ~(box & (depth_m == 2 * height_m))
+    depth = (depth_m.clamp(max=80) / 40 - 1)[None, None]
+    ground = ground_of(depth, torch.ones_like(depth, dtype=torch.bool))
+    assert ground.is_known.all()
+    found = ground.is_ground[0, 0]
+    assert (found & true).sum() / (found | true).sum() > 0.93
+
+
+def test_a_wall_a_ceiling_and_nothing_are_no_ground():
+    wall = torch.full((1, 1, 96, 160), -0.9)
+    rows = torch.linspace(-1, 1, 96)[:, None].expand(96, 160)
+    ceiling = (0.1 / (1.5 - rows))[None, None] * 2 - 1
+    valid = torch.ones_like(wall, dtype=torch.bool)
+    found = ground_of(torch.cat([wall, ceiling, ceiling.flip(2)]), valid.expand(3, 1, 96, 160))
+    assert found.is_known.flatten().tolist() == [False, False, True]  # a floor in the mirror
+    assert not found.is_ground[:2].any()
+    assert found.is_ground[2].all()
+    assert not ground_of(wall, ~valid).is_known.any()
 
 
 def test_depth_error_of_one_scale_is_the_mean_over_known_pixels():

@@ -1,6 +1,7 @@
 """Each stage trains its own parts and nothing else, and takes what the one before left."""
 
 from dataclasses import replace
+import json
 import math
 from pathlib import Path
 import re
@@ -26,6 +27,7 @@ from s2r_depth_training.stages import (
     attention,
     dsa,
     fine_tune,
+    judge,
     rgb_baseline,
     ste_decoder,
     ste_encoder,
@@ -48,6 +50,10 @@ def trained(root):
     config = tiny_config(root, 'trained')
     train_all(config)
     return config
+
+
+def judged_file(config) -> Path:
+    return config.run_dir / 'judge' / 'weights.safetensors'
 
 
 def modules_of(result: Path) -> dict:
@@ -137,9 +143,9 @@ def test_the_network_after_stage_2_attends_to_everything(trained):
 
 def test_all_skips_what_is_done(trained, capsys):
     written = trained.weights_file.stat().st_mtime_ns
-    assert train_all(trained) == trained.weights_file
+    assert train_all(trained) == judged_file(trained)
     assert trained.weights_file.stat().st_mtime_ns == written
-    assert capsys.readouterr().out.count('is done') == 3
+    assert capsys.readouterr().out.count('is done') == 4
 
 
 def test_all_does_not_promise_weights_that_are_gone(trained, root):
@@ -328,6 +334,63 @@ def test_it_falls_with_the_time_where_that_is_what_ends_the_stage(root):
         assert stage.progress(10, 20) == pytest.approx(0.5)
         stage._spent_s = 130.0
         assert stage.progress(10, 1000) == 1
+
+
+def test_the_judge_is_trained_last_and_changes_nothing_else(trained):
+    before, after = load_file(trained.weights_file), load_file(judged_file(trained))
+    assert same(before, after)
+    own = {name for name in after if name not in before}
+    assert {name.split('.')[0] for name in own} == {'judge'}
+    _, info = weights.load_with_info(judged_file(trained))
+    _, begin = weights.load_with_info(trained.weights_file)
+    made = json.loads(info.provenance.pop('judge'))
+    assert made['stage'] == 'judge'
+    assert info == begin
+    image = np.random.default_rng(0).integers(0, 255, (96, 96, 3), np.uint8)
+    (prediction,) = DepthPredictor(judged_file(trained)).run([image], judged=True)
+    assert prediction.ground.shape == (96, 96)
+    (depth_m,) = DepthPredictor(trained.weights_file).predict([image])
+    assert np.array_equal(prediction.depth_m, depth_m)
+
+
+def test_a_judge_learns_where_the_ground_is(trained, root):
+    config = with_stage(
+        tiny_config(root, 'judge_learns'),
+        'judge',
+        weights=str(trained.weights_file),
+        epochs=30,
+        learning_rate=5e-3,
+        channels=8,
+    )
+    judge.train(config)
+    for name in ('loss/ground', 'loss/expected_error'):
+        losses = logged(config.run_dir / 'judge', name)
+        values = [losses[step] for step in sorted(losses)]
+        assert np.mean(values[-5:]) < np.mean(values[:5]) - 0.1, name
+
+
+def test_a_judge_is_replaced_and_one_without_channels_refused(trained, root):
+    config = with_stage(tiny_config(root, 'again'), 'judge', weights=str(judged_file(trained)))
+    judge.train(config)
+    first, second = load_file(judged_file(trained)), load_file(judged_file(config))
+    assert first.keys() == second.keys()
+    assert same({n: t for n, t in first.items() if not n.startswith('judge.')}, second)
+    none = with_stage(
+        tiny_config(root, 'no_judge'), 'judge', weights=str(trained.weights_file), channels=0
+    )
+    with pytest.raises(TrainingError, match='channels is 0'):
+        judge.train(none)
+
+
+def test_fine_tuning_keeps_the_judge_and_says_so(trained, root, capsys):
+    config = with_stage(
+        tiny_config(root, 'tuned_judge'), 'fine_tune', weights=str(judged_file(trained))
+    )
+    fine_tune.train(config)
+    assert 'train it again with s2r_train judge' in capsys.readouterr().err
+    tuned = config.run_dir / 'fine_tune' / 'weights.safetensors'
+    assert same(part_of(judged_file(trained), 'judge'), part_of(tuned, 'judge'))
+    assert not same(part_of(judged_file(trained), 'depth'), part_of(tuned, 'depth'))
 
 
 def test_fine_tuning_moves_only_what_is_not_frozen(trained, root):

@@ -17,12 +17,13 @@ from s2r_depth_training.stages import (
     attention,
     dsa,
     fine_tune,
+    judge,
     rgb_baseline,
     ste_decoder,
     ste_encoder,
 )
 
-STAGES = (ste_encoder, ste_decoder, attention, dsa, rgb_baseline, fine_tune)
+STAGES = (ste_encoder, ste_decoder, attention, dsa, rgb_baseline, fine_tune, judge)
 PLAIN = (bool, int, float, str, bytes, type(None))
 
 

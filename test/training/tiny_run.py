@@ -16,6 +16,7 @@ from s2r_depth_training.settings.stages import (
     AttentionSettings,
     DsaSettings,
     FineTuneSettings,
+    JudgeSettings,
     RgbBaselineSettings,
     SteDecoderSettings,
     SteEncoderSettings,
@@ -69,6 +70,7 @@ def tiny_config(root: Path, run: str = 'run') -> Config:
         ste_decoder=SteDecoderSettings(**loop, epochs=1),
         attention=AttentionSettings(**loop, epochs=1),
         dsa=DsaSettings(**loop, epochs=1),
+        judge=JudgeSettings(**loop, epochs=1, channels=4),
         rgb_baseline=RgbBaselineSettings(**loop, epochs=1),
         fine_tune=FineTuneSettings(
             **loop, epochs=1, data=SourceSettings(root=root / 'scenes', workers=0)

@@ -23,9 +23,10 @@ STAGES = {
     'ste-decoder': ('.stages.ste_decoder', 'train', 'stage 2: structure decoder'),
     'attention': ('.stages.attention', 'train', 'before stage 3: pre-training of the attention'),
     'dsa': ('.stages.dsa', 'train', 'stage 3: attention and depth; writes the weights'),
+    'judge': ('.stages.judge', 'train', 'after stage 3: expected error, and ground'),
     'rgb-baseline': ('.stages.rgb_baseline', 'train', 'baseline: depth directly from RGB'),
     'fine-tune': ('.stages.fine_tune', 'train', 'train further on labelled real images'),
-    'all': ('.stages', 'train_all', 'the three stages, except complete ones'),
+    'all': ('.stages', 'train_all', 'the three stages and the judge, except complete ones'),
     'ablation': (
         '.evaluation.ablation',
         'ablation',

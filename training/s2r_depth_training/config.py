@@ -13,6 +13,7 @@ from .settings.stages import (
     AttentionSettings,
     DsaSettings,
     FineTuneSettings,
+    JudgeSettings,
     RgbBaselineSettings,
     SteDecoderSettings,
     SteEncoderSettings,
@@ -34,6 +35,7 @@ class Config:
     :param ste_decoder: stage 2.
     :param attention: pre-training of the attention, before stage 3.
     :param dsa: stage 3.
+    :param judge: the judge of the depth, after stage 3.
     :param rgb_baseline: the baseline, which predicts depth directly from RGB.
     :param fine_tune: fine-tuning on real images.
     """
@@ -48,6 +50,7 @@ class Config:
     ste_decoder: SteDecoderSettings = field(default_factory=SteDecoderSettings)
     attention: AttentionSettings = field(default_factory=AttentionSettings)
     dsa: DsaSettings = field(default_factory=DsaSettings)
+    judge: JudgeSettings = field(default_factory=JudgeSettings)
     rgb_baseline: RgbBaselineSettings = field(default_factory=RgbBaselineSettings)
     fine_tune: FineTuneSettings = field(default_factory=FineTuneSettings)
 

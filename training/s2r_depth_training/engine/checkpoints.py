@@ -83,7 +83,7 @@ def read_result(path: Path) -> dict[str, Any]:
     if path.suffix == '.safetensors':
         network, info = weights.load_with_info(path)
         return {
-            'architecture': network.architecture.as_dict(),
+            'architecture': network.architecture.without_judge().as_dict(),
             'provenance': info.provenance,
             'modules': {name: part.state_dict() for name, part in network.named_children()},
         }

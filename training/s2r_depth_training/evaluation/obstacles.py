@@ -28,8 +28,12 @@ from .protocols import NotMeasurableError
 
 GRID_M, CELL_M = 10.0, 0.5  # ahead, and across with the camera in the middle
 HEIGHTS_M = 0.3, 2.0
-VARIANTS: dict[str, dict[str, Any]] = {'no filter': {}, 'edge_filter 1': {'edge_filter': 1.0}}
-"""Parameters of the node by what they are called in the table."""
+VARIANTS: dict[str, dict[str, Any]] = {
+    'no filter': {'ground_probability': 1.0},
+    'edge_filter 1': {'ground_probability': 1.0, 'edge_filter': 1.0},
+    'ground': {},
+}
+"""Parameters of the node by what they are called in the table; ground needs a judge."""
 
 _TRIED_PLANES = 500
 _SAMPLED_POINTS = 3000
@@ -104,11 +108,15 @@ def frame_counts(sample: Sample, predictor: DepthPredictor) -> dict[str, dict[st
         camera_height=ground.height_m,
         camera_pitch=math.degrees(ground.pitch_rad),
     )
-    (result,) = DepthPipeline(predictor, parameters).predict([camera_image(sample)])
+    (result,) = DepthPipeline(predictor, parameters).predict(
+        [camera_image(sample)], with_ground=True
+    )
     counts = {}
     for name, changes in VARIANTS.items():
-        scaled = postprocess(result, CameraState(), replace(parameters, **changes))
-        marked = grid_cells(scaled.depth_m, intrinsics, ground).obstacle
+        changed = replace(parameters, **changes)
+        scaled = postprocess(result, CameraState(), changed)
+        is_ground = scaled.is_ground(changed.ground_probability)
+        marked = grid_cells(scaled.depth_m, intrinsics, ground, is_ground).obstacle
         counts[name] = {
             'frames': 1,
             'frames_with_scale': int(not scaled.scale_fault),
@@ -120,28 +128,39 @@ def frame_counts(sample: Sample, predictor: DepthPredictor) -> dict[str, dict[st
     return counts
 
 
-def grid_cells(depth_m: np.ndarray, intrinsics: np.ndarray, ground: GroundPlane) -> Cells:
+def grid_cells(
+    depth_m: np.ndarray,
+    intrinsics: np.ndarray,
+    ground: GroundPlane,
+    is_ground: np.ndarray | None = None,
+) -> Cells:
     """
     Sort the points of a depth image into the grid.
 
     :param depth_m: (H, W) float metres, NaN or infinite where invalid.
     :param intrinsics: (3, 3) camera matrix in pixels.
     :param ground: the ground below the camera.
+    :param is_ground: (H, W) bool, True for pixels that are ground at any height; None for none.
     :returns: an obstacle has a point between the heights; what is free has points of the ground
         only.
     """
     optical = back_project(depth_m, intrinsics).reshape(-1, 3)
-    optical = optical[np.isfinite(optical[:, 2])].astype(np.float64)
+    is_point = np.isfinite(optical[:, 2])
+    optical = optical[is_point].astype(np.float64)
     x, y, z = level_rotation(ground) @ optical.T
     height_m = z + ground.height_m
     size = round(GRID_M / CELL_M)
     is_obstacle = (height_m > HEIGHTS_M[0]) & (height_m < HEIGHTS_M[1])
+    is_low = height_m <= HEIGHTS_M[0]
+    if is_ground is not None:
+        on_ground = is_ground.ravel()[is_point]
+        is_obstacle, is_low = is_obstacle & ~on_ground, is_low | on_ground
     has_obstacle, has_ground = (
         np.histogram2d(
             x[chosen], y[chosen], bins=size, range=((0, GRID_M), (-GRID_M / 2, GRID_M / 2))
         )[0]
         > 0
-        for chosen in (is_obstacle, height_m <= HEIGHTS_M[0])
+        for chosen in (is_obstacle, is_low)
     )
     return Cells(has_obstacle, has_ground & ~has_obstacle)
 

@@ -12,6 +12,8 @@ from ..ranges import check_ranges
 from .data import SourceSettings
 from .renamed import earlier_name_of, move_renamed
 
+_MOST_JUDGE_CHANNELS = 256  # of s2r_depth_ros.network, whose import takes seconds
+
 
 @dataclass(frozen=True)
 class LoopSettings:
@@ -259,6 +261,28 @@ class RgbBaselineSettings(DepthSettings):
     """
 
     init_from: Path | None = None
+
+
+@dataclass(frozen=True)
+class JudgeSettings(EpochSettings):
+    """
+    The judge: expected error of the depth, and probability of ground, for a network that stays.
+
+    :param channels: of the judge; 0 means no judge, and ``all`` leaves this stage out.
+    :param weights: the network: a file, or ``outdoor`` or ``indoor`` for the bundled weights;
+        null means the result of stage 3 of this run.
+    """
+
+    batch_size: int = 16
+    learning_rate: float = 2e-3
+    epochs: float = 1.0
+    schedule: Literal['halving', 'cosine'] = 'cosine'
+    channels: int = 16
+    weights: str | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_ranges(self, 'channels', least=0, most=_MOST_JUDGE_CHANNELS)
 
 
 Part = Literal['structure_encoder', 'structure_decoder', 'attention', 'depth']

@@ -16,14 +16,15 @@ def train_all(config: Config, resume: bool = False) -> Path:
 
     :param config: of the run.
     :param resume: continue the interrupted stage.
-    :returns: the weights file of the whole network.
+    :returns: the weights file of the whole network, with its judge if there is one.
     :raises TrainingError: if a stage cannot start or continue.
     """
-    from . import attention, dsa, ste_decoder, ste_encoder
+    from . import attention, dsa, judge, ste_decoder, ste_encoder
 
     first_process = os.environ.get('RANK', '0') == '0'  # as torchrun numbers them
     before_3 = (attention,) if needs_attention(config) else ()
-    for stage in (ste_encoder, ste_decoder, *before_3, dsa):
+    after_3 = (judge,) if config.judge.channels else ()
+    for stage in (ste_encoder, ste_decoder, *before_3, dsa, *after_3):
         done = config.result_of(stage.NAME).exists() and (
             stage is not dsa or config.weights_file.exists()
         )
@@ -31,9 +32,10 @@ def train_all(config: Config, resume: bool = False) -> Path:
             stage.train(config, resume)
         elif first_process:
             print(f'{stage.NAME} is done: {config.result_of(stage.NAME)}')
+    written = config.run_dir / judge.NAME / 'weights.safetensors' if after_3 else None
     if first_process:
-        print(f'weights: {config.weights_file}')
-    return config.weights_file
+        print(f'weights: {written or config.weights_file}')
+    return written or config.weights_file
 
 
 def needs_attention(config: Config) -> bool:

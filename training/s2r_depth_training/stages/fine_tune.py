@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+import sys
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -43,7 +44,7 @@ def train(config: Config, resume: bool = False) -> Path:
         # Networks
         source = settings.weights or config.weights_file
         network, info = weights.load_with_info(source)
-        if network.architecture != Architecture.preset(config.architecture):
+        if network.architecture.without_judge() != Architecture.preset(config.architecture):
             raise TrainingError(
                 f'{source} has the architecture {network.architecture.as_dict()}, and the config '
                 f'says {config.architecture!r}: they must be the same'
@@ -51,6 +52,14 @@ def train(config: Config, resume: bool = False) -> Path:
         network.train().requires_grad_(True)
         for part in settings.freeze:
             freeze(getattr(network, part))
+        if network.judge is not None:
+            freeze(network.judge)
+            if stage.fabric.is_global_zero:
+                print(
+                    'the judge stays that of the earlier weights: train it again with s2r_train '
+                    'judge',
+                    file=sys.stderr,
+                )
         if not any(parameter.requires_grad for parameter in network.parameters()):
             raise TrainingError('fine_tune.freeze names every part: leave one out to train it')
 

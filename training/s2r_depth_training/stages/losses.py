@@ -7,6 +7,9 @@ import torch
 from torch import Tensor
 import torch.nn.functional as F
 
+_LEAST_FRACTION = 1e-3  # of the depth range; keeps the logarithm of the depth finite
+_LEAST_PROBABILITY = 1e-4  # bounds the loss of a single pixel
+
 
 def total_loss(losses: Mapping[str, Tensor]) -> Tensor:
     """Return the sum of the losses, which the optimizer lowers."""
@@ -89,6 +92,45 @@ def inverse_depth_map(depth: Tensor, slope: float, least: float = 0.0) -> Tensor
     :param least: l, the limit for large n f.
     """
     return least + (1 - least) / (1 + slope * (depth + 1) / 2)
+
+
+def expected_error_loss(log_error: Tensor, depth: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """
+    Return the mean of ``|r| / e + ln e``, r being the error of ln(depth) and e the expected one.
+
+    It is least where e is the mean of |r| (Laplace distribution; Kendall and Gal, NIPS 2017,
+    section 3). The median of r of each image is taken off first, since each image has its own
+    scale.
+
+    :param log_error: ln e, (B, 1, H, W).
+    :param depth: predicted, (B, 1, H, W) in [-1, 1]; no gradient flows into it.
+    :param target: (B, 1, H, W) in [-1, 1]; its value where not valid is never looked at.
+    :param valid: (B, 1, H, W) bool.
+    :returns: a scalar; 0 where nothing is valid.
+    """
+    target = torch.where(valid, target, 0.0)
+    ratio = torch.log((depth.detach().float() + 1) / 2 + _LEAST_FRACTION) - torch.log(
+        (target + 1) / 2 + _LEAST_FRACTION
+    )
+    of_valid = torch.where(valid, ratio, torch.nan).flatten(1)
+    median = torch.nan_to_num(of_valid.nanmedian(dim=1).values)[:, None, None, None]
+    error = (ratio - median).abs()
+    loss = torch.where(valid, error * torch.exp(-log_error) + log_error, 0.0)
+    return _mean_of_images(loss, valid)
+
+
+def map_cross_entropy(probability: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """
+    Return the mean cross entropy of a map of probabilities over the valid pixels.
+
+    :param probability: (B, 1, H, W) in [0, 1].
+    :param target: (B, 1, H, W) bool.
+    :param valid: (B, 1, H, W) bool.
+    :returns: a scalar; 0 where nothing is valid. Images without valid pixels count as 0.
+    """
+    # Autocast refuses the cross entropy of probabilities, so it is written out.
+    right = torch.where(target, probability, 1 - probability).float().clamp(min=_LEAST_PROBABILITY)
+    return _mean_of_images(torch.where(valid, -torch.log(right), 0.0), valid)
 
 
 def map_error(prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
