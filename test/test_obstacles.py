@@ -84,6 +84,21 @@ def test_of_a_tilted_camera_rays_end_at_the_box_and_are_free_beside_it(yard):
     assert (found.ranges_m[beside] == np.inf).mean() > 0.75
 
 
+def test_what_is_known_as_ground_is_no_obstacle_and_its_rays_are_free(yard):
+    depth_m, ground = yard
+    points_m = back_project(depth_m, INTRINSICS)
+    everywhere = np.ones(depth_m.shape, bool)
+    assert len(obstacle_points(points_m, ground, *BAND_M, is_ground=everywhere)) == 0
+    free = scan_from_depth(depth_m, INTRINSICS, ground, BAND_M, LIMITS_M, everywhere)
+    assert not np.isfinite(free.ranges_m).any()
+    assert (free.ranges_m == np.inf).mean() > 0.75
+    nowhere = ~everywhere
+    known = scan_from_depth(depth_m, INTRINSICS, ground, BAND_M, LIMITS_M, nowhere)
+    assert np.array_equal(known.ranges_m, scan(depth_m, ground).ranges_m, equal_nan=True)
+    found = obstacle_points(points_m, ground, *BAND_M, is_ground=nowhere)
+    assert np.array_equal(found, obstacle_points(points_m, ground, *BAND_M))
+
+
 def test_a_ray_is_at_most_two_pixels_from_the_next_at_the_centre_and_all_of_the_view_is_covered():
     found = scan(np.full((HEIGHT_PX, WIDTH_PX), np.inf, np.float32), GroundPlane(0.5))
     assert found.angle_step_rad * INTRINSICS[0, 0] == pytest.approx(2, rel=0.05)

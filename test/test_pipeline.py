@@ -25,7 +25,7 @@ from s2r_depth_ros.depth.pipeline import (
     project,
     ScaleReference,
 )
-from s2r_depth_ros.network import DepthMaps
+from s2r_depth_ros.network import DepthMaps, Judgement
 from s2r_depth_ros.weights.info import WeightsInfo
 
 RGB = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
@@ -72,6 +72,56 @@ def pipeline():
     predictor = DepthPredictor(Even(), INFO, 'cpu', threads=1)
     predictor.engine.network = Even()  # the predictor runs a copy
     return DepthPipeline(predictor, Parameters())
+
+
+class Judging(torch.nn.Module):
+    """Stands for a network with a judge: error 0.3 and ground on the left, 0.1 and none else."""
+
+    judge = torch.nn.Identity()
+
+    def __init__(self):
+        super().__init__()
+        self.judged = []
+
+    def forward(self, batch, return_maps, judged=False):
+        self.judged.append(judged)
+        even = torch.zeros(len(batch), 1, *batch.shape[2:])
+        maps = DepthMaps(*(even,) * 8)
+        if not judged:
+            return maps
+        log_error, ground = torch.full_like(even, math.log(0.1)), even.clone()
+        log_error[..., : even.shape[3] // 2], ground[..., : even.shape[3] // 2] = math.log(0.3), 1
+        return maps._replace(judgement=Judgement(log_error, ground))
+
+
+@pytest.mark.parametrize(
+    ('parameters', 'asked', 'has_confidence', 'has_ground'),
+    [
+        (Parameters(), {}, False, False),
+        (Parameters(), {'with_ground': True}, False, True),
+        (Parameters(), {'with_confidence': True}, True, False),
+        (Parameters(min_confidence=0.4), {}, True, False),
+    ],
+)
+def test_a_judge_runs_once_and_only_for_what_is_asked(
+    parameters, asked, has_confidence, has_ground
+):
+    predictor = DepthPredictor(Judging(), INFO, 'cpu', threads=1)
+    network = predictor.engine.network = Judging()  # the predictor runs a copy
+    prepared = preprocess(image(), CameraState(), parameters)
+    (result,) = DepthPipeline(predictor, parameters).predict([prepared], **asked)
+    assert network.judged == [has_confidence or has_ground]
+    assert (result.confidence is not None) == has_confidence
+    assert (result.ground_probability is not None) == has_ground
+    if has_confidence:
+        assert result.confidence[:, 0] == pytest.approx(1 / 4)
+        assert result.confidence[:, -1] == pytest.approx(1 / 2)
+    if has_ground:
+        assert result.is_ground(0.5)[:, 0].all()
+        assert not result.is_ground(0.5)[:, -1].any()
+        assert result.is_ground(1.0) is None
+    limited_m = postprocess(result, CameraState(), parameters).depth_m
+    assert np.isnan(limited_m[:, 0]).all() == (parameters.min_confidence > 0)
 
 
 def test_an_image_stays_itself_and_gets_its_intrinsics():

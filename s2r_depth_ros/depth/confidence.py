@@ -1,8 +1,9 @@
 """
-Confidence in the depth of each pixel, from the depth of the mirrored image.
+Confidence in the depth of each pixel, from 0 to 1.
 
-Depth that the network infers from the image is equal in both. Depth that it guesses differs. This
-method needs a second run of the network. It works with all weights and engines.
+A network with a judge tells the error that it expects. Without a judge, the confidence comes from
+the depth of the mirrored image, in a second run of the network. Depth that the network infers from
+the image is equal in both. Depth that it guesses differs.
 """
 
 from __future__ import annotations
@@ -19,11 +20,26 @@ _FAR_DOUBT = 0.05
 _LEAST_DEPTH_M = 1e-2
 # The doubt with confidence 0.5: the median of rendered training scenes.
 _MEDIAN_DOUBT = 0.06
+_MEDIAN_ERROR = 0.1  # the same of a judge
+_MOST_LOG_ERROR = 20.0  # keeps its exponential finite
 
 
 def mirrored(image: np.ndarray) -> np.ndarray:
     """Return an image or a map, (H, W, ...), with left and right exchanged, contiguous."""
     return np.ascontiguousarray(image[:, ::-1])
+
+
+def confidence_of_error(log_error: np.ndarray) -> np.ndarray:
+    """
+    Return the confidence in depth whose error is expected to be e: 1 / (1 + e / m).
+
+    :param log_error: (H, W) float32, ln e, e being the expected error of ln(depth).
+    :returns: (H, W) float32 in [0, 1]; 0.5 is the median of rendered scenes, where e is m.
+    """
+    ratio = cv2.exp(np.minimum(log_error, _MOST_LOG_ERROR))
+    ratio *= np.float32(1 / _MEDIAN_ERROR)
+    ratio += 1
+    return np.reciprocal(ratio, out=ratio)
 
 
 def confidence(depth_m: np.ndarray, mirrored_depth_m: np.ndarray) -> np.ndarray:

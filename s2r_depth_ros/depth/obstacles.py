@@ -14,6 +14,7 @@ def obstacle_points(
     min_height_m: float,
     max_height_m: float,
     voxel_m: float = 0.0,
+    is_ground: np.ndarray | None = None,
 ) -> np.ndarray:
     """
     Return the points between two heights above the ground.
@@ -23,11 +24,15 @@ def obstacle_points(
     :param min_height_m: points at this height or lower are ground.
     :param max_height_m: points at this height or higher hang above the robot.
     :param voxel_m: edge of the cubes of which each keeps one point; 0 keeps all points.
+    :param is_ground: (H, W) bool, True for points that are ground at any height; None for none.
     :returns: (N, 3) float32 metres in the optical frame, all finite, row by row of the image.
     """
     height_m = ground.height_of(points_m).ravel()
     planes_m = np.moveaxis(points_m, -1, 0).reshape(3, -1)  # a view of what back_project returns
-    chosen = np.flatnonzero((height_m > min_height_m) & (height_m < max_height_m))
+    is_obstacle = (height_m > min_height_m) & (height_m < max_height_m)
+    if is_ground is not None:
+        is_obstacle &= ~is_ground.ravel()
+    chosen = np.flatnonzero(is_obstacle)
     obstacles_m = planes_m.take(chosen, axis=1)
     if not len(chosen):
         return np.empty((0, 3), np.float32)

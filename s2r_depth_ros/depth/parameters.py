@@ -203,7 +203,7 @@ class Parameters:
     min_confidence: float = _parameter(
         0.0,
         'Minimum confidence, 0 to 1, as on <camera>/depth/confidence. Pixels below it become '
-        'NaN. 0 is off; other values run the network twice for each image.',
+        'NaN. 0 is off. Weights without a judge run the network twice for other values.',
         limits=(0.0, 1.0),
         run_time=True,
     )
@@ -226,7 +226,7 @@ class Parameters:
     )
     points_confidence: bool = _parameter(
         False,
-        "Add the field 'confidence' to the cloud. The network then runs twice for each image.",
+        "Add the field 'confidence' to the cloud. Weights without a judge then run the network twice.",
         run_time=True,
     )
     min_height: float = _parameter(
@@ -241,6 +241,14 @@ class Parameters:
         'Maximum height in metres above the ground of obstacles on <camera>/depth/obstacles '
         'and <camera>/depth/scan.',
         limits=(0.0, 1000.0),
+        run_time=True,
+    )
+    ground_probability: float = _parameter(
+        0.5,
+        'Pixels that show the ground with at least this probability are no obstacles on '
+        '<camera>/depth/obstacles and <camera>/depth/scan. 1 is off. It has no effect on weights '
+        'without a judge.',
+        limits=(0.0, 1.0),
         run_time=True,
     )
     voxel_size: float = _parameter(

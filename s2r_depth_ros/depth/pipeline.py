@@ -17,7 +17,7 @@ import numpy as np
 from ..engine import depth_range
 from ..weights.info import PUBLISHED
 from .camera_model import CameraError, CameraModel, Rectifier
-from .confidence import confidence, mirrored
+from .confidence import confidence, confidence_of_error, mirrored
 from .edge_filter import smeared
 from .geometry import back_project, subsample
 from .ground import GroundPlane, GroundReading, HeldGround
@@ -87,6 +87,8 @@ class DepthResult:
     :param scale_fault: the reason why factor, ground or range are doubtful; empty if they are not.
     :param ground: the ground plane in true metres, None if it is unknown.
     :param confidence: (H, W) float32 confidence in the depth, 0 to 1; None if not asked for.
+    :param ground_probability: (H, W) float32, of ground in the pixel, 0 to 1; None if not asked
+        for, or if the network has no judge.
     """
 
     image: CameraImage
@@ -99,6 +101,18 @@ class DepthResult:
     scale_fault: str = ''
     ground: GroundPlane | None = None
     confidence: np.ndarray | None = None
+    ground_probability: np.ndarray | None = None
+
+    def is_ground(self, least_probability: float) -> np.ndarray | None:
+        """
+        Return the pixels that show the ground.
+
+        :param least_probability: from which a pixel does; 1 means none does.
+        :returns: (H, W) bool; None if none does or the probability is unknown.
+        """
+        if self.ground_probability is None or least_probability >= 1:
+            return None
+        return self.ground_probability >= np.float32(least_probability)
 
 
 class ScaleReference(NamedTuple):
@@ -158,6 +172,7 @@ class DepthPipeline:
         with_maps: bool = False,
         with_confidence: bool = False,
         from_tf: GroundReading = NO_TF,
+        with_ground: bool = False,
     ) -> DepthResult:
         """
         Return the depth of an image.
@@ -168,22 +183,28 @@ class DepthPipeline:
         :param with_maps: whether to return structure and attention, too.
         :param with_confidence: as for :meth:`predict`.
         :param from_tf: the ground plane from TF.
+        :param with_ground: as for :meth:`predict`.
         :raises CameraError: if the calibration is of another size, or cannot be used.
         """
         prepared = preprocess(image, state, self.parameters)
-        (result,) = self.predict([prepared], with_maps, with_confidence)
+        (result,) = self.predict([prepared], with_maps, with_confidence, with_ground)
         return postprocess(result, state, self.parameters, reference, from_tf)
 
     def predict(
-        self, images: Sequence[CameraImage], with_maps: bool = False, with_confidence: bool = False
+        self,
+        images: Sequence[CameraImage],
+        with_maps: bool = False,
+        with_confidence: bool = False,
+        with_ground: bool = False,
     ) -> list[DepthResult]:
         """
         Run the network on images; those of one size are one batch.
 
         :param images: after :func:`preprocess`.
         :param with_maps: whether to return structure and attention, too.
-        :param with_confidence: whether to run the network again on the mirrored images, for the
-            confidence; so does ``min_confidence``.
+        :param with_confidence: whether to return the confidence, as ``min_confidence`` does.
+            Without a judge, the network runs again, on the mirrored images.
+        :param with_ground: whether to return the probability of ground, if there is a judge.
         :returns: for each image its depth, not yet scaled and limited.
         """
         pixels = [image.rgb for image in images]
@@ -194,18 +215,29 @@ class DepthPipeline:
             self.predictor.far_m(image.size_px, matrix)
             for image, matrix in zip(images, intrinsics)
         ]
-        if with_maps:
-            results = [
-                DepthResult(image, maps.depth_m, far, maps.structure, maps.attention)
-                for image, maps, far in zip(
-                    images, self.predictor.predict_maps(pixels, intrinsics), far_m
-                )
-            ]
-        else:
-            depths_m = self.predictor.predict(pixels, intrinsics)
-            results = [DepthResult(*fields) for fields in zip(images, depths_m, far_m)]
-        if not with_confidence and not self.parameters.min_confidence:
+        with_confidence = with_confidence or self.parameters.min_confidence > 0
+        predictions = self.predictor.run(
+            pixels, intrinsics, with_maps, judged=with_confidence or with_ground
+        )
+        results = [
+            DepthResult(
+                image,
+                prediction.depth_m,
+                far,
+                prediction.structure,
+                prediction.attention,
+                ground_probability=prediction.ground if with_ground else None,
+            )
+            for image, prediction, far in zip(images, predictions, far_m)
+        ]
+        if not with_confidence:
             return results
+        if self.predictor.has_judge:
+            return [
+                replace(result, confidence=confidence_of_error(prediction.log_error))
+                for result, prediction in zip(results, predictions)
+                if prediction.log_error is not None
+            ]
         others_m = self.predictor.predict([mirrored(rgb) for rgb in pixels], intrinsics)
         return [
             replace(result, confidence=confidence(result.depth_m, other_m))

@@ -80,6 +80,7 @@ def scan_from_depth(
     ground: GroundPlane,
     heights_m: tuple[float, float],
     limits_m: tuple[float, float],
+    is_ground: np.ndarray | None = None,
 ) -> Scan:
     """
     Return the nearest obstacle in each direction.
@@ -93,6 +94,8 @@ def scan_from_depth(
     :param ground: the ground below the camera.
     :param heights_m: lower and upper end of the band above the ground in which an obstacle counts.
     :param limits_m: least and greatest range; the least is that of ``depth_m``, too.
+    :param is_ground: (H, W) bool, True for pixels that are no obstacle at any height; None for
+        none.
     """
     view = _view(depth_m.shape, tuple(intrinsics.ravel().tolist()), ground._replace(height_m=1.0))
     range_min_m, range_max_m = limits_m
@@ -114,6 +117,8 @@ def scan_from_depth(
         range_m[is_near & (leaves_m < range_min_m * view.range_per_depth)] = np.nan
     is_hit = range_m > enters_m
     is_hit &= range_m < leaves_m
+    if is_ground is not None:
+        is_hit &= ~is_ground.take(view.pixel)
     ranges_m = np.where(is_hit, range_m, np.float32(np.inf)).min(axis=0, initial=np.inf)
 
     is_free = np.isinf(ranges_m)

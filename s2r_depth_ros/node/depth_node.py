@@ -38,6 +38,7 @@ from ..ros.outputs import (
     MAPS,
     NEEDS_CALIBRATION,
     needs_confidence,
+    needs_ground,
     output_messages,
     WITHOUT_NETWORK,
 )
@@ -296,8 +297,11 @@ class DepthNode(LifecycleNode):
         outputs = [self._cameras[name].subscribed_outputs() for name in names]
         with_maps = any(MAPS & wanted for wanted in outputs)
         with_confidence = any(needs_confidence(wanted, pipeline.parameters) for wanted in outputs)
+        with_ground = any(needs_ground(wanted, pipeline.parameters) for wanted in outputs)
         try:
-            results = pipeline.predict(list(images.values()), with_maps, with_confidence)
+            results = pipeline.predict(
+                list(images.values()), with_maps, with_confidence, with_ground
+            )
         except Exception as error:  # out of memory, a lost device: report, and try the next image
             fault = one_line(f'{type(error).__name__}: {error}')
         else:

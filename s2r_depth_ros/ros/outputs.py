@@ -65,8 +65,13 @@ OutputMessage: TypeAlias = (
 
 
 def needs_confidence(outputs: Collection[str], parameters: Parameters) -> bool:
-    """Return whether these outputs need the confidence, which costs a run of the network."""
+    """Return whether these outputs need the confidence, which can cost a run of the network."""
     return CONFIDENCE in outputs or (POINTS in outputs and parameters.points_confidence)
+
+
+def needs_ground(outputs: Collection[str], parameters: Parameters) -> bool:
+    """Return whether these outputs need the probability of ground."""
+    return parameters.ground_probability < 1 and not GROUND_OUTPUTS.keys().isdisjoint(outputs)
 
 
 def header_of(image: CameraImage) -> Header:
@@ -138,7 +143,7 @@ def frame_fault(image: CameraImage, outputs: Collection[str], parameters: Parame
 
 
 def output_messages(
-    result: DepthResult, outputs: Iterable[str], parameters: Parameters
+    result: DepthResult, outputs: Collection[str], parameters: Parameters
 ) -> dict[str, OutputMessage]:
     """
     Return one message for each output that the result contains.
@@ -155,6 +160,9 @@ def output_messages(
     by_output = image_messages(image, outputs)
     if DEPTH in outputs:
         by_output[DEPTH] = messages.depth_to_image(depth_m, header, parameters.depth_encoding)
+    is_ground = None
+    if needs_ground(outputs, parameters):
+        is_ground = result.is_ground(parameters.ground_probability)
     if SCAN in outputs and image.intrinsics is not None and result.ground is not None:
         far_m = min(parameters.max_depth, result.far_m * result.scale.factor)
         scan = scan_from_depth(
@@ -163,6 +171,7 @@ def output_messages(
             result.ground,
             (parameters.min_height, parameters.max_height),
             (parameters.min_depth, max(parameters.min_depth, far_m)),
+            is_ground,
         )
         by_output[SCAN] = messages.scan_to_message(scan, scan_header_of(image, parameters))
     if COMPRESSED_DEPTH in outputs:
@@ -184,6 +193,7 @@ def output_messages(
                     parameters.min_height,
                     parameters.max_height,
                     parameters.voxel_size,
+                    None if is_ground is None else is_ground[::stride, ::stride],
                 ),
                 header,
             )
