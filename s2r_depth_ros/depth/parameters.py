@@ -226,7 +226,8 @@ class Parameters:
     )
     points_confidence: bool = _parameter(
         False,
-        "Add the field 'confidence' to the cloud. Weights without a judge then run the network twice.",
+        "Add the field 'confidence' to the cloud. Weights without a judge then run the network "
+        'twice.',
         run_time=True,
     )
     min_height: float = _parameter(
