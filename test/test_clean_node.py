@@ -15,7 +15,9 @@ from ros_graph import Graph
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
+from s2r_depth_ros import weights
 from s2r_depth_ros.depth.camera_model import CameraModel
+from s2r_depth_ros.network import S2RDepthNet
 from s2r_depth_ros.node.depth_node import DepthNode
 from s2r_depth_ros.ros.messages import camera_model_to_info, pixels_to_image
 
@@ -25,7 +27,7 @@ FRAMES = Path(__file__).parents[1] / 's2r_depth_ros' / 'demo_frames'
 class Street:
     """Plays a rendered street to a node, and counts what the network is asked."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, weights):
         self.graph = Graph(folder)
         entry = json.loads((FRAMES / 'manifest.json').read_text())[0]
         self._rgb = np.ascontiguousarray(cv2.imread(str(FRAMES / entry['rgb']))[..., ::-1])
@@ -36,19 +38,21 @@ class Street:
             context=self.graph.context,
             parameter_overrides=[
                 Parameter('device', value='cpu'),
-                Parameter('engine', value='onnxruntime'),
+                Parameter('weights', value=weights),
             ],
         )
         self.node.autostart()
         self.graph.add(self.node)
-        self.mirrored = 0
-        predict = self.node._predictor.predict
+        self.mirrored = self.judged = 0
+        engine = self.node._predictor.engine
+        run = engine.run
 
-        def counted(images, intrinsics):
-            self.mirrored += sum(not np.array_equal(image, self._rgb) for image in images)
-            return predict(images, intrinsics)
+        def counted(requests, with_maps, judged=False):
+            self.mirrored += sum(not np.array_equal(each.image, self._rgb) for each in requests)
+            self.judged += judged
+            return run(requests, with_maps, judged)
 
-        self.node._predictor.predict = counted
+        engine.run = counted
         self._image = self.graph.publisher(Image, 'camera/image', qos_profile_sensor_data)
         self._info = self.graph.publisher(
             CameraInfo, 'camera/camera_info', qos_profile_sensor_data
@@ -91,10 +95,23 @@ class Street:
         return self.graph.call(SetParameters, '/depth_node/set_parameters', request).results
 
 
-@pytest.fixture
-def street(tmp_path):
-    with Street(tmp_path) as playing:
+@pytest.fixture(params=['with a judge', 'without'])
+def street(tmp_path, request):
+    bundled = 'outdoor'
+    if request.param == 'without':
+        network, info = weights.load_with_info(bundled)
+        bundled = str(tmp_path / 'without.safetensors')
+        weights.save(bundled, without_judge(network), info)
+    with Street(tmp_path, bundled) as playing:
         yield playing
+        # One run of the network is enough for a judge.
+        assert not (playing.mirrored if request.param == 'with a judge' else playing.judged)
+
+
+def without_judge(network):
+    alike = S2RDepthNet(network.architecture.without_judge())
+    alike.load_state_dict(network.state_dict(), strict=False)
+    return alike.eval()
 
 
 def metres(message):
@@ -106,7 +123,7 @@ def test_the_filters_go_on_and_off_at_run_time_and_refuse_bad_values(street):
     clouds = street.graph.collect(PointCloud2, 'camera/depth/points')
     plain, _ = street.shoot(depths, clouds)
     assert not np.isnan(metres(plain)).any()
-    assert street.mirrored == 0
+    assert not street.mirrored + street.judged
 
     assert all(each.successful for each in street.set(edge_filter=1.0))
     filtered, cloud = street.shoot(depths, clouds)
@@ -115,12 +132,12 @@ def test_the_filters_go_on_and_off_at_run_time_and_refuse_bad_values(street):
     assert np.array_equal(metres(plain)[~is_smeared], metres(filtered)[~is_smeared])
     points = np.frombuffer(cloud.data, np.float32).reshape(cloud.height, cloud.width, -1)
     assert np.isnan(points[is_smeared][:, :3]).all()
-    assert street.mirrored == 0
+    assert not street.mirrored + street.judged
 
     assert all(each.successful for each in street.set(edge_filter=0.0, min_confidence=0.5))
     trusted, _ = street.shoot(depths, clouds)
     assert 0.1 < np.isnan(metres(trusted)).mean() < 0.9
-    assert street.mirrored
+    assert street.mirrored + street.judged
 
     for name, value in (('edge_filter', -1.0), ('min_confidence', 1.5), ('min_confidence', -0.1)):
         (refusal,) = street.set(**{name: value})
@@ -134,10 +151,10 @@ def test_the_filters_go_on_and_off_at_run_time_and_refuse_bad_values(street):
 def test_the_confidence_is_that_of_the_image_and_computed_for_its_subscriber_only(street):
     depths = street.graph.collect(Image, 'camera/depth/image')
     street.shoot(depths)
-    assert street.mirrored == 0
+    assert not street.mirrored + street.judged
     confidences = street.graph.collect(Image, 'camera/depth/confidence')
     depth, confidence = street.shoot(depths, confidences)
-    assert street.mirrored
+    assert street.mirrored + street.judged
     assert confidence.header == depth.header
     assert confidence.encoding == 'mono8'
     assert (confidence.height, confidence.width) == (depth.height, depth.width)
@@ -149,7 +166,7 @@ def test_the_cloud_has_the_field_confidence_while_it_is_asked_for(street):
     clouds = street.graph.collect(PointCloud2, 'camera/depth/points')
     (cloud,) = street.shoot(clouds)
     assert [field.name for field in cloud.fields] == ['x', 'y', 'z', 'rgb']
-    assert street.mirrored == 0
+    assert not street.mirrored + street.judged
     assert all(each.successful for each in street.set(points_confidence=True))
     (cloud,) = street.shoot(clouds)
     assert [field.name for field in cloud.fields] == ['x', 'y', 'z', 'rgb', 'confidence']

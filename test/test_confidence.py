@@ -7,7 +7,7 @@ from s2r_depth_ros.depth.confidence import confidence, confidence_of_error, mirr
 
 
 def test_an_expected_error_at_the_median_of_rendered_scenes_is_half():
-    log_error = np.log(np.array([[0.05, 0.1, 0.3], [1e-30, 1e30, 1e38]], np.float32))
+    log_error = np.log(np.array([[0.08, 0.16, 0.48], [1e-30, 1e30, 1e38]], np.float32))
     trusted = confidence_of_error(log_error)
     assert trusted.dtype == np.float32
     assert trusted[0] == pytest.approx([2 / 3, 1 / 2, 1 / 4], rel=1e-5)

@@ -14,10 +14,13 @@ from std_msgs.msg import Header
 from test_depth_node import NODE
 from test_scale_node import Robot, street  # noqa: F401 (a fixture)
 
+from s2r_depth_ros import DepthPredictor
 from s2r_depth_ros.depth.camera_model import CameraModel
 from s2r_depth_ros.depth.geometry import back_project
 from s2r_depth_ros.depth.ground import GroundPlane
 from s2r_depth_ros.depth.obstacles import obstacle_points
+from s2r_depth_ros.depth.parameters import Parameters
+from s2r_depth_ros.depth.pipeline import CameraImage, DepthPipeline
 from s2r_depth_ros.depth.scan import scan_from_depth
 from s2r_depth_ros.ros.compat import read_points
 from s2r_depth_ros.ros.messages import camera_model_to_info, pixels_to_image
@@ -53,7 +56,8 @@ class Listener:
 
 
 def test_both_are_those_of_the_depth_with_its_stamp(tmp_path, street):  # noqa: F811
-    with Robot(tmp_path, street, **PLACE, voxel_size=0.5, max_depth=30.0) as robot:
+    settings = {'voxel_size': 0.5, 'max_depth': 30.0, 'ground_probability': 1.0}
+    with Robot(tmp_path, street, **PLACE, **settings) as robot:
         depth_m, obstacles, scan = Listener(robot).shoot()
         assert obstacles.header.frame_id == 'optical'
         expected_m = obstacle_points(
@@ -73,6 +77,29 @@ def test_both_are_those_of_the_depth_with_its_stamp(tmp_path, street):  # noqa: 
         last_rad = scan.angle_min + (len(scan.ranges) - 1) * scan.angle_increment
         assert scan.angle_max == pytest.approx(last_rad)
         assert (scan.range_min, scan.range_max) == (pytest.approx(0.1), 30.0)
+
+
+def test_pixels_that_show_the_ground_are_in_neither(tmp_path, street):  # noqa: F811
+    rgb, intrinsics, *_ = street
+    camera = CameraModel.from_intrinsics(rgb.shape[1], rgb.shape[0], intrinsics)
+    pipeline = DepthPipeline(DepthPredictor(device='cpu'), Parameters())
+    (result,) = pipeline.predict([CameraImage(rgb, camera)], with_ground=True)
+    is_ground = result.is_ground(0.3)
+    assert 0.1 < is_ground.mean() < 0.9
+    place = {**PLACE, 'min_height': 0.0, 'max_depth': 30.0, 'ground_probability': 0.3}
+    with Robot(tmp_path, street, **place) as robot:
+        depth_m, obstacles, scan = Listener(robot).shoot()
+        points_m = back_project(depth_m, robot.intrinsics)
+        expected_m = obstacle_points(points_m, GROUND, 0.0, 2.0, is_ground=is_ground)
+        assert len(expected_m) < len(obstacle_points(points_m, GROUND, 0.0, 2.0))
+        read = read_points(obstacles, ('x', 'y', 'z'))
+        assert np.stack([read[axis] for axis in 'xyz'], axis=-1) == pytest.approx(
+            expected_m, abs=1e-5
+        )
+        expected = scan_from_depth(
+            depth_m, robot.intrinsics, GROUND, (0.0, 2.0), (0.1, 30.0), is_ground
+        )
+        assert np.array_equal(scan.ranges, expected.ranges_m, equal_nan=True)
 
 
 def test_where_nothing_stands_the_cloud_is_empty_and_all_else_comes(

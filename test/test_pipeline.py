@@ -75,7 +75,7 @@ def pipeline():
 
 
 class Judging(torch.nn.Module):
-    """Stands for a network with a judge: error 0.3 and ground on the left, 0.1 and none else."""
+    """Stands for a network with a judge: error 0.48 and ground on the left, 0.16 and none else."""
 
     judge = torch.nn.Identity()
 
@@ -89,8 +89,8 @@ class Judging(torch.nn.Module):
         maps = DepthMaps(*(even,) * 8)
         if not judged:
             return maps
-        log_error, ground = torch.full_like(even, math.log(0.1)), even.clone()
-        log_error[..., : even.shape[3] // 2], ground[..., : even.shape[3] // 2] = math.log(0.3), 1
+        log_error, ground = torch.full_like(even, math.log(0.16)), even.clone()
+        log_error[..., : even.shape[3] // 2], ground[..., : even.shape[3] // 2] = math.log(0.48), 1
         return maps._replace(judgement=Judgement(log_error, ground))
 
 

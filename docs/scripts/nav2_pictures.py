@@ -33,6 +33,7 @@ from s2r_scenes.sensor import expose
 from s2r_scenes.textures import make_library
 
 TARGET = Path(__file__).parents[1] / 'images' / 'nav2.jpg'
+DRAWN = 'no filter', 'ground_probability 0.8'
 RED = np.array((178, 0, 0))
 
 
@@ -94,20 +95,22 @@ def _draw_row(in_image: Axes, from_above: list[Axes], view: View, weights: str) 
     height_px, width_px = view.depth_m.shape
     camera = CameraModel.from_intrinsics(width_px, height_px, intrinsics)
     pipeline = DepthPipeline(DepthPredictor(weights), parameters)
-    (result,) = pipeline.predict([CameraImage(view.rgb, camera)])
+    (result,) = pipeline.predict([CameraImage(view.rgb, camera)], with_ground=True)
     true = grid_cells(view.depth_m, intrinsics, ground)
-    for axes, (name, changes) in zip(from_above, VARIANTS.items()):
-        found = postprocess(result, CameraState(), replace(parameters, **changes))
+    for axes, name in zip(from_above, DRAWN):
+        changed = replace(parameters, **VARIANTS[name])
+        found = postprocess(result, CameraState(), changed)
+        is_ground = found.is_ground(changed.ground_probability)
         if found.scale_fault:
             print(f'{weights}: {found.scale_fault}')
-        cells = grid_cells(found.depth_m, intrinsics, ground)
+        cells = grid_cells(found.depth_m, intrinsics, ground, is_ground)
         shares = (
             (true.obstacle & cells.obstacle).sum() / true.obstacle.sum(),
             (true.free & cells.obstacle).sum() / true.free.sum(),
         )
         text = f'found {shares[0]:.0%}, free cells marked {shares[1]:.0%}'
         print(f'{weights}, {name}: {text}')
-        _scatter(axes, found.depth_m, view, 'crimson', 'from the image')
+        _scatter(axes, found.depth_m, view, 'crimson', 'from the image', is_ground)
         _scatter(axes, view.depth_m, view, 'black', 'true')
         axes.set(
             title=f'{name}: {text}', xlim=(0, GRID_M), ylim=(-GRID_M / 2, GRID_M / 2), aspect=1
@@ -118,9 +121,16 @@ def _draw_row(in_image: Axes, from_above: list[Axes], view: View, weights: str) 
             in_image.set_axis_off()
 
 
-def _scatter(axes: Axes, depth_m: np.ndarray, view: View, color: str, label: str) -> None:
+def _scatter(
+    axes: Axes,
+    depth_m: np.ndarray,
+    view: View,
+    color: str,
+    label: str,
+    is_ground: np.ndarray | None = None,
+) -> None:
     points = obstacle_points(
-        back_project(depth_m, view.camera.intrinsics), view.ground, *HEIGHTS_M
+        back_project(depth_m, view.camera.intrinsics), view.ground, *HEIGHTS_M, is_ground=is_ground
     )
     ahead, left, _ = level_rotation(view.ground) @ points.T
     axes.scatter(ahead, left, s=1, c=color, label=label)

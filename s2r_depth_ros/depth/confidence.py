@@ -20,7 +20,7 @@ _FAR_DOUBT = 0.05
 _LEAST_DEPTH_M = 1e-2
 # The doubt with confidence 0.5: the median of rendered training scenes.
 _MEDIAN_DOUBT = 0.06
-_MEDIAN_ERROR = 0.1  # the same of a judge
+_MEDIAN_ERROR = 0.16  # the same of a judge
 _MOST_LOG_ERROR = 20.0  # keeps its exponential finite
 
 

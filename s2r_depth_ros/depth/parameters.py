@@ -245,10 +245,10 @@ class Parameters:
         run_time=True,
     )
     ground_probability: float = _parameter(
-        0.5,
+        0.8,
         'Pixels that show the ground with at least this probability are no obstacles on '
-        '<camera>/depth/obstacles and <camera>/depth/scan. 1 is off. It has no effect on weights '
-        'without a judge.',
+        '<camera>/depth/obstacles and <camera>/depth/scan. A lower value marks less free space '
+        'and misses more obstacles. 1 is off. It has no effect on weights without a judge.',
         limits=(0.0, 1.0),
         run_time=True,
     )

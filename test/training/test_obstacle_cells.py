@@ -80,6 +80,9 @@ def test_a_cell_is_an_obstacle_with_one_point_of_it_and_free_with_ground_alone()
     cells = grid_cells(depth_m, k, ground)
     assert np.argwhere(cells.obstacle).tolist() == [[8, 10]]
     assert np.argwhere(cells.free).tolist() == [[8, 7]]
+    known = grid_cells(depth_m, k, ground, is_ground=np.isfinite(depth_m))
+    assert not known.obstacle.any()
+    assert np.argwhere(known.free).tolist() == [[8, 7], [8, 10]]
 
 
 def test_perfect_depth_finds_all_and_a_ghost_marks_what_is_free(yard_m):

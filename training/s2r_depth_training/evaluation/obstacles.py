@@ -31,9 +31,10 @@ HEIGHTS_M = 0.3, 2.0
 VARIANTS: dict[str, dict[str, Any]] = {
     'no filter': {'ground_probability': 1.0},
     'edge_filter 1': {'ground_probability': 1.0, 'edge_filter': 1.0},
-    'ground': {},
+    'ground_probability 0.8': {'ground_probability': 0.8},
+    'ground_probability 0.5': {'ground_probability': 0.5},
 }
-"""Parameters of the node by what they are called in the table; ground needs a judge."""
+"""Parameters of the node by what they are called in the table. The last two need a judge."""
 
 _TRIED_PLANES = 500
 _SAMPLED_POINTS = 3000

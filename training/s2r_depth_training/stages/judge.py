@@ -15,7 +15,6 @@ from s2r_depth_ros.network import DepthMaps, Judge, S2RDepthNet
 
 from ..data import Batch
 from ..data.inputs import depth_loader
-from ..engine.cuda_graph import cuda_graph_step
 from ..engine.ema import Ema
 from ..engine.optimizers import freeze, ScheduledOptimizer
 from ..engine.stage import Stage
@@ -59,7 +58,7 @@ def train(config: Config, resume: bool = False) -> Path:
         ema = Ema(network, settings.ema_decay)
         stage.track(loader, model=network, average=ema, **optimizer.parts)
 
-        @cuda_graph_step(stage)
+        # A CUDA graph cannot record it, since the search for the ground waits for the device.
         def training_step(batch: Batch) -> tuple[dict[str, Tensor], DepthMaps]:
             maps = model(batch.image, return_maps=True, judged=True)
             losses = judge_losses(maps, batch)
