@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import cv2
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
 import pytest
 from rcl_interfaces.srv import SetParameters
@@ -160,6 +161,31 @@ def test_the_confidence_is_that_of_the_image_and_computed_for_its_subscriber_onl
     assert (confidence.height, confidence.width) == (depth.height, depth.width)
     levels = np.frombuffer(confidence.data, np.uint8)
     assert levels.min() < 100 < 150 < levels.max()
+
+
+def test_the_ground_is_shown_or_the_weights_are_said_to_lack_a_judge(street):
+    depths = street.graph.collect(Image, 'camera/depth/image')
+    grounds = street.graph.collect(Image, 'camera/depth/ground')
+    if street.node._predictor.has_judge:
+        depth, ground = street.shoot(depths, grounds)
+        assert (ground.header, ground.encoding) == (depth.header, 'mono8')
+        levels = np.frombuffer(ground.data, np.uint8).reshape(ground.height, ground.width)
+        assert levels[: ground.height // 4].mean() < 20 < 200 < levels[-20:].mean()
+        return
+    arrays = street.graph.collect(DiagnosticArray, '/diagnostics')
+
+    def said():
+        return [
+            status
+            for array in arrays
+            for status in array.status
+            if 'depth/ground needs weights with a judge' in status.message
+        ]
+
+    street.shoot(depths)
+    (status, *_) = street.graph.wait(said, 'the reason')
+    assert status.level == DiagnosticStatus.WARN
+    assert not grounds
 
 
 def test_the_cloud_has_the_field_confidence_while_it_is_asked_for(street):

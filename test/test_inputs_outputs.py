@@ -18,11 +18,13 @@ from s2r_depth_ros.ros.outputs import (
     COPIES,
     DEPTH,
     frame_fault,
+    GROUND,
     GROUND_OUTPUTS,
     header_of,
     INFO,
     info_message,
     needs_confidence,
+    needs_ground,
     OBSTACLES,
     output_messages,
     OUTPUTS,
@@ -81,7 +83,8 @@ def test_the_header_of_what_leaves_is_that_of_what_came(stamp):
 
 def test_outputs_are_those_wanted_that_can_be():
     half = np.full((4, 6), 0.5, np.float32)
-    with_maps = result(info(), structure=half, attention=half, confidence=half)
+    maps = {'structure': half, 'attention': half, 'confidence': half, 'ground_probability': half}
+    with_maps = result(info(), **maps)
     found = output_messages(with_maps, {*OUTPUTS, *COPIES, SCALE}, Parameters(point_stride=2))
     assert found.pop(SCALE).data.tolist() == [1.5, 0.75]
     assert set(found) == {*OUTPUTS, *COPIES}
@@ -126,6 +129,18 @@ def test_the_cloud_has_the_confidence_of_its_pixels_if_asked_for():
     assert not needs_confidence({DEPTH}, asked)
     assert needs_confidence({POINTS}, asked)
     assert needs_confidence({CONFIDENCE}, Parameters())
+
+
+def test_the_ground_is_asked_for_by_what_shows_or_leaves_it_out():
+    off = Parameters(ground_probability=1.0)
+    assert needs_ground({GROUND}, off)
+    assert not needs_ground({DEPTH, POINTS}, Parameters())
+    for output in GROUND_OUTPUTS:
+        assert needs_ground({output}, Parameters())
+        assert not needs_ground({output}, off)
+    known = result(info(), ground_probability=np.full((4, 6), 0.2, np.float32))
+    assert set(output_messages(known, {GROUND}, off)[GROUND].data) == {51}
+    assert not output_messages(result(info()), {GROUND}, off)
 
 
 def test_an_image_that_opencv_cannot_encode_lacks_the_compressed_copies_and_says_so():

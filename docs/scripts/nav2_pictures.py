@@ -33,7 +33,7 @@ from s2r_scenes.sensor import expose
 from s2r_scenes.textures import make_library
 
 TARGET = Path(__file__).parents[1] / 'images' / 'nav2.jpg'
-DRAWN = 'no filter', 'ground_probability 0.8'
+DRAWN = 'no filter', 'edge_filter 1'
 RED = np.array((178, 0, 0))
 
 

@@ -34,7 +34,7 @@ from ..atomic_files import sole_owner, sync
 from ..depth.parameters import Parameters
 from ..depth.pipeline import DepthPipeline
 from ..ros.message_types import serialize_message
-from ..ros.outputs import MAPS, needs_confidence, output_messages, OUTPUTS, SCALE
+from ..ros.outputs import MAPS, needs_confidence, needs_ground, output_messages, OUTPUTS, SCALE
 from ..sources.bags.bag import Bag, BagCamera
 from ..sources.bags.files import BagError, BagFiles, encoding_of
 from ..sources.bags.paths import is_bag_folder, is_recorded_folder, METADATA, STORAGES
@@ -262,6 +262,7 @@ class _Copy:
         done = store.done()
         parameters, with_maps = pipeline.parameters, bool(MAPS & set(outputs))
         with_confidence = needs_confidence(outputs, parameters)
+        with_ground = needs_ground(outputs, parameters)
         with self._bar(
             total=bag.image_count, initial=len(done), unit='image', desc='depth'
         ) as bar:
@@ -271,7 +272,11 @@ class _Copy:
             ):
                 camera = source.camera
                 result = pipeline.run(
-                    image, state, with_maps=with_maps, with_confidence=with_confidence
+                    image,
+                    state,
+                    with_maps=with_maps,
+                    with_confidence=with_confidence,
+                    with_ground=with_ground,
                 )
                 if image.camera is None:
                     faults.note(

@@ -17,7 +17,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from tqdm import tqdm
 
-from ..ros.outputs import DEPTH, OUTPUTS
+from ..ros.outputs import DEPTH, NEEDS_JUDGE, OUTPUTS
 from ..weights.info import BUNDLED, RANDOM, source_of, WeightsError
 from . import ToolError
 from .cloud_view import cloud_picture, write_ply
@@ -131,7 +131,8 @@ def _receive_last_words(recording: Recording, executor: SingleThreadedExecutor) 
         repeats = repeats + 1 if figures == (counts, recording.counts) else 0
         figures = counts, recording.counts.copy()
         is_complete = 2 * counts['received'] == sum(counts.values()) and all(
-            recording.counts[output] >= counts['published'] for output in OUTPUTS
+            recording.counts[output] >= counts['published']
+            for output in OUTPUTS.keys() - NEEDS_JUDGE
         )
         if repeats >= (_LAST_REPORTS if is_complete else _LAST_REPORTS_IF_INCOMPLETE):
             return

@@ -212,6 +212,7 @@ class BagOptions(LensOptions, TopicOptions, FleetOptions):
             'structure',
             'attention',
             'confidence',
+            'ground',
             'scale',
         ),
     )

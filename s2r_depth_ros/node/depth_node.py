@@ -329,11 +329,12 @@ class DepthNode(LifecycleNode):
             result = postprocess(result, camera.state, parameters, reference, from_tf)
             outputs = camera.subscribed_outputs()
             messages = output_messages(result, outputs, parameters)
-            fault = ground_fault(result) if outputs & set(GROUND_OUTPUTS) else ''
+            fault = ground_fault(result, outputs)
             if fault:
                 camera.warn_once(fault)
                 if not messages:
-                    reasons = fault, '' if result.ground else from_tf.fault
+                    needs_plane = bool(outputs & GROUND_OUTPUTS.keys()) and not result.ground
+                    reasons = fault, from_tf.fault if needs_plane else ''
                     camera.counters.count_dropped(
                         'no_ground', one_line('; '.join(filter(None, reasons)))
                     )
@@ -442,7 +443,7 @@ for each camera in the parameter `cameras` (default: camera)
                /tf and /tf_static where tf2_ros is installed, unless base_frame is empty
   publishes    <camera>/depth/image, <camera>/depth/camera_info, <camera>/depth/points,
                <camera>/depth/image_color, <camera>/depth/structure, <camera>/depth/attention,
-               <camera>/depth/confidence, <camera>/depth/scale,
+               <camera>/depth/confidence, <camera>/depth/ground, <camera>/depth/scale,
                <camera>/depth/obstacles, <camera>/depth/scan,
                <camera>/depth/image/compressedDepth, <camera>/depth/image_color/compressed;
                with rectify <camera>/depth/image_rect_color

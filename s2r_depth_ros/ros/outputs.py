@@ -32,6 +32,7 @@ COLOR = 'depth/image_color'
 STRUCTURE = 'depth/structure'
 ATTENTION = 'depth/attention'
 CONFIDENCE = 'depth/confidence'
+GROUND = 'depth/ground'
 SCALE = 'depth/scale'
 OBSTACLES = 'depth/obstacles'
 SCAN = 'depth/scan'
@@ -48,12 +49,14 @@ OUTPUTS = {
     STRUCTURE: Image,
     ATTENTION: Image,
     CONFIDENCE: Image,
+    GROUND: Image,
 }
 # Copies in other forms, which only the node publishes.
 COPIES = {RECT_COLOR: Image, COMPRESSED_DEPTH: CompressedImage, COMPRESSED_COLOR: CompressedImage}
 # Outputs that need the ground plane, too. SCAN has a frame of its own.
 GROUND_OUTPUTS = {OBSTACLES: PointCloud2, SCAN: LaserScan}
 MAPS = frozenset({STRUCTURE, ATTENTION})
+NEEDS_JUDGE = frozenset({GROUND})  # of the weights
 WITHOUT_NETWORK = frozenset({INFO, RECT_COLOR})
 NEEDS_CALIBRATION = WITHOUT_NETWORK | {POINTS, *GROUND_OUTPUTS}
 
@@ -71,7 +74,9 @@ def needs_confidence(outputs: Collection[str], parameters: Parameters) -> bool:
 
 def needs_ground(outputs: Collection[str], parameters: Parameters) -> bool:
     """Return whether these outputs need the probability of ground."""
-    return parameters.ground_probability < 1 and not GROUND_OUTPUTS.keys().isdisjoint(outputs)
+    return GROUND in outputs or (
+        parameters.ground_probability < 1 and not GROUND_OUTPUTS.keys().isdisjoint(outputs)
+    )
 
 
 def header_of(image: CameraImage) -> Header:
@@ -95,13 +100,19 @@ def scan_header_of(image: CameraImage, parameters: Parameters) -> Header:
     return header
 
 
-def ground_fault(result: DepthResult) -> str:
-    """Return the reason why there are no obstacles and no scan, empty if there are."""
-    if result.image.camera is None:
-        return 'obstacles and scan need a calibration'
-    if result.ground is None:
-        return 'obstacles and scan need the ground: TF from base_frame, or camera_height'
-    return ''
+def ground_fault(result: DepthResult, outputs: Collection[str]) -> str:
+    """Return why some of the outputs that tell of the ground are missing; empty if none is."""
+    faults = []
+    if GROUND in outputs and result.ground_probability is None:
+        faults.append('depth/ground needs weights with a judge, such as the bundled ones')
+    if not GROUND_OUTPUTS.keys().isdisjoint(outputs):
+        if result.image.camera is None:
+            faults.append('obstacles and scan need a calibration')
+        elif result.ground is None:
+            faults.append(
+                'obstacles and scan need the ground: TF from base_frame, or camera_height'
+            )
+    return '; '.join(faults)
 
 
 def image_messages(image: CameraImage, outputs: Iterable[str]) -> dict[str, OutputMessage]:
@@ -160,9 +171,7 @@ def output_messages(
     by_output = image_messages(image, outputs)
     if DEPTH in outputs:
         by_output[DEPTH] = messages.depth_to_image(depth_m, header, parameters.depth_encoding)
-    is_ground = None
-    if needs_ground(outputs, parameters):
-        is_ground = result.is_ground(parameters.ground_probability)
+    is_ground = result.is_ground(parameters.ground_probability)
     if SCAN in outputs and image.intrinsics is not None and result.ground is not None:
         far_m = min(parameters.max_depth, result.far_m * result.scale.factor)
         scan = scan_from_depth(
@@ -210,6 +219,7 @@ def output_messages(
         (STRUCTURE, result.structure),
         (ATTENTION, result.attention),
         (CONFIDENCE, result.confidence),
+        (GROUND, result.ground_probability),
     ):
         if output in outputs and values is not None:
             grey = (values * 255).round().astype(np.uint8)
