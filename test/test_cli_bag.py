@@ -20,6 +20,7 @@ from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
 from test_cli_depth import run_without_ros
+from tiny_network import write_tiny_weights
 
 import s2r_depth_ros
 from s2r_depth_ros.cli import bag as bag_tool
@@ -235,6 +236,28 @@ def test_without_ros_the_messages_are_the_same(tmp_path):
         kind = KINDS.get(facts[topic][0].rpartition('/')[2])
         if kind is not None:
             assert_same(deserialize_message(data, kind), deserialize_message(same_data, kind))
+
+
+def test_the_ground_is_added_with_a_judge_and_refused_without(tmp_path, capsys):
+    write_bag(tmp_path / 'in', 1)
+    asked = ['--outputs', 'ground', 'confidence']
+    assert main(['bag', str(tmp_path / 'in'), str(tmp_path / 'out'), *asked]) == 0
+    messages, facts = read_bag(tmp_path / 'out')
+    grounds = [
+        deserialize_message(data, KINDS[facts[topic][0].rpartition('/')[2]])
+        for topic, _, data in messages
+        if topic.endswith('/depth/ground')
+    ]
+    assert grounds
+    assert {(each.encoding, len(each.data)) for each in grounds} == {
+        ('mono8', each.height * each.width) for each in grounds
+    }
+    capsys.readouterr()
+    judgeless = write_tiny_weights(tmp_path)
+    command = ['bag', str(tmp_path / 'in'), str(tmp_path / 'none'), *asked]
+    assert main([*command, '--weights', str(judgeless)]) == 1
+    assert 'ground needs weights with a judge' in capsys.readouterr().err.splitlines()[-1]
+    assert not list(tmp_path.glob('none*'))
 
 
 KEPT_IMAGES = 7

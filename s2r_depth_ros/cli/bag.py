@@ -34,7 +34,15 @@ from ..atomic_files import sole_owner, sync
 from ..depth.parameters import Parameters
 from ..depth.pipeline import DepthPipeline
 from ..ros.message_types import serialize_message
-from ..ros.outputs import MAPS, needs_confidence, needs_ground, output_messages, OUTPUTS, SCALE
+from ..ros.outputs import (
+    GROUND,
+    MAPS,
+    needs_confidence,
+    needs_ground,
+    output_messages,
+    OUTPUTS,
+    SCALE,
+)
 from ..sources.bags.bag import Bag, BagCamera
 from ..sources.bags.files import BagError, BagFiles, encoding_of
 from ..sources.bags.paths import is_bag_folder, is_recorded_folder, METADATA, STORAGES
@@ -211,6 +219,11 @@ class _Copy:
             _tell_of_foreign(bag, faults)
             _check_topics(bag, outputs)
             loaded = pipeline()
+            if GROUND in outputs and not loaded.predictor.has_judge:
+                raise ToolError(
+                    '--outputs ground needs weights with a judge, such as the bundled ones: leave '
+                    'it out, or give other --weights'
+                )
             partial.mkdir(parents=True, exist_ok=True)
             owned.enter_context(sole_owner(partial))
             if self._is_task and remembers(self._parameters):
