@@ -20,7 +20,7 @@ from s2r_depth_ros.depth.geometry import back_project
 from s2r_depth_ros.depth.ground import GroundPlane
 from s2r_depth_ros.depth.obstacles import obstacle_points
 from s2r_depth_ros.depth.parameters import Parameters
-from s2r_depth_ros.depth.pipeline import CameraImage, DepthPipeline
+from s2r_depth_ros.depth.pipeline import CameraImage, CameraState, DepthPipeline
 from s2r_depth_ros.depth.scan import scan_from_depth
 from s2r_depth_ros.ros.compat import read_points
 from s2r_depth_ros.ros.messages import camera_model_to_info, pixels_to_image
@@ -100,6 +100,24 @@ def test_pixels_that_show_the_ground_are_in_neither(tmp_path, street):  # noqa: 
             depth_m, robot.intrinsics, GROUND, (0.0, 2.0), (0.1, 30.0), is_ground
         )
         assert np.array_equal(scan.ranges, expected.ranges_m, equal_nan=True)
+
+
+@pytest.mark.parametrize('ground_contact', [True, False])
+def test_things_stand_on_the_ground_if_asked_for(tmp_path, street, ground_contact):  # noqa: F811
+    rgb, intrinsics, *_ = street
+    image = CameraImage(rgb, CameraModel.from_intrinsics(rgb.shape[1], rgb.shape[0], intrinsics))
+    predictor = DepthPredictor(device='cpu')
+    tilted = {'camera_height': 1.5, 'camera_pitch': 5.0}
+    depths_m = {}
+    for is_on in (True, False):
+        parameters = Parameters(**tilted, ground_contact=is_on)
+        depths_m[is_on] = DepthPipeline(predictor, parameters).run(image, CameraState()).depth_m
+    moved = np.isfinite(depths_m[True]) & np.isfinite(depths_m[False])
+    change = np.abs(depths_m[True][moved] / depths_m[False][moved] - 1)
+    assert 0.005 < np.quantile(change, 0.9) < 0.3
+    with Robot(tmp_path, street, **tilted, ground_contact=ground_contact) as robot:
+        depth_m, *_ = Listener(robot).shoot()
+    assert depth_m == pytest.approx(depths_m[ground_contact], rel=1e-3)
 
 
 def test_where_nothing_stands_the_cloud_is_empty_and_all_else_comes(

@@ -33,6 +33,7 @@ RUN_TIME = {
     'max_rate',
     'stale_after',
     'frozen_after',
+    'ground_contact',
     'ground_probability',
 }
 

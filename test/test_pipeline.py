@@ -14,6 +14,7 @@ from s2r_depth_ros.depth.camera_model import CameraError, CameraModel
 from s2r_depth_ros.depth.ground import GroundPlane, GroundReading
 from s2r_depth_ros.depth.parameters import Parameters
 from s2r_depth_ros.depth.pipeline import (
+    by_contact,
     CameraImage,
     CameraState,
     DepthPipeline,
@@ -25,6 +26,7 @@ from s2r_depth_ros.depth.pipeline import (
     project,
     ScaleReference,
 )
+from s2r_depth_ros.depth.scale_source import ScaleSource
 from s2r_depth_ros.network import DepthMaps, Judgement
 from s2r_depth_ros.weights.info import WeightsInfo
 
@@ -97,10 +99,12 @@ class Judging(torch.nn.Module):
 @pytest.mark.parametrize(
     ('parameters', 'asked', 'has_confidence', 'has_ground'),
     [
-        (Parameters(), {}, False, False),
-        (Parameters(), {'with_ground': True}, False, True),
-        (Parameters(), {'with_confidence': True}, True, False),
-        (Parameters(min_confidence=0.4), {}, True, False),
+        (Parameters(scale_source='fixed'), {}, False, False),
+        (Parameters(ground_contact=False), {}, False, False),
+        (Parameters(), {}, False, True),  # which can correct the depth
+        (Parameters(ground_contact=False), {'with_ground': True}, False, True),
+        (Parameters(ground_contact=False), {'with_confidence': True}, True, False),
+        (Parameters(ground_contact=False, min_confidence=0.4), {}, True, False),
     ],
 )
 def test_a_judge_runs_once_and_only_for_what_is_asked(
@@ -122,6 +126,27 @@ def test_a_judge_runs_once_and_only_for_what_is_asked(
         assert result.is_ground(1.0) is None
     limited_m = postprocess(result, CameraState(), parameters).depth_m
     assert np.isnan(limited_m[:, 0]).all() == (parameters.min_confidence > 0)
+
+
+def test_depth_is_corrected_by_the_ground_only_where_all_is_known():
+    # The network sees 40 m everywhere; the left half shows ground, which is up to 20 m away.
+    seen = predicted(40.0)
+    ground = np.zeros((4, 6), np.float32)
+    ground[:, :3] = 1.0
+    judged = replace(seen, ground_probability=ground, log_error=np.zeros((4, 6), np.float32))
+    known = ScaleSource('tf', GroundPlane(1.0, math.radians(20)))
+    moved_m = by_contact(judged, 1.0, known).depth_m
+    assert (moved_m[:, 0] < 30).all()
+    assert moved_m[:, -1] == pytest.approx(40.0)
+    for result, source in (
+        (seen, known),
+        (judged, ScaleSource('fixed')),
+        (judged, ScaleSource('tf', None)),
+        (replace(judged, image=replace(judged.image, camera=None)), known),
+    ):
+        assert by_contact(result, 1.0, source) is result
+    far = replace(judged, depth_m=np.full((4, 6), 76.0, np.float32))
+    assert np.array_equal(by_contact(far, 1.0, known).depth_m, far.depth_m)
 
 
 def test_an_image_stays_itself_and_gets_its_intrinsics():

@@ -210,7 +210,8 @@ def test_fixed_publishes_the_factor_of_the_parameter(tmp_path, street):
 
 @pytest.mark.parametrize('parameters', [{'scale_source': 'ground_plane'}, {}])
 def test_the_given_height_scales_the_depth(tmp_path, street, parameters):
-    with Robot(tmp_path, street, camera_height=1.5, base_frame="''", **parameters) as robot:
+    settings = {'camera_height': 1.5, 'base_frame': "''", 'ground_contact': False}
+    with Robot(tmp_path, street, **settings, **parameters) as robot:
         for height_m in (1.5, 3.0):
             assert robot.set_height(height_m)
             ground = GroundPlane(height_m)
@@ -261,7 +262,7 @@ def nod(height_m, pitch_deg, stamp_s):
 
 def test_tf_gives_height_and_pitch_of_a_head_that_nods(tmp_path, street, tf2):
     static = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-    with Robot(tmp_path, street) as robot:
+    with Robot(tmp_path, street, ground_contact=False) as robot:
         # Nobody publishes TF, nothing was given: as before, and no warning.
         depth_m, factor, confidence = robot.shoot(robot.next_header())
         assert factor == 1

@@ -90,7 +90,7 @@ def measure(pipeline: DepthPipeline, frame: Frame, farthest_m: float) -> tuple[f
     counts = (frame.true_m > NEAREST_M) & (frame.true_m < farthest_m)
     if counts.sum() < 50:
         return None
-    (result,) = pipeline.predict([frame.image])
+    (result,) = pipeline.predict([frame.image], with_ground=True)
     found = postprocess(result, CameraState(), frame.parameters, from_tf=frame.from_tf)
     far_m = result.far_m * found.scale.factor
     ground_m = np.where(np.isposinf(found.depth_m), far_m, found.depth_m)[counts]

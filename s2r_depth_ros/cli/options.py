@@ -33,6 +33,7 @@ DEPTH_PARAMETERS = (
     'camera_height',
     'camera_pitch',
     'scale_smoothing',
+    'ground_contact',
     'temporal_smoothing',
     'edge_filter',
     'min_confidence',

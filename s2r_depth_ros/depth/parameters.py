@@ -244,6 +244,12 @@ class Parameters:
         limits=(0.0, 1000.0),
         run_time=True,
     )
+    ground_contact: bool = _parameter(
+        True,
+        'Correct depth by where things stand on the ground, if the ground plane is the source of '
+        'the scale. It has no effect on weights without a judge.',
+        run_time=True,
+    )
     ground_probability: float = _parameter(
         0.8,
         'Pixels that show the ground with at least this probability are no obstacles on '
@@ -308,6 +314,11 @@ class Parameters:
                 )
         if len(set(self.cameras)) != len(self.cameras):
             raise ValueError(f'cameras must have different names, got {self.cameras}')
+
+    @property
+    def corrects_by_contact(self) -> bool:
+        """Whether depth is corrected by the ground, should its plane be known."""
+        return self.ground_contact and self.scale_source in ('auto', 'ground_plane')
 
     @property
     def network_size_px(self) -> tuple[int, int] | None:

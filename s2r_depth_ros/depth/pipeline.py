@@ -21,6 +21,7 @@ from .confidence import confidence, confidence_of_error, mirrored
 from .edge_filter import smeared
 from .geometry import back_project, subsample
 from .ground import GroundPlane, GroundReading, HeldGround
+from .ground_contact import contact_correction
 from .parameters import Parameters
 from .predictor import DepthPredictor
 from .scale import NoScaleError, Scale, scale_from_ground, scale_from_reference, SmoothedScale
@@ -89,6 +90,7 @@ class DepthResult:
     :param confidence: (H, W) float32 confidence in the depth, 0 to 1; None if not asked for.
     :param ground_probability: (H, W) float32, of ground in the pixel, 0 to 1; None if not asked
         for, or if the network has no judge.
+    :param log_error: (H, W) float32, logarithm of the expected error of ln(depth), likewise.
     """
 
     image: CameraImage
@@ -102,6 +104,7 @@ class DepthResult:
     ground: GroundPlane | None = None
     confidence: np.ndarray | None = None
     ground_probability: np.ndarray | None = None
+    log_error: np.ndarray | None = None
 
     def is_ground(self, least_probability: float) -> np.ndarray | None:
         """
@@ -204,7 +207,8 @@ class DepthPipeline:
         :param with_maps: whether to return structure and attention, too.
         :param with_confidence: whether to return the confidence, as ``min_confidence`` does.
             Without a judge, the network runs again, on the mirrored images.
-        :param with_ground: whether to return the probability of ground, if there is a judge.
+        :param with_ground: whether to return the probability of ground, if there is a judge, as
+            ``ground_contact`` does.
         :returns: for each image its depth, not yet scaled and limited.
         """
         pixels = [image.rgb for image in images]
@@ -216,6 +220,7 @@ class DepthPipeline:
             for image, matrix in zip(images, intrinsics)
         ]
         with_confidence = with_confidence or self.parameters.min_confidence > 0
+        with_ground = with_ground or self.parameters.corrects_by_contact
         predictions = self.predictor.run(
             pixels, intrinsics, with_maps, judged=with_confidence or with_ground
         )
@@ -227,6 +232,7 @@ class DepthPipeline:
                 prediction.structure,
                 prediction.attention,
                 ground_probability=prediction.ground if with_ground else None,
+                log_error=prediction.log_error if with_ground else None,
             )
             for image, prediction, far in zip(images, predictions, far_m)
         ]
@@ -353,7 +359,9 @@ def postprocess(
             'reduce min_depth, or correct the scale'
         )
     ground_m = _remembered_ground_m(image, source, state)
-    limited_m = limit_depth(result, scale.factor, parameters, ground_m)
+    stands = parameters.ground_contact and not fault  # else a table could pass for the ground
+    corrected = by_contact(result, scale.factor, source) if stands else result
+    limited_m = limit_depth(corrected, scale.factor, parameters, ground_m)
     filter_depth(limited_m, result, parameters)
     return replace(
         result,
@@ -390,6 +398,35 @@ def measure_scale(
     if image.intrinsics is None:
         raise NoScaleError('without calibration the ground cannot be found')
     return scale_from_ground(measured_m, image.intrinsics, source.ground)
+
+
+def by_contact(result: DepthResult, scale: float, source: ScaleSource) -> DepthResult:
+    """
+    Return the predicted depth, with things moved to where they stand on the ground.
+
+    :param result: of :meth:`DepthPipeline.predict`.
+    :param scale: factor from its depth to metres.
+    :param source: of the scale; without a ground plane, or without a judge, nothing changes.
+    """
+    image, angle_error_rad = result.image, _MARGINS_RAD.get(source.name)
+    if (
+        angle_error_rad is None
+        or source.ground is None
+        or image.intrinsics is None
+        or result.ground_probability is None
+        or result.log_error is None
+    ):
+        return result
+    factor = contact_correction(
+        result.depth_m * np.float32(scale),
+        result.ground_probability,
+        result.log_error,
+        source.ground,
+        image.intrinsics,
+        angle_error_rad,
+    )
+    is_far = result.depth_m >= result.far_m  # it stands nowhere
+    return replace(result, depth_m=np.where(is_far, result.depth_m, result.depth_m * factor))
 
 
 def limit_depth(

@@ -28,13 +28,15 @@ from .protocols import NotMeasurableError
 
 GRID_M, CELL_M = 10.0, 0.5  # ahead, and across with the camera in the middle
 HEIGHTS_M = 0.3, 2.0
+_WITHOUT_JUDGE = {'ground_contact': False, 'ground_probability': 1.0}
 VARIANTS: dict[str, dict[str, Any]] = {
-    'no filter': {'ground_probability': 1.0},
-    'edge_filter 1': {'ground_probability': 1.0, 'edge_filter': 1.0},
-    'ground_probability 0.8': {'ground_probability': 0.8},
-    'ground_probability 0.5': {'ground_probability': 0.5},
+    'no filter': {**_WITHOUT_JUDGE},
+    'edge_filter 1': {**_WITHOUT_JUDGE, 'edge_filter': 1.0},
+    'ground_contact': {'ground_probability': 1.0},
+    'and ground_probability 0.8': {'ground_probability': 0.8},
+    'and ground_probability 0.5': {'ground_probability': 0.5},
 }
-"""Parameters of the node by what they are called in the table. The last two need a judge."""
+"""Parameters of the node by what they are called in the table. The last three need a judge."""
 
 _TRIED_PLANES = 500
 _SAMPLED_POINTS = 3000

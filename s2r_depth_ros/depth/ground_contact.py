@@ -1,0 +1,68 @@
+"""Corrects depth by the known ground on which things stand."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from .geometry import subsample
+from .ground import GroundPlane
+
+_STRIDE = 4  # the network's depth is smooth over more pixels than that
+# From this probability on, a pixel is ground. Lower ones sink obstacles into it.
+_LEAST_PROBABILITY = 0.85
+_LEAST_M = 1e-2
+_MOST_LOG = 1.2  # greater corrections are faults
+# Sides of the windows over which the correction is averaged, as shares of the width of the image.
+_NEAR_SHARE, _ACROSS_SHARE = 1 / 60, 1 / 30
+_MOST_LOG_ERROR = 5.0
+
+
+def contact_correction(
+    depth_m: np.ndarray,
+    ground_probability: np.ndarray,
+    log_error: np.ndarray,
+    ground: GroundPlane,
+    intrinsics: np.ndarray,
+    angle_error_rad: float,
+) -> np.ndarray:
+    """
+    Return the factor on each depth by which things get to where they stand.
+
+    Where a pixel shows the ground, the plane gives its depth, and the ratio to the predicted depth
+    is the factor. A pixel above takes the factor of the nearest ground below it in its column. The
+    logarithm of the factor has the weight e² / (e² + s²): e is the error of ln(depth) that the
+    network expects, and s that of the plane, which is the error of its angle times depth / height.
+
+    :param depth_m: (H, W) float32 metres, scaled, finite.
+    :param ground_probability: (H, W) float32 in [0, 1].
+    :param log_error: (H, W) float32, ln e.
+    :param ground: the ground below the camera.
+    :param intrinsics: (3, 3) camera matrix in pixels of this image.
+    :param angle_error_rad: expected error of pitch and roll.
+    :returns: (H, W) float32, 1 where no ground is below.
+    """
+    height_px, width_px = depth_m.shape
+    coarse_m, coarse_intrinsics = subsample(depth_m, intrinsics, _STRIDE)
+    plane_m = ground.depth_m(coarse_m.shape, coarse_intrinsics, margin_rad=0.0)
+    is_ground = ground_probability[::_STRIDE, ::_STRIDE] > _LEAST_PROBABILITY
+    is_ground &= np.isfinite(plane_m)
+    plane_m = np.where(is_ground, plane_m, np.float32(1))
+    error = np.exp(np.minimum(log_error[::_STRIDE, ::_STRIDE], _MOST_LOG_ERROR))
+    plane_error = angle_error_rad * plane_m / ground.height_m
+    correction = np.log(plane_m / np.maximum(coarse_m, _LEAST_M)).clip(-_MOST_LOG, _MOST_LOG)
+    correction *= error**2 / (error**2 + plane_error**2)
+
+    side = 2 * round(_NEAR_SHARE * width_px / _STRIDE / 2) + 1
+    weights = cv2.blur(is_ground.astype(np.float32), (side, side))
+    correction = cv2.blur(np.where(is_ground, correction, 0).astype(np.float32), (side, side))
+    correction = correction / np.maximum(weights, np.float32(1e-3))
+
+    rows = len(correction)
+    below = np.where(is_ground, np.arange(rows)[:, np.newaxis], rows)
+    below = np.minimum.accumulate(below[::-1], axis=0)[::-1]  # the nearest row with ground
+    carried = np.take_along_axis(correction, np.minimum(below, rows - 1), axis=0)
+    carried = np.where(below < rows, carried, np.float32(0))
+    across = 2 * round(_ACROSS_SHARE * width_px / _STRIDE / 2) + 1
+    carried = np.where(is_ground, correction, cv2.blur(carried, (across, 1)))
+    return cv2.exp(cv2.resize(carried, (width_px, height_px)))
