@@ -145,6 +145,9 @@ def test_depth_is_corrected_by_the_ground_only_where_all_is_known():
         (replace(judged, image=replace(judged.image, camera=None)), known),
     ):
         assert by_contact(result, 1.0, source) is result
+    border = replace(judged.image, valid_mask=np.zeros((4, 6), bool))
+    beyond = by_contact(replace(judged, image=border), 1.0, known)
+    assert np.array_equal(beyond.depth_m, judged.depth_m)
     far = replace(judged, depth_m=np.full((4, 6), 76.0, np.float32))
     assert np.array_equal(by_contact(far, 1.0, known).depth_m, far.depth_m)
 

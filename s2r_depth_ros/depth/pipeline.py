@@ -417,9 +417,12 @@ def by_contact(result: DepthResult, scale: float, source: ScaleSource) -> DepthR
         or result.log_error is None
     ):
         return result
+    probability = result.ground_probability
+    if image.valid_mask is not None:  # the black border of a rectified image
+        probability = np.where(image.valid_mask, probability, np.float32(0))
     factor = contact_correction(
         result.depth_m * np.float32(scale),
-        result.ground_probability,
+        probability,
         result.log_error,
         source.ground,
         image.intrinsics,

@@ -103,7 +103,7 @@ class Engine(Protocol):
         :returns: for each image its (H, W) float32 arrays at image size: the depth in metres; with
             maps also the structure map and the attention map in [0, 1]; judged also the logarithm
             of the expected error of ln(depth), and the probability of ground in [0, 1].
-        :raises ValueError: if the network returns depth that is not finite.
+        :raises ValueError: if the network returns a map that is not finite.
         """
         ...
 
@@ -169,11 +169,11 @@ def input_groups(requests: Sequence[DepthRequest]) -> list[list[int]]:
 
 def check_finite(is_finite: bool, precision: str) -> None:
     """
-    Refuse depth that is not finite, since a resize spreads one such value to its neighbours.
+    Refuse maps that are not finite, since a resize spreads one such value to its neighbours.
 
-    :param is_finite: whether all depth of the network is finite.
+    :param is_finite: whether depth and maps of the network are finite.
     :param precision: the number format of the network, for the message.
-    :raises ValueError: if the depth is not finite.
+    :raises ValueError: if they are not.
     """
     if not is_finite:
         raise ValueError(

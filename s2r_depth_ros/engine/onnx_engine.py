@@ -99,7 +99,7 @@ class OnnxEngine:
                 ]
             )
             maps = self.infer(batch, with_maps, judged)
-            check_finite(bool(np.isfinite(maps[0]).all()), self.precision)
+            check_finite(all(np.isfinite(values).all() for values in maps), self.precision)
             for row, number in enumerate(group):
                 request = requests[number]
                 results[number] = pixels.to_image_size(

@@ -99,12 +99,12 @@ class TorchEngine:
         with cpu_threads(self.threads), self._as_current_device():
             for group in input_groups(requests):
                 maps = self._forward([requests[number] for number in group], judged)
-                are_finite.append(torch.isfinite(maps.depth).all())
                 wanted = [maps.depth]
                 if with_maps:
                     wanted += [maps.structure, maps.attention]
                 if judged and maps.judgement is not None:
                     wanted += maps.judgement
+                are_finite += [torch.isfinite(values).all() for values in wanted]
                 for row, number in enumerate(group):
                     pending[number] = self._to_image_size(wanted, row, requests[number])
             if self.torch_device.type == 'cuda':  # wait once, after the last request is queued
