@@ -17,6 +17,7 @@ from s2r_depth_ros.depth.pipeline import (
     by_contact,
     CameraImage,
     CameraState,
+    corrects_by_contact,
     DepthPipeline,
     DepthResult,
     limit_depth,
@@ -99,12 +100,10 @@ class Judging(torch.nn.Module):
 @pytest.mark.parametrize(
     ('parameters', 'asked', 'has_confidence', 'has_ground'),
     [
-        (Parameters(scale_source='fixed'), {}, False, False),
-        (Parameters(ground_contact=False), {}, False, False),
-        (Parameters(), {}, False, True),  # which can correct the depth
-        (Parameters(ground_contact=False), {'with_ground': True}, False, True),
-        (Parameters(ground_contact=False), {'with_confidence': True}, True, False),
-        (Parameters(ground_contact=False, min_confidence=0.4), {}, True, False),
+        (Parameters(), {}, False, False),
+        (Parameters(), {'with_ground': True}, False, True),
+        (Parameters(), {'with_confidence': True}, True, False),
+        (Parameters(min_confidence=0.4), {}, True, False),
     ],
 )
 def test_a_judge_runs_once_and_only_for_what_is_asked(
@@ -126,6 +125,25 @@ def test_a_judge_runs_once_and_only_for_what_is_asked(
         assert result.is_ground(1.0) is None
     limited_m = postprocess(result, CameraState(), parameters).depth_m
     assert np.isnan(limited_m[:, 0]).all() == (parameters.min_confidence > 0)
+
+
+def test_the_judge_runs_for_the_contact_once_a_ground_plane_is_known():
+    plane = GroundPlane(1.0)
+    held = CameraState()
+    held.ground.update(GroundReading(plane))
+    for expected, parameters, state, from_tf in (
+        (False, Parameters(), CameraState(), GroundReading()),
+        (True, Parameters(), CameraState(), GroundReading(plane)),
+        (True, Parameters(), held, GroundReading()),
+        (True, Parameters(camera_height=1.0), CameraState(), GroundReading()),
+        (False, Parameters(camera_height=1.0, ground_contact=False), held, GroundReading(plane)),
+        (False, Parameters(scale_source='fixed'), held, GroundReading(plane)),
+    ):
+        assert corrects_by_contact(parameters, state, from_tf) == expected
+        predictor = DepthPredictor(Judging(), INFO, 'cpu', threads=1)
+        network = predictor.engine.network = Judging()
+        DepthPipeline(predictor, parameters).run(image(), state, from_tf=from_tf)
+        assert network.judged == [expected]
 
 
 def test_depth_is_corrected_by_the_ground_only_where_all_is_known():

@@ -152,6 +152,11 @@ class HeldGround:
         self._next: GroundPlane | None = None
         self._agreeing = 0
 
+    @property
+    def plane(self) -> GroundPlane | None:
+        """The last plane, None if there was none yet."""
+        return self._plane
+
     def update(self, reading: GroundReading) -> GroundReading:
         """
         Return the plane in force, with the reason if it is not the one of this image.

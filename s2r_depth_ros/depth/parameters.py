@@ -316,11 +316,6 @@ class Parameters:
             raise ValueError(f'cameras must have different names, got {self.cameras}')
 
     @property
-    def corrects_by_contact(self) -> bool:
-        """Whether depth is corrected by the ground, should its plane be known."""
-        return self.ground_contact and self.scale_source in ('auto', 'ground_plane')
-
-    @property
     def network_size_px(self) -> tuple[int, int] | None:
         """(height, width) of the network's input, None to choose by the image."""
         if self.network_height == 0:

@@ -190,6 +190,7 @@ class DepthPipeline:
         :raises CameraError: if the calibration is of another size, or cannot be used.
         """
         prepared = preprocess(image, state, self.parameters)
+        with_ground = with_ground or corrects_by_contact(self.parameters, state, from_tf)
         (result,) = self.predict([prepared], with_maps, with_confidence, with_ground)
         return postprocess(result, state, self.parameters, reference, from_tf)
 
@@ -207,8 +208,8 @@ class DepthPipeline:
         :param with_maps: whether to return structure and attention, too.
         :param with_confidence: whether to return the confidence, as ``min_confidence`` does.
             Without a judge, the network runs again, on the mirrored images.
-        :param with_ground: whether to return the probability of ground, if there is a judge, as
-            ``ground_contact`` does.
+        :param with_ground: whether to return the probability of ground, if there is a judge; see
+            :func:`corrects_by_contact`.
         :returns: for each image its depth, not yet scaled and limited.
         """
         pixels = [image.rgb for image in images]
@@ -220,7 +221,6 @@ class DepthPipeline:
             for image, matrix in zip(images, intrinsics)
         ]
         with_confidence = with_confidence or self.parameters.min_confidence > 0
-        with_ground = with_ground or self.parameters.corrects_by_contact
         predictions = self.predictor.run(
             pixels, intrinsics, with_maps, judged=with_confidence or with_ground
         )
@@ -398,6 +398,24 @@ def measure_scale(
     if image.intrinsics is None:
         raise NoScaleError('without calibration the ground cannot be found')
     return scale_from_ground(measured_m, image.intrinsics, source.ground)
+
+
+def corrects_by_contact(
+    parameters: Parameters, state: CameraState, from_tf: GroundReading = NO_TF
+) -> bool:
+    """
+    Return whether the next image of a camera needs the judge for ``ground_contact``.
+
+    :param parameters: ``ground_contact``, ``scale_source`` and ``camera_height``.
+    :param state: of the camera.
+    :param from_tf: as for :func:`postprocess`.
+    """
+    planes = parameters.camera_height or None, from_tf.plane, state.ground.plane
+    return (
+        parameters.ground_contact
+        and parameters.scale_source in ('auto', 'ground_plane')
+        and any(plane is not None for plane in planes)
+    )
 
 
 def by_contact(result: DepthResult, scale: float, source: ScaleSource) -> DepthResult:

@@ -24,7 +24,8 @@ from ..weights.info import PUBLISHED, WeightsInfo
 from .letterbox import Letterbox
 
 OUTPUTS = ('depth', 'structure', 'attention')  # names and order of the outputs of a model
-JUDGED = ('log_error', 'ground')  # further outputs of a model with a judge
+# Further outputs of a model with a judge. It computes them if its input of this name is true.
+JUDGED, IS_JUDGED = ('log_error', 'ground'), 'judged'
 ENGINES = ('auto', 'torch', 'onnxruntime')
 _MODULES = {'torch': 'torch_engine', 'onnxruntime': 'onnx_engine'}
 PRECISIONS = ('float32', 'float16', 'bfloat16')

@@ -16,6 +16,7 @@ from . import (
     check_finite,
     DepthRequest,
     input_groups,
+    IS_JUDGED,
     JUDGED,
     may_have_gpu,
     OUTPUTS,
@@ -64,11 +65,9 @@ class OnnxEngine:
         self.metadata = self._session.get_modelmeta().custom_metadata_map
         self.info = _info(self._session, source)
         names = {output.name for output in self._session.get_outputs()}
-        self.has_judge = set(JUDGED) <= names
+        optional = {each.name for each in self._session.get_overridable_initializers()}
+        self.has_judge = {*JUDGED, IS_JUDGED} <= names | optional
         self._outputs = (*OUTPUTS, *JUDGED) if self.has_judge else OUTPUTS
-        self._run_options = onnxruntime.RunOptions()
-        # Without it, the judge runs for each image, wanted or not.
-        self._run_options.only_execute_path_to_fetches = provider == _CPU
         self._built_shapes: set[tuple[int, ...]] = set()
         self._prove(source)
 
@@ -120,12 +119,14 @@ class OnnxEngine:
             those of :data:`JUDGED`.
         """
         outputs: tuple[str, ...] = OUTPUTS if with_maps else OUTPUTS[:1]
+        feed = {'image': batch}
         if judged and self.has_judge:
             outputs += JUDGED
+            feed[IS_JUDGED] = np.array(True)
         if not self._builds_engines or batch.shape in self._built_shapes:
-            return self._session.run(outputs, {'image': batch}, self._run_options)
+            return self._session.run(outputs, feed)
         start_s = time.monotonic()
-        maps = self._session.run(outputs, {'image': batch}, self._run_options)
+        maps = self._session.run(outputs, feed)
         self._built_shapes.add(batch.shape)
         duration_s = time.monotonic() - start_s
         if duration_s > _LONG_S:
@@ -140,7 +141,7 @@ class OnnxEngine:
         """Raise WeightsError if the model does not compute maps of the input's size."""
         probe = np.zeros((1, 3, *_PROBE_SIZE_PX), np.float32)
         try:
-            maps = self._session.run(self._outputs, {'image': probe})
+            maps = self.infer(probe, with_maps=True, judged=True)
         except Exception as error:  # a damaged model raises any class
             raise WeightsError(f'{source} cannot be run: {_first_line(error)}') from error
         for name, values in zip(self._outputs, maps):

@@ -26,7 +26,7 @@ import torch.nn.functional as F
 
 from ..network import S2RDepthNet
 from ..weights.info import FORMAT, WeightsInfo
-from . import JUDGED, OUTPUTS
+from . import IS_JUDGED, JUDGED, OUTPUTS
 from .depth_range import to_metres
 from .fusion import optimize_for_inference
 from .letterbox import SIZE_MULTIPLE
@@ -75,11 +75,15 @@ def network_model(
             'info': json.dumps(asdict(info)),
             'architecture': json.dumps(network.architecture.as_dict()),
         },
+        optional=judged,
     )
 
 
 def to_onnx(
-    network: nn.Module, outputs: Sequence[str], metadata: Mapping[str, str]
+    network: nn.Module,
+    outputs: Sequence[str],
+    metadata: Mapping[str, str],
+    optional: Sequence[str] = (),
 ) -> onnx.ModelProto:
     """
     Return a network in its inference form as an ONNX model.
@@ -87,6 +91,9 @@ def to_onnx(
     :param network: maps an image (B, 3, H, W) to a tuple of maps (B, 1, H, W).
     :param outputs: names of the maps.
     :param metadata: goes into the model.
+    :param optional: names of outputs that are computed only if the input :data:`IS_JUDGED` is
+        true; by default it is false, and they are 0. ONNX Runtime computes all other outputs, also
+        those that nobody asks for.
     :raises NotImplementedError: if the network has an operation that this module lacks.
     """
     network = network.eval()
@@ -115,20 +122,21 @@ def to_onnx(
             writer.record_shape(values[node])
     for name, result in zip(outputs, results):
         writer.nodes.append(helper.make_node('Identity', [result], [name], name))
-
-    def info(name: str, channels: int) -> onnx.ValueInfoProto:
-        return helper.make_tensor_value_info(
-            name, TensorProto.FLOAT, ('batch', channels, 'height', 'width')
-        )
-
+    inputs = [_map_info('image', 3)]
+    nodes, initializers = writer.nodes, writer.initializers
+    if optional:
+        nodes = _with_choice(nodes, [n for n in outputs if n not in optional], optional)
+        inputs.append(helper.make_tensor_value_info(IS_JUDGED, TensorProto.BOOL, ()))
+        initializers = [*initializers, numpy_helper.from_array(np.array(False), IS_JUDGED)]
+    known = {value for each in nodes for value in each.output}
     model = helper.make_model(
         helper.make_graph(
-            writer.nodes,
+            nodes,
             's2r_depthnet',
-            [info('image', 3)],
-            [info(n, 1) for n in outputs],
-            writer.initializers,
-            value_info=list(writer.shapes.values()),
+            inputs,
+            [_map_info(n, 1) for n in outputs],
+            initializers,
+            value_info=[shape for name, shape in writer.shapes.items() if name in known],
         ),
         producer_name='s2r_depth_ros',
         ir_version=_IR_VERSION,
@@ -137,6 +145,43 @@ def to_onnx(
     helper.set_model_props(model, dict(metadata))
     onnx.checker.check_model(model)
     return model
+
+
+def _map_info(name: str, channels: int) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(
+        name, TensorProto.FLOAT, ('batch', channels, 'height', 'width')
+    )
+
+
+def _with_choice(
+    nodes: Sequence[onnx.NodeProto], outputs: Sequence[str], optional: Sequence[str]
+) -> list[onnx.NodeProto]:
+    """
+    Move the nodes that only the optional outputs need into a branch.
+
+    :param nodes: in order.
+    :param outputs: that are always computed.
+    :param optional: other outputs; without the branch, each is a single 0.
+    :returns: the nodes of ``outputs`` in order, and the choice.
+    """
+    needed = set(outputs)
+    always: list[onnx.NodeProto] = []
+    for node in reversed(nodes):
+        if needed & set(node.output):
+            needed |= set(node.input)
+            always.insert(0, node)
+    judge = [node for node in nodes if node not in always]
+    nothing = numpy_helper.from_array(np.zeros((1, 1, 1, 1), np.float32))
+    branches = {
+        'then_branch': helper.make_graph(judge, 'judge', [], [_map_info(n, 1) for n in optional]),
+        'else_branch': helper.make_graph(
+            [helper.make_node('Constant', [], [f'no_{n}'], value=nothing) for n in optional],
+            'no_judge',
+            [],
+            [_map_info(f'no_{n}', 1) for n in optional],
+        ),
+    }
+    return [*always, helper.make_node('If', [IS_JUDGED], list(optional), 'choice', **branches)]
 
 
 def _graph(network: nn.Module) -> torch.fx.Graph:

@@ -19,6 +19,7 @@ from ..depth.camera_model import CameraError, is_rectified_topic
 from ..depth.parameters import Parameters
 from ..depth.pipeline import (
     CameraImage,
+    corrects_by_contact,
     DepthPipeline,
     DepthResult,
     load_predictor,
@@ -297,7 +298,11 @@ class DepthNode(LifecycleNode):
         outputs = [self._cameras[name].subscribed_outputs() for name in names]
         with_maps = any(MAPS & wanted for wanted in outputs)
         with_confidence = any(needs_confidence(wanted, pipeline.parameters) for wanted in outputs)
-        with_ground = any(needs_ground(wanted, pipeline.parameters) for wanted in outputs)
+        with_ground = any(
+            needs_ground(wanted, pipeline.parameters)
+            or corrects_by_contact(pipeline.parameters, self._cameras[name].state)
+            for name, wanted in zip(names, outputs)
+        )
         try:
             results = pipeline.predict(
                 list(images.values()), with_maps, with_confidence, with_ground

@@ -11,6 +11,7 @@ import numpy as np
 from s2r_depth_ros.depth.camera_model import CameraModel
 from s2r_depth_ros.depth.parameters import Parameters
 from s2r_depth_ros.depth.pipeline import (
+    by_contact,
     CameraImage,
     DepthPipeline,
     ground_depth_m,
@@ -116,14 +117,17 @@ def network_method(predictor: DepthPredictor, scale_source: str, camera_height_m
     pipeline, source = DepthPipeline(predictor, parameters), select(parameters, NO_TF)
 
     def predict(sample: Sample, _others: np.ndarray) -> np.ndarray:
-        (result,) = pipeline.predict([camera_image(sample)])
+        (result,) = pipeline.predict(
+            [camera_image(sample)], with_ground=scale_source == 'ground_plane'
+        )
         if scale_source == 'fixed':
             return result.depth_m
         chosen = np.random.default_rng(0).random(sample.depth_m.shape) < REFERENCE_SHARE
         reference = ScaleReference(np.where(chosen, sample.depth_m, np.nan))
         depth_m = result.depth_m
         try:
-            depth_m = depth_m * measure_scale(result, source, reference).factor
+            factor = measure_scale(result, source, reference).factor
+            depth_m = factor * by_contact(result, factor, source).depth_m
         except NoScaleError as reason:
             print(f'{sample.name}: scale 1: {reason}')
         ground_m = ground_depth_m(result.image, source)
