@@ -285,6 +285,11 @@ def test_a_resumed_run_has_the_losses_of_an_undisturbed_one(tmp_path):
     assert cut == whole
 
 
+def test_a_pool_that_is_smaller_than_a_batch_is_refused():
+    with pytest.raises(ValueError, match='pool_frames is 3, and a batch has 4 images'):
+        make(replace(PLAIN, pool_frames=3))
+
+
 @pytest.mark.slow
 def test_all_stages_learn_from_rendered_scenes(tmp_path):
     from tiny_run import write_data

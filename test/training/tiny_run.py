@@ -108,6 +108,7 @@ def write_yaml(path: Path, root: Path, run: str = 'run', **sections) -> Path:
         'ste_decoder': {**loop, 'epochs': 1},
         'dsa': {**loop, 'epochs': 1},
         'attention': {**loop, 'epochs': 1},
+        'judge': {**loop, 'epochs': 1, 'channels': 4},
         'rgb_baseline': {**loop, 'epochs': 1},
     }
     for name, section in sections.items():

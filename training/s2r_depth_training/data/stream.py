@@ -214,6 +214,11 @@ class SceneStream:
         max_corrupt_fraction: float = 0.01,
         render: Render = render_frames,
     ):
+        if settings.pool_frames < batch_size:  # a batch would wait for images for ever
+            raise ValueError(
+                f'pool_frames is {settings.pool_frames}, and a batch has {batch_size} images: '
+                'give the pool at least one batch'
+            )
         backend = resolve_backend(settings.backend)
         names = tuple(name for name in settings.models if name != 'none')
         digest = gather(names, None, quiet=False).digest if names else ''
