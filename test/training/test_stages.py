@@ -148,11 +148,13 @@ def test_all_skips_what_is_done(trained, capsys):
     assert capsys.readouterr().out.count('is done') == 4
 
 
-def test_all_does_not_promise_weights_that_are_gone(trained, root):
-    shutil.copytree(trained.run_dir, root / 'gone')
-    config = replace(trained, run_dir=root / 'gone')
-    config.weights_file.unlink()
-    with pytest.raises(TrainingError, match='finished dsa.*remove that folder to train it again'):
+@pytest.mark.parametrize('stage', ['dsa', 'judge'])
+def test_all_does_not_promise_weights_that_are_gone(trained, root, stage):
+    shutil.copytree(trained.run_dir, root / f'gone_{stage}')
+    config = replace(trained, run_dir=root / f'gone_{stage}')
+    (judged_file(config) if stage == 'judge' else config.weights_file).unlink()
+    told = f'finished {stage}.*remove that folder to train it again'
+    with pytest.raises(TrainingError, match=told):
         train_all(config)
 
 

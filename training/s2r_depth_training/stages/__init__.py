@@ -24,18 +24,19 @@ def train_all(config: Config, resume: bool = False) -> Path:
     first_process = os.environ.get('RANK', '0') == '0'  # as torchrun numbers them
     before_3 = (attention,) if needs_attention(config) else ()
     after_3 = (judge,) if config.judge.channels else ()
+    judged_file = config.run_dir / judge.NAME / 'weights.safetensors'
+    written = {dsa: config.weights_file, judge: judged_file}
     for stage in (ste_encoder, ste_decoder, *before_3, dsa, *after_3):
-        done = config.result_of(stage.NAME).exists() and (
-            stage is not dsa or config.weights_file.exists()
-        )
+        result = config.result_of(stage.NAME)
+        done = result.exists() and written.get(stage, result).exists()
         if not done:
             stage.train(config, resume)
         elif first_process:
             print(f'{stage.NAME} is done: {config.result_of(stage.NAME)}')
-    written = config.run_dir / judge.NAME / 'weights.safetensors' if after_3 else None
+    last_file = judged_file if after_3 else config.weights_file
     if first_process:
-        print(f'weights: {written or config.weights_file}')
-    return written or config.weights_file
+        print(f'weights: {last_file}')
+    return last_file
 
 
 def needs_attention(config: Config) -> bool:
