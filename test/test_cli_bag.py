@@ -298,13 +298,13 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
     assert main([*command, '--max-depth', '20']) == 1
     assert 'out.partial was begun for another bag or with other options' in capsys.readouterr().err
     predicted = []
-    predict = DepthPredictor.predict
+    run = DepthPredictor.run
 
-    def counted(*arguments):
+    def counted(*arguments, **options):
         predicted.append(1)
-        return predict(*arguments)
+        return run(*arguments, **options)
 
-    monkeypatch.setattr(DepthPredictor, 'predict', counted)
+    monkeypatch.setattr(DepthPredictor, 'run', counted)
     assert main(command) == 0
     assert len(predicted) == 30 - KEPT_IMAGES
     assert not partial.exists()
