@@ -19,6 +19,7 @@ from sensor_msgs.msg import Image
 
 from s2r_depth_ros import DepthPredictor
 from s2r_depth_ros.depth import pipeline
+from s2r_depth_ros.depth.predictor import Prediction
 from s2r_depth_ros.node import depth_node
 from s2r_depth_ros.ros.message_types import Header
 from s2r_depth_ros.ros.messages import pixels_to_image
@@ -36,10 +37,10 @@ class SlowPredictor(DepthPredictor):
     def warm_up(self):
         pass
 
-    def predict(self, images, intrinsics=None):
+    def run(self, images, intrinsics=None, with_maps=False, judged=False):
         self.started.put(sorted(int(image[0, 0, 0]) for image in images))
         assert self.may_finish.acquire(timeout=PATIENCE_S)
-        return [np.full(SIZE_PX, 5.0, np.float32) for _ in images]
+        return [Prediction(np.full(SIZE_PX, 5.0, np.float32)) for _ in images]
 
 
 @pytest.fixture
