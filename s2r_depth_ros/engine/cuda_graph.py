@@ -51,9 +51,10 @@ class CudaGraphNetwork(nn.Module):
             if len(self._recordings) >= _MOST_RECORDINGS:
                 self._recordings.clear()
             static_image = image.clone(memory_format=torch.preserve_format)
+            asked = {'judged': True} if judged else {}  # other networks have no judge
             self._recordings[key] = _Recording(
                 static_image,
-                *self._record(lambda: self.network(static_image, return_maps=True, judged=judged)),
+                *self._record(lambda: self.network(static_image, return_maps=True, **asked)),
             )
         recording = self._recordings[key]
         recording.image.copy_(image)
