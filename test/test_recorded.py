@@ -31,7 +31,8 @@ class Recorder:
         def replay():
             self.replays += 1
             for static, new in zip(maps, function()):
-                static.copy_(new)
+                if static is not None:  # nothing was judged
+                    static.copy_(new)
 
         return maps, replay
 
