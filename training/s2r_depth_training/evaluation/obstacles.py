@@ -30,7 +30,7 @@ GRID_M, CELL_M = 10.0, 0.5  # ahead, and across with the camera in the middle
 HEIGHTS_M = 0.3, 2.0
 _WITHOUT_JUDGE = {'ground_contact': False, 'ground_probability': 1.0}
 VARIANTS: dict[str, dict[str, Any]] = {
-    'no filter': {**_WITHOUT_JUDGE},
+    'no filter': _WITHOUT_JUDGE,
     'edge_filter 1': {**_WITHOUT_JUDGE, 'edge_filter': 1.0},
     'ground_contact': {'ground_probability': 1.0},
     'and ground_probability 0.8': {'ground_probability': 0.8},

@@ -96,8 +96,12 @@ def with_new_judge(trained: S2RDepthNet, channels: int) -> S2RDepthNet:
     if not channels:
         raise TrainingError('judge.channels is 0, so there is no judge: choose 16, for example')
     network = S2RDepthNet(replace(trained.architecture, judge_channels=channels))
-    trained.judge = None
-    network.load_state_dict(trained.state_dict(), strict=False)  # all but the judge
+    kept = {
+        name: tensor
+        for name, tensor in trained.state_dict().items()
+        if not name.startswith('judge.')
+    }
+    network.load_state_dict({**network.state_dict(), **kept})
     freeze(network)
     judge: Judge = network.get_submodule('judge')  # type: ignore[assignment]
     judge.train().requires_grad_(True)
