@@ -156,6 +156,8 @@ def test_depth_is_corrected_by_the_ground_only_where_all_is_known():
     moved_m = by_contact(judged, 1.0, known).depth_m
     assert (moved_m[:, 0] < 30).all()
     assert moved_m[:, -1] == pytest.approx(40.0)
+    half = replace(judged, depth_m=judged.depth_m / 2)
+    assert 2 * by_contact(half, 2.0, known).depth_m == pytest.approx(moved_m)
     for result, source in (
         (seen, known),
         (judged, ScaleSource('fixed')),

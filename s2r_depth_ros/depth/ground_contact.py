@@ -34,7 +34,7 @@ def contact_correction(
     logarithm of the factor has the weight e² / (e² + s²): e is the error of ln(depth) that the
     network expects, and s that of the plane, which is the error of its angle times depth / height.
 
-    :param depth_m: (H, W) float32 metres, scaled, finite.
+    :param depth_m: (H, W) float32, finite, in the unit of the height of ``ground``.
     :param ground_probability: (H, W) float32 in [0, 1].
     :param log_error: (H, W) float32, ln e.
     :param ground: the ground below the camera.
@@ -65,4 +65,4 @@ def contact_correction(
     carried = np.where(below < rows, carried, np.float32(0))
     across = 2 * round(_ACROSS_SHARE * width_px / _STRIDE / 2) + 1
     carried = np.where(is_ground, correction, cv2.blur(carried, (across, 1)))
-    return cv2.exp(cv2.resize(carried, (width_px, height_px)))
+    return cv2.resize(cv2.exp(carried), (width_px, height_px))
