@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Literal, TYPE_CHECKING
 
 from ..errors import TrainingError
+from . import RESULTS_FILE
 from .ablation_tables import figures_of, scene_tables, short_name, tables, VARIANTS
-from .evaluate import evaluate, RESULTS_FILE
+from .evaluate import evaluate
 
 if TYPE_CHECKING:
     from ..config import Config

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing, nullcontext
 from dataclasses import asdict
-from functools import partial
-import json
 import math
-import os
 from pathlib import Path
 from typing import Any, Literal
-
-RESULTS_FILE = 'results.json'
-REPORT_FILE = 'report.html'
 
 
 def evaluate(
@@ -85,37 +77,29 @@ def evaluate(
     :raises ValueError: a number is out of the range that makes sense.
     :raises JobsError: no worker can work.
     """
-    # The help of the command line needs none of these, and PyTorch takes seconds.
-    from s2r_depth_ros.atomic_files import atomic_file
-    from s2r_depth_ros.jobs.pools import pool_of
-
-    from ..data import open_dataset
-    from . import report
-    from .clean import clean_table, measure_clean
-    from .frames import read_geometries, SkippedFrames
-    from .methods import methods_of, Networks, TRIVIAL_METHODS
-    from .obstacles import cells_table, score_obstacles
-    from .panels import draw_best_to_worst
-    from .protocols import PROTOCOLS
-    from .scoring import load_scorer, score, Scorer
-    from .summary import difference, scenes_by, summary
-
-    for name, value, least, most in (
-        ('limit', limit, 1, math.inf),
-        ('pictures', pictures, 0, math.inf),
-        ('max_skipped', max_skipped, 0, math.inf),
-        ('edge_filter', edge_filter, 0, 100),  # as of the node
-        ('camera_height_m', camera_height_m, 0, 1000),
-        ('workers', workers, 1, math.inf),
-    ):
-        if value is not None and not least <= value <= most:
-            limit_broken = f'at least {least}' if value < least else f'at most {most}'
-            raise ValueError(f'{name} must be {limit_broken}, got {value}')
+    _check_numbers(
+        limit=(limit, 1, math.inf),
+        pictures=(pictures, 0, math.inf),
+        max_skipped=(max_skipped, 0, math.inf),
+        edge_filter=(edge_filter, 0, 100),  # as of the node
+        camera_height_m=(camera_height_m, 0, 1000),
+        workers=(workers, 1, math.inf),
+    )
     if scale_source == 'ground_plane' and not (camera_height_m and camera_height_m > 0):
         raise ValueError(
             'scale_source ground_plane needs camera_height_m, the metres of the '
             'camera above the ground'
         )
+    # The help of the command line needs none of these, and PyTorch takes seconds.
+    from .clean import measure_clean
+    from .frames import SkippedFrames
+    from .measure import DataSet, method_rows, pool_for, prepare, print_tables, score_frames, write
+    from .methods import methods_of, Networks
+    from .obstacles import score_obstacles
+    from .panels import draw_best_to_worst
+    from .protocols import PROTOCOLS
+    from .summary import scenes_by
+
     scene_of = scenes_by(scene_pattern)
     rules = PROTOCOLS[protocol]
     networks = Networks(
@@ -127,25 +111,16 @@ def evaluate(
         camera_height_m or 0.0,
     )
     predictor, methods = methods_of(networks)
-    reader = open_dataset(dataset, root, **(dataset_options or {}))
-    is_here = workers is None and cluster is None
-    pool = None if is_here else pool_of(workers, cluster)
-    with nullcontext() if pool is None else closing(pool):
-        _prepare(out, overwrite)
-        skipped = SkippedFrames(max_skipped)
-        geometries = read_geometries(reader, limit, rules, skipped)
-        if len(geometries) > 1:
-            methods |= TRIVIAL_METHODS
-        make: Callable[[], Scorer] = partial(Scorer, reader, geometries, methods, rules, root)
-        if pool is not None:
-            place = root if cluster is None else root.absolute()
-            there = open_dataset(dataset, place, **(dataset_options or {}))
-            make = partial(load_scorer, networks.elsewhere(), there, geometries, rules, place)
-        scores = score(make, list(methods), len(geometries), skipped, pool)
-    results = {
-        'title': (
-            f'{protocol} protocol, {len(scores["network"].frames)} frames of {root.resolve().name}'
-        ),
+    place = root if cluster is None else root.absolute()
+    data = DataSet(dataset, place, dataset_options or {})
+    reader = data.open()
+    skipped = SkippedFrames(max_skipped)
+    with pool_for(workers, cluster) as pool:
+        prepare(out, overwrite)
+        scored = score_frames(data, reader, networks, methods, rules, limit, skipped, pool)
+    frames = scored.methods['network'].frames
+    results: dict[str, Any] = {
+        'title': f'{protocol} protocol, {len(frames)} frames of {root.resolve().name}',
         'dataset': dataset,
         'dataset_options': dataset_options,
         'root': str(root),
@@ -157,54 +132,21 @@ def evaluate(
         'scene_pattern': scene_pattern,
         'protocol': asdict(rules),
         'skipped': skipped.reasons,
-        'methods': [
-            {
-                **summary(name, scores[name], scene_of),
-                'network_less_this': None
-                if name == 'network'
-                else difference(scores['network'].frames, scores[name].frames),
-            }
-            for name in methods
-        ],
+        'methods': method_rows(scored.methods, scene_of),
     }
     if edge_filter:
-        indices = [frame['index'] for frame in scores['network'].frames]
-        clean = measure_clean(reader, indices, predictor, rules, edge_filter)
-        results['clean'] = clean
-    cells = None
+        results['clean'] = measure_clean(reader, scored.indices, predictor, rules, edge_filter)
     if obstacles:
-        indices = [index for geometry in geometries for index in geometry.indices]
-        cells = results['obstacles'] = score_obstacles(reader, indices, predictor)
-    print(report.table(results))
-    if edge_filter:
-        print(clean_table(clean))
-    for reason in skipped.reasons:
-        print(f'not scored: {reason}')
-    if cells is not None:
-        print(f'\n{cells_table(cells)}')
-        for reason in cells['skipped']:
-            print(f'not counted: {reason}')
-    panels = draw_best_to_worst(
-        reader, predictor, methods['network'], scores['network'].frames, pictures, rules
-    )
-    try:
-        with atomic_file(out / RESULTS_FILE) as figures, atomic_file(out / REPORT_FILE) as page:
-            figures.write_text(json.dumps(results, indent=1, allow_nan=False), encoding='utf-8')
-            report.write_page(page, results, panels)
-    except OSError as error:
-        error.filename = str(out)  # which a full disk does not name
-        raise
-    print(f'\nwrote {out / RESULTS_FILE} and {out / REPORT_FILE}')
+        results['obstacles'] = score_obstacles(reader, scored.all_indices, predictor)
+    print_tables(results)
+    shown = draw_best_to_worst(reader, predictor, methods['network'], frames, pictures, rules)
+    write(out, results, shown)
     return results
 
 
-def _prepare(out: Path, overwrite: bool) -> None:
-    """Make the folder, and see that results can go there, before anything is computed."""
-    present = [name for name in (RESULTS_FILE, REPORT_FILE) if (out / name).exists()]
-    if present and not overwrite:
-        raise FileExistsError(
-            f'{out / present[0]} is there already: give another folder, or --overwrite=true'
-        )
-    out.mkdir(parents=True, exist_ok=True)
-    if not os.access(out, os.W_OK | os.X_OK):
-        raise PermissionError(f'the folder {out} cannot be written to')
+def _check_numbers(**numbers: tuple[float | None, float, float]) -> None:
+    """Check numbers, each with its least and greatest value; None is right."""
+    for name, (value, least, most) in numbers.items():
+        if value is not None and not least <= value <= most:
+            limit_broken = f'at least {least}' if value < least else f'at most {most}'
+            raise ValueError(f'{name} must be {limit_broken}, got {value}')
