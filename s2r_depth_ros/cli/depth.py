@@ -139,16 +139,8 @@ def _write(
         else _frames(path, lens, parameters, faults)
         for path in inputs
     ]
-    is_live = any(source.is_live for source in sources)
-    is_known = not is_live and all(source.total for source in sources)
-    total = sum(source.total for source in sources) if is_known else 0
-    if arguments.frames:
-        total = min(arguments.frames, total or arguments.frames)
-    kinds = arguments.save or (
-        'png',
-        'mp4' if all(source.is_film for source in sources) else 'color',
-        'sheet',
-    )
+    total = _expected_count(sources, arguments.frames)
+    kinds = arguments.save or _default_files(sources)
     _check_places(inputs, [out / DEPTH_FILES[kind] for kind in kinds])
     pipeline = load()
     files = DepthFiles(
@@ -183,7 +175,21 @@ def _write(
     if not files.done and not is_stopped:
         raise ToolError('there is no image that can be used')
     shown = ', '.join(str(out / DEPTH_FILES[kind]) for kind in kinds)
+    is_live = any(source.is_live for source in sources)
     return _Written(files.done, total, seconds, shown, is_stopped, is_live)
+
+
+def _expected_count(sources: Sequence[Source], most: int | None) -> int:
+    """Return the expected number of images; 0 if unknown."""
+    is_known = all(source.total and not source.is_live for source in sources)
+    total = sum(source.total for source in sources) if is_known else 0
+    return min(most, total or most) if most else total
+
+
+def _default_files(sources: Sequence[Source]) -> Sequence[str]:
+    """Return the kinds of files that are written unless ``--save`` names others."""
+    is_film = all(source.is_film for source in sources)
+    return 'png', 'mp4' if is_film else 'color', 'sheet'
 
 
 class DepthWorker(fleet.Worker):

@@ -144,68 +144,98 @@ def run(
     :returns: the exit code: 1 if an input failed or has faults, 130 after Ctrl-C.
     :raises ToolError: if there are no inputs, or no worker can work.
     """
-    # A command with one input needs none of these.
-    from ..jobs.pools import Here, Pool, pool_of
-    from ..jobs.run import run_tasks
-    from ..jobs.worker import JobsError
+    from ..jobs.worker import JobsError  # a command with one input does not need it
 
     out = options.out
     if not places.is_url(out):
         out = os.path.abspath(os.path.expanduser(out))
     _pass_all_names()
-    entries: list[dict[str, Any]] = []
     try:
         tasks = {
             name: Task(source, places.joined(out, name), options.force)
             for name, source in _find(options.inputs, out, kinds).items()
         }
-        missing = dict(tasks)
-        for name, task in tasks.items():
-            if not (options.force or places.is_url(out)) and places.is_done(task.out):
-                entries.append(_entry(name, task, _skipped(task)))
-                del missing[name]
+        entries = [
+            _entry(name, task, _skipped(task))
+            for name, task in tasks.items()
+            if not (options.force or places.is_url(out)) and places.is_done(task.out)
+        ]
     except OSError as error:
         raise ToolError(str(error)) from error
     begun_s, is_stopped, fault = time.monotonic(), False, ''
     try:
-        pool: Pool = Here()  # for one input, which no other has to be kept from
-        if len(missing) > 1 or options.cluster is not None or options.gpus_per_worker:
-            pool = pool_of(
-                options.workers,
-                options.cluster,
-                max(1, options.parameters['threads']),
-                options.gpus_per_worker,
-                len(missing),
-            )
-        with (
-            closing(pool),
-            tqdm(total=len(tasks), initial=len(entries), unit='input', smoothing=0.05) as bar,
-            closing(run_tasks(make, missing, pool, (ToolError, OSError))) as results,
-        ):
-            for entry in entries:
-                _tell(entry)
-            for result in results:
-                entries.append(
-                    _entry(result.name, tasks[result.name], result.value or result.fault, result)
-                )
-                _tell(entries[-1])
-                if result.trace:
-                    tqdm.write(result.trace, file=sys.stderr)
-                bar.update()
+        _do(tasks, entries, make, options)
     except JobsError as error:
         if not any(entry['tries'] for entry in entries):
             raise ToolError(str(error)) from error
         fault = str(error)
     except KeyboardInterrupt:
         is_stopped = True
-    places_of_tasks = {name: number for number, name in enumerate(tasks)}
+    _report(verb, out, tasks, entries, time.monotonic() - begun_s)
+    if fault:
+        raise ToolError(fault)
+    if is_stopped:
+        print(f's2r {verb}: stopped; the same command goes on', file=sys.stderr)
+        return 130
+    return 1 if any(entry['state'] == 'failed' or entry['faults'] for entry in entries) else 0
+
+
+def _do(
+    tasks: dict[str, Task],
+    entries: list[dict[str, Any]],
+    make: Callable[[], Worker],
+    options: BagOptions | DepthOptions,
+) -> None:
+    """
+    Do the tasks that have no entry yet, and append one for each that ends.
+
+    :raises JobsError: if no worker can work.
+    """
+    from ..jobs.pools import Here, Pool, pool_of
+    from ..jobs.run import run_tasks
+
+    ended = {entry['name'] for entry in entries}
+    missing = {name: task for name, task in tasks.items() if name not in ended}
+    pool: Pool = Here()  # for one input, which no other has to be kept from
+    if len(missing) > 1 or options.cluster is not None or options.gpus_per_worker:
+        pool = pool_of(
+            options.workers,
+            options.cluster,
+            max(1, options.parameters['threads']),
+            options.gpus_per_worker,
+            len(missing),
+        )
+    with (
+        closing(pool),
+        tqdm(total=len(tasks), initial=len(entries), unit='input', smoothing=0.05) as bar,
+        closing(run_tasks(make, missing, pool, (ToolError, OSError))) as results,
+    ):
+        for entry in entries:
+            _tell(entry)
+        for result in results:
+            entry = _entry(result.name, tasks[result.name], result.value or result.fault, result)
+            entries.append(entry)
+            _tell(entry)
+            if result.trace:
+                tqdm.write(result.trace, file=sys.stderr)
+            bar.update()
+
+
+def _report(
+    verb: str, out: str, tasks: dict[str, Task], entries: list[dict[str, Any]], seconds: float
+) -> None:
+    """
+    Write OUT/report.json in the order of the tasks, and print the counts.
+
+    :raises ToolError: if the file cannot be written.
+    """
+    numbers = {name: number for number, name in enumerate(tasks)}
     counts = Counter(entry['state'] for entry in entries)
-    seconds = time.monotonic() - begun_s
     report = {
         'verb': verb,
         'seconds': round(seconds, 3),
         'counts': {state: counts[state] for state in ('done', 'skipped', 'failed')},
-        'inputs': sorted(entries, key=lambda entry: places_of_tasks[entry['name']]),
+        'inputs': sorted(entries, key=lambda entry: numbers[entry['name']]),
     }
     place = places.joined(out, REPORT)
     try:
@@ -216,12 +246,6 @@ def run(
         f'{len(entries)} of {len(tasks)} inputs in {seconds:.1f} s: {counts["done"]} done, '
         f'{counts["skipped"]} skipped, {counts["failed"]} failed; {place}'
     )
-    if fault:
-        raise ToolError(fault)
-    if is_stopped:
-        print(f's2r {verb}: stopped; the same command goes on', file=sys.stderr)
-        return 130
-    return 1 if any(entry['state'] == 'failed' or entry['faults'] for entry in entries) else 0
 
 
 def _pass_all_names() -> None:
