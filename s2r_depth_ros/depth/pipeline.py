@@ -337,21 +337,7 @@ def postprocess(
         state.smoother = TemporalSmoother()
     state.has_reference |= reference.depth_m is not None
     source = select(parameters, state.ground.update(from_tf), state.has_reference)
-    fault = ''
-    if source.name == FIXED:
-        scale = Scale(parameters.depth_scale, math.nan)
-    else:
-        measurement = None
-        try:
-            measurement = measure_scale(result, source, reference)
-        except NoScaleError as error:
-            fault = str(error)
-        state.scale = state.scale or SmoothedScale(parameters.depth_scale)
-        scale = state.scale.update(measurement, image.stamp_s, parameters.scale_smoothing)
-    if fault and scale.confidence < _DOUBTFUL_CONFIDENCE:
-        fault = f'the scale stays at {scale.factor:.3g}: {fault}'
-    else:
-        fault = ''
+    scale, fault = _scale_of(result, source, state, parameters, reference)
     far_m, range_fault = result.far_m * scale.factor, ''
     if far_m <= parameters.min_depth:
         range_fault = (
@@ -371,6 +357,28 @@ def postprocess(
         scale_fault='; '.join(filter(None, (source.fault, fault, range_fault))),
         ground=source.ground,
     )
+
+
+def _scale_of(
+    result: DepthResult,
+    source: ScaleSource,
+    state: CameraState,
+    parameters: Parameters,
+    reference: ScaleReference,
+) -> tuple[Scale, str]:
+    """Return the scale of an image, and the reason why it is doubtful; empty if it is not."""
+    if source.name == FIXED:
+        return Scale(parameters.depth_scale, math.nan), ''
+    measurement, fault = None, ''
+    try:
+        measurement = measure_scale(result, source, reference)
+    except NoScaleError as error:
+        fault = str(error)
+    state.scale = state.scale or SmoothedScale(parameters.depth_scale)
+    scale = state.scale.update(measurement, result.image.stamp_s, parameters.scale_smoothing)
+    if fault and scale.confidence < _DOUBTFUL_CONFIDENCE:
+        return scale, f'the scale stays at {scale.factor:.3g}: {fault}'
+    return scale, ''
 
 
 def measure_scale(

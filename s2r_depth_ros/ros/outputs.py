@@ -8,10 +8,11 @@ from typing import TypeAlias
 import numpy as np
 
 from ..depth.colors import color_depth
+from ..depth.ground import GroundPlane
 from ..depth.obstacles import obstacle_points
 from ..depth.parameters import Parameters
 from ..depth.pipeline import CameraImage, DepthResult, project
-from ..depth.scan import scan_from_depth
+from ..depth.scan import Scan, scan_from_depth
 from . import messages
 from .compressed import bgr_to_jpeg, depth_to_compressed, LONGEST_SIDE_PX
 from .message_types import (
@@ -171,42 +172,32 @@ def output_messages(
     by_output = image_messages(image, outputs)
     if DEPTH in outputs:
         by_output[DEPTH] = messages.depth_to_image(depth_m, header, parameters.depth_encoding)
-    is_ground = result.is_ground(parameters.ground_probability)
-    if SCAN in outputs and image.intrinsics is not None and result.ground is not None:
-        far_m = min(parameters.max_depth, result.far_m * result.scale.factor)
-        scan = scan_from_depth(
-            depth_m,
-            image.intrinsics,
-            result.ground,
-            (parameters.min_height, parameters.max_height),
-            (parameters.min_depth, max(parameters.min_depth, far_m)),
-            is_ground,
-        )
-        by_output[SCAN] = messages.scan_to_message(scan, scan_header_of(image, parameters))
     if COMPRESSED_DEPTH in outputs:
         by_output[COMPRESSED_DEPTH] = depth_to_compressed(
             depth_m, header, parameters.depth_encoding
         )
+    is_ground = result.is_ground(parameters.ground_probability)
+    if SCAN in outputs and image.intrinsics is not None and result.ground is not None:
+        scan = _scan(result, image.intrinsics, result.ground, is_ground, parameters)
+        by_output[SCAN] = messages.scan_to_message(scan, scan_header_of(image, parameters))
     if image.camera is not None and not {POINTS, OBSTACLES}.isdisjoint(outputs):
-        stride, confidence = parameters.point_stride, None
-        points_m, rgb = project(result, stride)
+        points_m, rgb = project(result, parameters.point_stride)
         if POINTS in outputs:
-            if parameters.points_confidence and result.confidence is not None:
-                confidence = result.confidence[::stride, ::stride]
-            by_output[POINTS] = messages.points_to_cloud(points_m, rgb, header, confidence)
-        if OBSTACLES in outputs and result.ground is not None:
-            by_output[OBSTACLES] = messages.obstacles_to_cloud(
-                obstacle_points(
-                    points_m,
-                    result.ground,
-                    parameters.min_height,
-                    parameters.max_height,
-                    parameters.voxel_size,
-                    None if is_ground is None else is_ground[::stride, ::stride],
-                ),
-                header,
+            confidence = result.confidence if parameters.points_confidence else None
+            by_output[POINTS] = messages.points_to_cloud(
+                points_m, rgb, header, _strided(confidence, parameters)
             )
-    if COLOR in outputs or COMPRESSED_COLOR in outputs:
+        if OBSTACLES in outputs and result.ground is not None:
+            obstacles_m = obstacle_points(
+                points_m,
+                result.ground,
+                parameters.min_height,
+                parameters.max_height,
+                parameters.voxel_size,
+                _strided(is_ground, parameters),
+            )
+            by_output[OBSTACLES] = messages.obstacles_to_cloud(obstacles_m, header)
+    if not {COLOR, COMPRESSED_COLOR}.isdisjoint(outputs):
         near_m = max(parameters.min_depth, NEAREST_COLOR_M)
         colored = color_depth(depth_m, near_m, max(parameters.max_depth, 2 * near_m))
         if COLOR in outputs:
@@ -225,3 +216,27 @@ def output_messages(
             grey = (values * 255).round().astype(np.uint8)
             by_output[output] = messages.pixels_to_image(grey, 'mono8', header)
     return by_output
+
+
+def _scan(
+    result: DepthResult,
+    intrinsics: np.ndarray,
+    ground: GroundPlane,
+    is_ground: np.ndarray | None,
+    parameters: Parameters,
+) -> Scan:
+    far_m = min(parameters.max_depth, result.far_m * result.scale.factor)
+    return scan_from_depth(
+        result.depth_m,
+        intrinsics,
+        ground,
+        (parameters.min_height, parameters.max_height),
+        (parameters.min_depth, max(parameters.min_depth, far_m)),
+        is_ground,
+    )
+
+
+def _strided(values: np.ndarray | None, parameters: Parameters) -> np.ndarray | None:
+    """Return the values at the pixels that have a point."""
+    stride = parameters.point_stride
+    return None if values is None else values[::stride, ::stride]

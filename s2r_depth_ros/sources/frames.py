@@ -277,16 +277,20 @@ class FrameSource:
                 f'OpenCV cannot decode {codec}, the codec of {self._path}: no image of it could '
                 'be read; convert it, for example: ffmpeg -i IN -c:v libx264 OUT.mp4'
             )
+        self._report_damage(number, damaged, stamp_s)
+
+    def _report_damage(self, images: int, damaged: int, stamp_s: float) -> None:
+        """Report what a film lacks, after its last image, which was at ``stamp_s``."""
+        film = self._film
         if damaged:
             self._on_skipped(f'{self._path} is damaged: {damaged} of its images cannot be decoded')
-        read = number + damaged
-        if number and not film.images and film.is_whole is False:
+        if not images:
+            return
+        read = images + damaged
+        is_short = film.images - read > max(1, film.images * _MISSING_FRACTION)
+        if not film.images and film.is_whole is False:
             self._on_skipped(f'{self._path} is broken: its end is missing after {read} images')
-        elif number and (
-            film.images - read > max(1, film.images * _MISSING_FRACTION)
-            and not film.is_whole
-            and not _is_at_end(stamp_s, film)
-        ):
+        elif is_short and not film.is_whole and not _is_at_end(stamp_s, film):
             self._on_skipped(
                 f'{self._path} is broken: it ends after {read} of the {film.images} images that '
                 'its header promises'

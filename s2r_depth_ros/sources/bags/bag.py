@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 import re
@@ -246,15 +246,7 @@ class Bag:
                 f'{self.path} has no images on {missing[0]}, but on '
                 f'{", ".join(sorted(topics_with_images)) or "no topic at all"}'
             )
-        colored = {
-            topic for topic in topics_with_images - {*image_topics} if self._has_colors(topic)
-        }
-        topics = list(image_topics) or [
-            topic
-            for topic in sorted(colored)
-            if not topic.endswith(tuple(f'/{output}' for output in (*OUTPUTS, *COPIES)))
-            and topic.removesuffix(_COMPRESSED) not in colored - {topic}
-        ]
+        topics = list(image_topics) or self._color_topics(topics_with_images)
         if not topics:
             damaged = {
                 connection.topic
@@ -276,6 +268,25 @@ class Bag:
                     'camera: select one with --image'
                 )
             cameras[namespace] = BagCamera(namespace, topic, is_rectified_topic(name))
+        if not image_topics:
+            self._note_unreadable(topics_with_images, cameras)
+        return list(cameras.values())
+
+    def _color_topics(self, topics_with_images: set[str]) -> list[str]:
+        """Return the topics with colour images; a raw topic precedes its compressed form."""
+        colored = {topic for topic in topics_with_images if self._has_colors(topic)}
+        of_depth = tuple(f'/{output}' for output in (*OUTPUTS, *COPIES))
+        return [
+            topic
+            for topic in sorted(colored)
+            if not topic.endswith(of_depth)
+            and topic.removesuffix(_COMPRESSED) not in colored - {topic}
+        ]
+
+    def _note_unreadable(
+        self, topics_with_images: set[str], cameras: Mapping[str, BagCamera]
+    ) -> None:
+        """Note the topics of other cameras whose messages cannot be read."""
         for connection in self.connections:
             topic, kind = connection.topic, connection.msgtype
             if (
@@ -292,10 +303,8 @@ class Bag:
             connection.topic: self._unread[connection.topic]
             for connection in self.connections
             if connection.topic in self._unread
-            and not image_topics
             and _name_of(connection).rpartition('/')[0] not in cameras
         }
-        return list(cameras.values())
 
     def _without_cameras(self, image_topics: list[str]) -> str:
         """Return why there is no camera: no images, or no usable images."""

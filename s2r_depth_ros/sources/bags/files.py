@@ -233,61 +233,82 @@ class BagFiles:
         return metadata
 
     def _files_of_folder(self, metadata: _Metadata | None) -> list[Path]:
-        there = sorted(
+        """
+        Return the files to read, in the order of their messages.
+
+        :raises BagError: if there is none, or if they are of two storages.
+        """
+        files = sorted(
             (file for file in files_in(self.path) if storage_suffix(file) in STORAGES),
             key=_natural,
         )
         if metadata is not None:
             listed = [self.path / name for name in metadata.files]
-            absent = [file for file in listed if not file.is_file()]
-            unlisted = [file for file in there if file not in listed]
-            if not absent:
+            if all(file.is_file() for file in listed):
+                unlisted = [file for file in files if file not in listed]
                 if unlisted:
                     self.notes.append(
                         f'{self.path / METADATA} does not list {_names(unlisted)}: not read'
                     )
                 return listed
-            there = sorted({*listed, *unlisted} - {*absent}, key=_natural)
-            text = f'{METADATA} lists {_names(absent)}, not there'
-            if unlisted:  # renamed, perhaps: the count tells whether these are its messages
-                self.notes.append(f'{self.path}: {text}; {_names(unlisted)} is read instead')
-            else:
-                self._losses[text] = None
+            files = self._present(listed, files)
+        files = self._without_packed_copies(files)
+        if metadata is None and (gap := _gap(files)):
+            self._losses[f'of its numbered files {gap} is not there'] = None
+        if len({STORAGES[storage_suffix(file)] for file in files}) > 1:
+            raise self._refused(
+                f'it has files of both sqlite3 and MCAP, {_names(files)}: give one of them'
+            )
+        if not files:
+            return self._of_ros1()
+        if metadata is None and not self.notes:
+            self.notes.append(f'{self.path} has no {METADATA}: {_names(files)} is read as it is')
+        return files
+
+    def _present(self, listed: list[Path], files: list[Path]) -> list[Path]:
+        """Return the files that are there, if metadata lists others, too."""
+        absent = [file for file in listed if not file.is_file()]
+        unlisted = [file for file in files if file not in listed]
+        text = f'{METADATA} lists {_names(absent)}, not there'
+        if unlisted:  # renamed, perhaps: the count tells whether these are its messages
+            self.notes.append(f'{self.path}: {text}; {_names(unlisted)} is read instead')
+        else:
+            self._losses[text] = None
+        return sorted({*listed, *unlisted} - {*absent}, key=_natural)
+
+    def _without_packed_copies(self, files: list[Path]) -> list[Path]:
+        """Return the files without compressed ones that are there uncompressed, too."""
         # A recorder that is killed while it compresses leaves a file in both forms.
-        twice = [file for file in there if without_packed(file) != file]
-        twice = [file for file in twice if without_packed(file) in there]
+        twice = [
+            file
+            for file in files
+            if without_packed(file) != file and without_packed(file) in files
+        ]
         if twice:
             self.notes.append(
                 f'{self.path} has {_names(twice)} uncompressed, too: only that is read'
             )
-            there = [file for file in there if file not in twice]
-        if metadata is None and (gap := _gap(there)):
-            self._losses[f'of its numbered files {gap} is not there'] = None
-        storages = {STORAGES[storage_suffix(file)] for file in there}
-        if len(storages) > 1:
-            raise self._refused(
-                f'it has files of both sqlite3 and MCAP, {_names(there)}: give one of them'
-            )
-        ros1 = [file for file in files_in(self.path) if ROS1_SUFFIX in file.suffixes]
-        if not there and ros1:
-            return sorted(ros1)[:1]
-        if not there:
-            bags = [
-                folder.name
-                for folder in sorted(self.path.iterdir())
-                if folder.is_dir() and is_bag_folder(folder)
-            ]
-            raise self._refused(
-                '; '.join(self._losses)
-                or (
-                    f'its folders {", ".join(bags)} are bags: give one of them'
-                    if bags
-                    else 'it has no .db3 and no .mcap'
-                )
-            )
-        if metadata is None and not self.notes:
-            self.notes.append(f'{self.path} has no {METADATA}: {_names(there)} is read as it is')
-        return there
+        return [file for file in files if file not in twice]
+
+    def _of_ros1(self) -> list[Path]:
+        """
+        Return a bag of ROS 1 in the folder, whose own error says how to convert it.
+
+        :raises BagError: if there is none.
+        """
+        ros1 = sorted(file for file in files_in(self.path) if ROS1_SUFFIX in file.suffixes)
+        if ros1:
+            return ros1[:1]
+        if self._losses:
+            raise self._refused('; '.join(self._losses))
+        bags = [
+            folder.name
+            for folder in sorted(self.path.iterdir())
+            if folder.is_dir() and is_bag_folder(folder)
+        ]
+        if bags:
+            raise self._refused(f'its folders {", ".join(bags)} are bags: give one of them')
+        raise self._refused('it has no .db3 and no .mcap')
 
     def _opened(self, file: Path, is_only: bool) -> StorageFile | None:
         """Return one file, opened; None if it is unreadable and not the only one."""
