@@ -122,19 +122,13 @@ def render_scenes(
     :raises ValueError: if settings are invalid, or the folder was begun with other settings.
     :raises JobsError: if some scenes could not be rendered; the others are complete.
     """
-    for name, value, least, most in (
-        ('scenes', scenes, 1, None),
-        ('frames_per_scene', frames_per_scene, 1, None),
-        ('width_px', width_px, 16, LARGEST_SIDE_PX),
-        ('height_px', height_px, 16, LARGEST_SIDE_PX),
-        ('supersample', supersample, 1, MOST_SAMPLES),
-        ('seed', seed, 0, None),
-        ('workers', 1 if workers is None else workers, 1, None),
-    ):
-        if value < least:
-            raise ValueError(f'{name} must be at least {least}, not {value}')
-        if most is not None and value > most:
-            raise ValueError(f'{name} must be at most {most}, not {value}')
+    _check_range('scenes', scenes, 1)
+    _check_range('frames_per_scene', frames_per_scene, 1)
+    _check_range('width_px', width_px, 16, LARGEST_SIDE_PX)
+    _check_range('height_px', height_px, 16, LARGEST_SIDE_PX)
+    _check_range('supersample', supersample, 1, MOST_SAMPLES)
+    _check_range('seed', seed, 0)
+    _check_range('workers', 1 if workers is None else workers, 1)
     if scenes > 9999:
         raise ValueError(
             f'scenes must be at most 9999 (worlds have four digits), not {scenes}; '
@@ -142,19 +136,7 @@ def render_scenes(
         )
     if cameras not in get_args(Cameras):
         raise ValueError(f'cameras must be ordinary or any, not {cameras!r}')
-    unknown = sorted(set(variations) - set(VARIATIONS))
-    if unknown or not variations:
-        raise ValueError(
-            f'variations must be some of {", ".join(VARIATIONS)}, '
-            f'not {", ".join(unknown) or "none"}'
-        )
-    strange = sorted(set(surroundings) - set(SETTINGS))
-    if strange or (surroundings and kind != 'driving'):
-        raise ValueError(
-            f'surroundings must be some of {", ".join(SETTINGS)}, not {", ".join(strange)}'
-            if strange
-            else f'surroundings are of kind driving, not of {kind}'
-        )
+    _check_styles(kind, variations, surroundings)
     names = _names(models)
     if kind == 'failure-cases':
         names = ()
@@ -188,6 +170,29 @@ def render_scenes(
         desc=f'{kind} ({job.backend})',
         cluster=cluster,
     )
+
+
+def _check_range(name: str, value: int, least: int, most: int | None = None) -> None:
+    if value < least:
+        raise ValueError(f'{name} must be at least {least}, not {value}')
+    if most is not None and value > most:
+        raise ValueError(f'{name} must be at most {most}, not {value}')
+
+
+def _check_styles(kind: Kind, variations: Sequence[str], surroundings: Sequence[str]) -> None:
+    unknown = sorted(set(variations) - set(VARIATIONS))
+    if unknown or not variations:
+        raise ValueError(
+            f'variations must be some of {", ".join(VARIATIONS)}, '
+            f'not {", ".join(unknown) or "none"}'
+        )
+    strange = sorted(set(surroundings) - set(SETTINGS))
+    if strange:
+        raise ValueError(
+            f'surroundings must be some of {", ".join(SETTINGS)}, not {", ".join(strange)}'
+        )
+    if surroundings and kind != 'driving':
+        raise ValueError(f'surroundings are of kind driving, not of {kind}')
 
 
 def _note(job: Job) -> dict[str, object]:

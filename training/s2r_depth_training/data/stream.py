@@ -173,6 +173,34 @@ class _Failure(NamedTuple):
     message: str
 
 
+def _shares(
+    settings: ScenesSettings, job: Job, models: tuple[str, ...], models_digest: str
+) -> dict[Job, float]:
+    """
+    Return what is rendered, and how often.
+
+    :param settings: of the mix.
+    :param job: what all scenes have in common; without models.
+    :param models: the libraries of models.
+    :param models_digest: of their content.
+    :returns: the share of each job, above 0; the sum is 1.
+    """
+    shares: dict[Job, float] = {}
+    for kind, share in settings.kinds.items():
+        plain = job._replace(kind=kind)
+        furnished = plain._replace(models=models, models_digest=models_digest)
+        models_share = 1.0 if kind == 'world' else settings.models_share if models else 0.0
+        shares[furnished] = share * models_share
+        shares[plain] = shares.get(plain, 0.0) + share * (1 - models_share)
+    if settings.cameras == 'any':
+        shares |= {job: share * settings.any_share for job, share in shares.items()} | {
+            job._replace(cameras='ordinary'): share * (1 - settings.any_share)
+            for job, share in shares.items()
+        }
+    shares = {job: share for job, share in shares.items() if share}
+    return {job: share / sum(shares.values()) for job, share in shares.items()}
+
+
 class SceneStream:
     """
     Delivers batches of scenes that processes render while the network trains.
@@ -236,23 +264,11 @@ class SceneStream:
             supersample=settings.supersample,
             cameras=settings.cameras,
         )
-        shares: dict[Job, float] = {}
-        for kind, share in settings.kinds.items():
-            plain = job._replace(kind=kind)
-            furnished = plain._replace(models=names, models_digest=digest)
-            models_share = 1.0 if kind == 'world' else settings.models_share if names else 0.0
-            shares[furnished] = share * models_share
-            shares[plain] = shares.get(plain, 0.0) + share * (1 - models_share)
-        if settings.cameras == 'any':
-            shares |= {job: share * settings.any_share for job, share in shares.items()} | {
-                job._replace(cameras='ordinary'): share * (1 - settings.any_share)
-                for job, share in shares.items()
-            }
-        shares = {job: share for job, share in shares.items() if share}
+        shares = _shares(settings, job, names, digest)
         self._recipe = _Recipe(
             render,
             tuple(shares),
-            tuple(share / sum(shares.values()) for share in shares.values()),
+            tuple(shares.values()),
             seed,
             rank,
             world_size,
