@@ -103,6 +103,15 @@ def test_names_are_taken_as_they_are():
 def test_the_outputs_of_a_bag_are_all_that_can_be_added():
     choices = BagOptions.__dataclass_fields__['outputs'].metadata['choices']
     assert [f'depth/{name}' for name in choices] == [*ADDED_TOPICS]
+    help_page = ' '.join(parser_of('s2r bag', BagOptions).format_help().split())
+    outputs = help_page.partition('which of the depth topics: ')[2].partition('.')[0]
+    assert {*choices} <= {*outputs.replace(',', '').split()}
+
+
+def test_a_kind_that_is_named_twice_counts_once():
+    words = ['--outputs', 'scale', 'image', 'scale']
+    assert options_of('bag', 'a', 'b', *words).outputs == ['scale', 'image']
+    assert options_of('depth', 'a', '--save', 'ply', 'ply').save == ['ply']
 
 
 @pytest.mark.parametrize(

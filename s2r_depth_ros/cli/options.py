@@ -194,7 +194,9 @@ class BagOptions(LensOptions, TopicOptions, FleetOptions):
 
     :param inputs: folder of a bag, or a file of it.
     :param out: folder of the new bag, or of the new bags.
-    :param outputs: which of the depth topics.
+    :param outputs: which of the depth topics: image, camera_info, points, image_color, structure,
+        attention, confidence, scale, or ground, which needs weights with a judge. Obstacles and
+        scan are topics of the node only.
     :param storage: of the new bag.
     :param compress: compress the new bag with zstd: the chunks of MCAP, the file of sqlite3.
     :param force: write a new bag again that is there already.

@@ -156,6 +156,8 @@ def read(parser: CommandParser, options: type, words: list[str]) -> Any:
     for item in fields(options):
         names = item.metadata.get('parameters')
         arguments[item.name] = _parameters(values, given, names) if names else values[item.name]
+        if item.metadata.get('choices') and isinstance(values.get(item.name), list):
+            arguments[item.name] = list(dict.fromkeys(values[item.name]))  # each one once
     return options(**arguments)
 
 
