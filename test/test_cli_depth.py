@@ -417,6 +417,8 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_done(tmp_path, film, capsy
         ([str(STREET), '--color-range', '9', '3'], 'is NEAR and FAR, got 9 and 3 m'),
         ([str(STREET), '--out', f'{__file__}/out'], 'Not a directory'),
         ([str(STREET), '--image', '/a'], 'names topics of a bag, and no INPUT is a bag'),
+        ([str(STREET), '--scale-source', 'ground_plane'], 'ground_plane needs --camera-height'),
+        ([str(STREET), '--camera-pitch', '9'], '--camera-pitch 9 has no effect without'),
     ],
 )
 def test_what_cannot_be_is_one_sentence(arguments, said, tmp_path, monkeypatch, capsys):

@@ -32,8 +32,20 @@ def parameters_of(options: DepthOptions | BagOptions, **others: Any) -> Paramete
     :param others: parameters that are not options.
     :raises ToolError: if the parameters contradict each other.
     """
+    given = options.parameters
+    if not given['camera_height']:
+        if given['scale_source'] == 'ground_plane':
+            raise ToolError(
+                '--scale-source ground_plane needs --camera-height, the metres of the camera '
+                'above the ground'
+            )
+        if given['camera_pitch']:
+            raise ToolError(
+                f'--camera-pitch {given["camera_pitch"]:g} has no effect without '
+                '--camera-height: give both or neither'
+            )
     try:
-        return Parameters(**{'base_frame': '', **options.parameters, **others})
+        return Parameters(**{'base_frame': '', **given, **others})
     except ValueError as error:
         raise ToolError(str(error)) from error
 
