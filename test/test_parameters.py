@@ -85,6 +85,12 @@ def test_every_number_has_a_range_that_holds_its_default():
             assert least <= value <= greatest, item.name
 
 
+def test_ground_probability_cannot_hide_every_obstacle():
+    about = Parameters.__dataclass_fields__['ground_probability'].metadata
+    assert about['limits'][0] > 0
+    assert '1 is off' in about['description']
+
+
 @pytest.mark.parametrize(
     ('values', 'fault'),
     [

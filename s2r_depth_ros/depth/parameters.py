@@ -255,7 +255,7 @@ class Parameters:
         'Pixels that show the ground with at least this probability are no obstacles on '
         '<camera>/depth/obstacles and <camera>/depth/scan. A lower value marks less free space '
         'and misses more obstacles. 1 is off. It has no effect on weights without a judge.',
-        limits=(0.0, 1.0),
+        limits=(0.1, 1.0),  # 0, which is off elsewhere, would hide every obstacle
         run_time=True,
     )
     voxel_size: float = _parameter(
