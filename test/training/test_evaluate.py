@@ -452,6 +452,11 @@ def test_numbers_that_make_no_sense_are_refused(weight_file, styled, tmp_path, w
         run(weight_file, styled, tmp_path / 'out', **wrong)
 
 
+def test_a_height_that_nothing_uses_is_refused(weight_file, styled, tmp_path):
+    with pytest.raises(ValueError, match='camera_height_m 1.5 has no effect'):
+        run(weight_file, styled, tmp_path / 'out', camera_height_m=1.5)
+
+
 def test_a_wrong_data_set_leaves_no_trace(weight_file, styled, tmp_path):
     with pytest.raises(DataError, match='variatons'):
         run(weight_file, styled, tmp_path / 'out', dataset_options={'variatons': ['fog']})

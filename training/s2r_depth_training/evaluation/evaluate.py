@@ -54,7 +54,8 @@ def evaluate(
     :param scale_source: what tells the scale of the network's depth, as for the node, from each
         frame only: nothing; the camera's height; or a random 0.5 % of the true depths. Where the
         scale cannot be measured, it is 1.
-    :param camera_height_m: of the optical centre above the ground, for ground_plane.
+    :param camera_height_m: of the optical centre above the ground, for ground_plane. The camera
+        counts as level; a pitch of up to 8 degrees is tolerated.
     :param attention: even or mirrored put another map in the place of the weights' own attention,
         which shows what it is worth to them.
     :param scene_pattern: a regular expression; frames in whose file names it finds the same are
@@ -89,6 +90,11 @@ def evaluate(
         raise ValueError(
             'scale_source ground_plane needs camera_height_m, the metres of the '
             'camera above the ground'
+        )
+    if camera_height_m and scale_source != 'ground_plane':
+        raise ValueError(
+            f'camera_height_m {camera_height_m:g} has no effect with scale_source '
+            f'{scale_source}: choose ground_plane, or leave the height out'
         )
     # The help of the command line needs none of these, and PyTorch takes seconds.
     from .clean import measure_clean
