@@ -1,5 +1,7 @@
 """The exported file: the same depth as PyTorch for any batch size, and nothing left behind."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -33,6 +35,14 @@ def test_the_file_gives_the_metres_that_pytorch_gives(weights_file, tmp_path):
     np.testing.assert_allclose(found, expected, atol=1e-3)
     assert session.get_modelmeta().custom_metadata_map['training_focal_px'] == '90.0'
     assert [file.name for file in out.parent.iterdir()] == ['network.onnx']
+
+
+def test_a_network_with_a_judge_is_exported_without_a_warning(tmp_path, capfd):
+    judged = replace(Architecture.preset('compact'), judge_channels=4)
+    path = tmp_path / 'judged.safetensors'
+    weights.save(path, S2RDepthNet(judged), weights.WeightsInfo(80.0, 90.0, 96, 112))
+    export_onnx(str(path), tmp_path / 'network.onnx')
+    assert 'onnxruntime' not in capfd.readouterr().err
 
 
 def test_a_file_that_differs_too_much_is_not_kept(weights_file, tmp_path):
