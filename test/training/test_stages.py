@@ -384,6 +384,13 @@ def test_a_judge_is_replaced_and_one_without_channels_refused(trained, root):
         judge.train(none)
 
 
+@pytest.mark.parametrize('stage', [judge, fine_tune])
+def test_without_stage_3_or_other_weights_the_message_names_both(stage, root):
+    config = with_stage(tiny_config(root, 'no_stage_3'), stage.NAME, weights=None)
+    with pytest.raises(TrainingError, match=rf'run s2r_train dsa first, or .* {stage.NAME}\.weig'):
+        stage.train(config)
+
+
 def test_fine_tuning_keeps_the_judge_and_says_so(trained, root, capsys):
     config = with_stage(
         tiny_config(root, 'tuned_judge'), 'fine_tune', weights=str(judged_file(trained))

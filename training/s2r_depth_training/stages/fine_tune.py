@@ -42,7 +42,7 @@ def train(config: Config, resume: bool = False) -> Path:
 
     with Stage(NAME, config, settings, resume) as stage:
         # Networks
-        source = settings.weights or config.weights_file
+        source = config.starting_weights(settings.weights, 'fine_tune.weights')
         network, info = weights.load_with_info(source)
         if network.architecture.without_judge() != Architecture.preset(config.architecture):
             raise TrainingError(

@@ -44,7 +44,7 @@ def train(config: Config, resume: bool = False) -> Path:
 
     with Stage(NAME, config, settings, resume) as stage:
         # Networks
-        source = settings.weights or config.weights_file
+        source = config.starting_weights(settings.weights, 'judge.weights')
         trained, info = weights.load_with_info(source)
         network = with_new_judge(trained, settings.channels)
 
