@@ -11,6 +11,7 @@ from tiny_run import write_data, write_yaml
 import torch
 
 from s2r_depth_training import cli
+from s2r_depth_training.stages import judge
 
 CONFIGS = sorted((Path(__file__).parents[2] / 'config' / 'training').glob('*.yaml'))
 
@@ -312,3 +313,14 @@ def test_a_wrong_argument_of_a_tool_is_one_error(tmp_path, capsys):
     )
     assert status == 1
     assert 'none.safetensors' in error
+
+
+def test_a_finished_stage_says_where_its_result_is(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(judge, 'train', lambda config, resume: config.result_of(judge.NAME))
+    config = write_yaml(tmp_path / 'config.yaml', tmp_path)
+    options = ['--config', str(config), '--run-dir', str(tmp_path / 'run')]
+    assert cli.main(['judge', *options]) == 0
+    assert capsys.readouterr().out == f'wrote {tmp_path / "run" / "judge"}\n'
+    monkeypatch.setenv('RANK', '1')
+    assert cli.main(['judge', *options]) == 0
+    assert capsys.readouterr().out == ''

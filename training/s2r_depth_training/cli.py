@@ -7,6 +7,7 @@ from dataclasses import fields
 from functools import partial
 from importlib import import_module
 import logging
+import os
 from pathlib import Path
 import sys
 from typing import Any, TYPE_CHECKING
@@ -153,7 +154,11 @@ def _function_of(verb: str) -> Callable[..., Any]:
 
 
 def _call(module: str, name: str, **settings: Any) -> object:
-    return getattr(import_module(module, __package__), name)(**settings)
+    """Train one stage, and print where its result is."""
+    result = getattr(import_module(module, __package__), name)(**settings)
+    if os.environ.get('RANK', '0') == '0':  # as torchrun numbers them
+        print(f'wrote {result.parent}')
+    return result
 
 
 def _values(parser: CommandParser, arguments: list[str]) -> dict[str, Any]:
