@@ -127,6 +127,20 @@ def test_without_ground_there_is_no_scale_or_one_nearer_to_the_truth(meshes, spo
     assert 0.95 <= scale.factor * spoilt_by <= 1.05 * spoilt_by
 
 
+@pytest.mark.parametrize(
+    ('meshes', 'wrong_pitch_deg'),
+    [
+        ([box((1, 60, 60), GREY, (8.5, 0, 0)), floor()], 20),
+        ([box((6, 8, 3), GREY, (12, 0, 0)), floor()], 40),
+    ],
+    ids=['wall', 'lorry'],
+)
+def test_what_stands_is_no_ground_for_a_camera_with_a_wrong_pitch(meshes, wrong_pitch_deg):
+    ground = GroundPlane(1.5, math.radians(wrong_pitch_deg))
+    with pytest.raises(NoScaleError, match='no level ground below the horizon'):
+        scale_from_ground(seen_by(meshes, 1.5), INTRINSICS, ground)
+
+
 @pytest.mark.parametrize('pitch_deg', [0, -60])
 def test_without_depth_below_the_horizon_there_is_no_scale(pitch_deg):
     depth_m = np.full((HEIGHT_PX, WIDTH_PX), np.nan if pitch_deg == 0 else 2.0)

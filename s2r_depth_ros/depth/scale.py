@@ -33,7 +33,8 @@ _GROUND_TOLERANCE, _BELOW_WEIGHT = 0.1, 1.5
 # the ratio of the heights; standard deviations of its logarithm from these two, and from 1.
 _USUAL_HEIGHT_M, _BEYOND, _FROM_ONE = 1.5, 0.3, 1.0
 _PRIOR_WEIGHT, _LARGEST_SURPRISE = 0.05, 4.0
-# The least support; more for a factor above these two, where a table can be taken for the ground.
+# The least support; more for a factor beyond these two. Above, a table can be taken for the
+# ground; below, with a wrong pitch, what stands on it.
 _LEAST_GROUND, _MOST_BEYOND = 0.05, 0.4
 # Error of the logarithm of the factor if no point agrees. Within it, the network knows better.
 _FIT_ERROR = 0.3
@@ -110,7 +111,7 @@ def scale_from_ground(depth_m: np.ndarray, intrinsics: np.ndarray, ground: Groun
     score[~is_enough] = -np.inf
     plane, place = np.unravel_index(np.argmax(score), score.shape)
     confidence = float(support[plane, place])
-    if confidence < _LEAST_GROUND + min(_MOST_BEYOND, max(0.0, beyond[place])):
+    if confidence < _LEAST_GROUND + min(_MOST_BEYOND, abs(beyond[place])):
         raise NoScaleError('no level ground below the horizon')
     off = log_ratios[:, plane] - _LOG_FACTORS[place]
     is_ground = np.abs(off) < _GROUND_TOLERANCE
