@@ -20,6 +20,8 @@ from s2r_depth_training.evaluation.obstacles import (
     frame_counts,
     grid_cells,
     score_obstacles,
+    VARIANTS,
+    variants_of,
 )
 from s2r_depth_training.evaluation.protocols import NotMeasurableError
 from s2r_scenes.meshes import box
@@ -69,6 +71,11 @@ def test_a_wall_and_nothing_are_no_ground():
             fitted_ground(depth_m.astype(np.float32), INTRINSICS)
     with pytest.raises(NotMeasurableError, match='without intrinsics'):
         frame_counts(sample(np.ones((HEIGHT_PX, WIDTH_PX)), np.full((3, 3), np.nan)), None)
+
+
+def test_weights_without_a_judge_have_only_rows_that_differ(yard_m):
+    assert [*variants_of(predictor_of(yard_m))] == ['no filter', 'edge_filter 1']
+    assert [*variants_of(DepthPredictor('outdoor', device='cpu'))] == [*VARIANTS]
 
 
 def test_a_cell_is_an_obstacle_with_one_point_of_it_and_free_with_ground_alone():

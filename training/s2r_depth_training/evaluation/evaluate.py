@@ -64,7 +64,8 @@ def evaluate(
     :param edge_filter: strength of the node's filter; above 0, measure the points in the air
         before and after it, and how well the confidence finds the errors.
     :param obstacles: count the cells of a grid before the camera that are found as obstacles, and
-        the free ones that are wrongly marked, without and with the filters of the node.
+        the free ones that are wrongly marked, without and with the filters of the node. Those that
+        need a judge are left out for weights without one.
     :param overwrite: replace the results in OUT.
     :param workers: processes of one thread each that score frames; the results do not depend on
         their number. By default this process scores them with all of its threads.

@@ -73,7 +73,7 @@ def score_obstacles(
             'free_cells': 0,
             'wrongly_marked': 0,
         }
-        for name in VARIANTS
+        for name in variants_of(predictor)
     }
     skipped = []
     for index in tqdm(indices, desc='obstacles', unit='frame', disable=None):
@@ -92,6 +92,15 @@ def score_obstacles(
         'heights_m': HEIGHTS_M,
         'variants': variants,
         'skipped': skipped,
+    }
+
+
+def variants_of(predictor: DepthPredictor) -> dict[str, dict[str, Any]]:
+    """Return those of the variants that have an effect on these weights."""
+    return {
+        name: changes
+        for name, changes in VARIANTS.items()
+        if predictor.has_judge or changes.items() >= _WITHOUT_JUDGE.items()
     }
 
 
@@ -115,7 +124,7 @@ def frame_counts(sample: Sample, predictor: DepthPredictor) -> dict[str, dict[st
         [camera_image(sample)], with_ground=True
     )
     counts = {}
-    for name, changes in VARIANTS.items():
+    for name, changes in variants_of(predictor).items():
         changed = replace(parameters, **changes)
         scaled = postprocess(result, CameraState(), changed)
         is_ground = scaled.is_ground(changed.ground_probability)
