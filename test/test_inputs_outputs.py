@@ -1,6 +1,7 @@
 """From messages to an image of a camera, and from its depth to messages, without a node."""
 
 import array
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -106,6 +107,16 @@ def test_obstacles_and_scan_come_alone_and_with_the_ground_only():
         assert set(output_messages(with_ground, {output}, Parameters())) == {output}
         for lacking in (result(info()), result(None, ground=GroundPlane(0.5))):
             assert not output_messages(lacking, {output}, Parameters())
+
+
+def test_no_ray_is_free_while_the_scale_is_doubtful():
+    empty = result(info(), ground=GroundPlane(0.5))
+    empty = replace(empty, depth_m=np.full_like(empty.depth_m, np.inf))
+    scan = output_messages(empty, {SCAN}, Parameters())[SCAN]
+    assert np.isposinf(scan.ranges).any()
+    doubtful = replace(empty, scale_fault='the scale stays at 1: no level ground')
+    unknown = output_messages(doubtful, {SCAN}, Parameters())[SCAN]
+    assert np.array_equal(np.isnan(unknown.ranges), ~np.isneginf(scan.ranges))
 
 
 def test_the_range_of_a_scan_is_no_contradiction_where_the_network_does_not_reach_it():

@@ -245,6 +245,17 @@ def test_a_network_that_does_not_reach_the_least_depth_is_said(values):
     assert not postprocess(result, CameraState(), Parameters()).scale_fault
 
 
+def test_a_confidence_that_no_pixel_reaches_is_said():
+    seen = predicted(5.0)
+    half = replace(seen, confidence=np.full_like(seen.depth_m, 0.5))
+    empty = postprocess(half, CameraState(), Parameters(min_confidence=0.9))
+    assert np.isnan(empty.depth_m).all()
+    assert empty.scale_fault == (
+        'min_confidence is 0.9 and the confidence reaches 0.50 only: reduce min_confidence'
+    )
+    assert not postprocess(half, CameraState(), Parameters(min_confidence=0.5)).scale_fault
+
+
 def test_far_holds_where_it_is_nearer_than_max_depth():
     result = DepthResult(image(), np.array([[7.0, 7.7]], np.float32), far_m=7.6)
     assert limit_depth(result, 1.0, Parameters()).tolist() == [[7.0, np.inf]]

@@ -203,7 +203,8 @@ class Parameters:
     min_confidence: float = _parameter(
         0.0,
         'Minimum confidence, 0 to 1, as on <camera>/depth/confidence. Pixels below it become '
-        'NaN. 0 is off. Weights without a judge run the network twice for other values.',
+        'NaN. 0 is off. Few pixels reach 0.9. Without a judge, other values run the network '
+        'twice.',
         limits=(0.0, 1.0),
         run_time=True,
     )

@@ -7,7 +7,7 @@ The steps from an image to its depth and points, without ROS.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 import math
 from typing import NamedTuple
@@ -85,7 +85,8 @@ class DepthResult:
     :param attention: the attention map, likewise.
     :param scale: the factor that the depth was multiplied with.
     :param scale_source: where the factor comes from: tf, camera_height, reference or fixed.
-    :param scale_fault: the reason why factor, ground or range are doubtful; empty if they are not.
+    :param scale_fault: the reason why factor or ground are doubtful, or why limits leave no depth;
+        empty if there is none.
     :param ground: the ground plane in true metres, None if it is unknown.
     :param confidence: (H, W) float32 confidence in the depth, 0 to 1; None if not asked for.
     :param ground_probability: (H, W) float32, of ground in the pixel, 0 to 1; None if not asked
@@ -338,23 +339,18 @@ def postprocess(
     state.has_reference |= reference.depth_m is not None
     source = select(parameters, state.ground.update(from_tf), state.has_reference)
     scale, fault = _scale_of(result, source, state, parameters, reference)
-    far_m, range_fault = result.far_m * scale.factor, ''
-    if far_m <= parameters.min_depth:
-        range_fault = (
-            f'min_depth is {parameters.min_depth:g} m and the network reaches {far_m:.3g} m only: '
-            'reduce min_depth, or correct the scale'
-        )
     ground_m = _remembered_ground_m(image, source, state)
     stands = parameters.ground_contact and not fault  # else a table could pass for the ground
     corrected = by_contact(result, scale.factor, source) if stands else result
     limited_m = limit_depth(corrected, scale.factor, parameters, ground_m)
     filter_depth(limited_m, result, parameters)
+    limit_faults = _limit_faults(result, scale.factor, parameters)
     return replace(
         result,
         depth_m=limited_m,
         scale=scale,
         scale_source=source.name,
-        scale_fault='; '.join(filter(None, (source.fault, fault, range_fault))),
+        scale_fault='; '.join(filter(None, (source.fault, fault, *limit_faults))),
         ground=source.ground,
     )
 
@@ -379,6 +375,23 @@ def _scale_of(
     if fault and scale.confidence < _DOUBTFUL_CONFIDENCE:
         return scale, f'the scale stays at {scale.factor:.3g}: {fault}'
     return scale, ''
+
+
+def _limit_faults(result: DepthResult, scale: float, parameters: Parameters) -> Iterator[str]:
+    """Yield the reasons why limits leave no depth."""
+    far_m = result.far_m * scale
+    if far_m <= parameters.min_depth:
+        yield (
+            f'min_depth is {parameters.min_depth:g} m and the network reaches {far_m:.3g} m only: '
+            'reduce min_depth, or correct the scale'
+        )
+    if parameters.min_confidence and result.confidence is not None:
+        most = float(result.confidence.max(initial=0))
+        if most < parameters.min_confidence:
+            yield (
+                f'min_confidence is {parameters.min_confidence:g} and the confidence reaches '
+                f'{most:.2f} only: reduce min_confidence'
+            )
 
 
 def measure_scale(

@@ -37,6 +37,11 @@ class Scan(NamedTuple):
     range_min_m: float
     range_max_m: float
 
+    def without_free(self) -> Scan:
+        """Return the scan with unknown rays in place of free ones, which clear a costmap."""
+        is_free = self.ranges_m == np.inf
+        return self._replace(ranges_m=np.where(is_free, np.float32(np.nan), self.ranges_m))
+
 
 class _View(NamedTuple):
     """

@@ -226,7 +226,7 @@ def _scan(
     parameters: Parameters,
 ) -> Scan:
     far_m = min(parameters.max_depth, result.far_m * result.scale.factor)
-    return scan_from_depth(
+    scan = scan_from_depth(
         result.depth_m,
         intrinsics,
         ground,
@@ -234,6 +234,8 @@ def _scan(
         (parameters.min_depth, max(parameters.min_depth, far_m)),
         is_ground,
     )
+    # If the ground is at a wrong height, all obstacles can be out of the band.
+    return scan.without_free() if result.scale_fault else scan
 
 
 def _strided(values: np.ndarray | None, parameters: Parameters) -> np.ndarray | None:
