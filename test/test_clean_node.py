@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+import threading
+import time
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -71,12 +73,7 @@ class Street:
     def shoot(self, *received):
         """Send the street until each list has a message of its stamp, and return these."""
         self._stamp_s += 1
-        header = Header(frame_id='optical')
-        header.stamp.sec = self._stamp_s
-
-        def send():
-            self._info.publish(camera_model_to_info(self._model, header))
-            self._image.publish(pixels_to_image(self._rgb, 'rgb8', header))
+        header = self._header()
 
         def found():
             last = [
@@ -85,7 +82,17 @@ class Street:
             ]
             return None not in last and last
 
-        return self.graph.wait(found, f'outputs of {header}', repeat=send)
+        return self.graph.wait(found, f'outputs of {header}', repeat=self.send)
+
+    def send(self):
+        """Send the street with the stamp of the last one."""
+        self._info.publish(camera_model_to_info(self._model, self._header()))
+        self._image.publish(pixels_to_image(self._rgb, 'rgb8', self._header()))
+
+    def _header(self):
+        header = Header(frame_id='optical')
+        header.stamp.sec = self._stamp_s
+        return header
 
     def set(self, **values):
         request = SetParameters.Request(
@@ -198,3 +205,41 @@ def test_the_cloud_has_the_field_confidence_while_it_is_asked_for(street):
     assert [field.name for field in cloud.fields] == ['x', 'y', 'z', 'rgb', 'confidence']
     values = np.frombuffer(cloud.data, np.float32).reshape(-1, 5)[:, 4]
     assert 0 < values.min() < 0.4 < 0.6 < values.max() <= 1
+
+
+def test_who_subscribes_while_the_network_runs_gets_the_next_image(street):
+    depths = street.graph.collect(Image, 'camera/depth/image')
+    street.shoot(depths)
+    if not street.node._predictor.has_judge:
+        return
+    camera = street.node._cameras['camera']
+    engine, grounds = street.node._predictor.engine, []
+    run, late = engine.run, threading.Event()
+
+    def joined(*arguments):
+        result = run(*arguments)
+        late.set()
+        deadline_s = time.monotonic() + 60
+        while 'depth/ground' not in camera.subscribed_outputs() and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        return result
+
+    engine.run = joined
+    street.graph.wait(late.is_set, 'a running network', repeat=street.send)
+    street.graph.node.create_subscription(Image, 'camera/depth/ground', grounds.append, 10)
+    street.shoot(depths, grounds)
+    assert not [text for text in camera._warned_s if 'judge' in text]
+
+
+def test_the_network_does_not_run_for_a_ground_that_the_weights_cannot_show(street):
+    grounds = street.graph.collect(Image, 'camera/depth/ground')
+    if street.node._predictor.has_judge:
+        street.shoot(grounds)
+        return
+    infos = street.graph.collect(CameraInfo, 'camera/depth/camera_info')
+    street.shoot(infos)
+    assert not grounds
+    camera, network = street.node._cameras['camera'].counters, street.node._network
+    status = network.status('', '', {}, '')
+    assert {'images': '0'}.items() <= {each.key: each.value for each in status.values}.items()
+    assert 'needs weights with a judge' in camera.status('', 'camera', 9.0).message

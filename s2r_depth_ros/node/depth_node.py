@@ -40,6 +40,8 @@ from ..ros.outputs import (
     NEEDS_CALIBRATION,
     needs_confidence,
     needs_ground,
+    NEEDS_JUDGE,
+    NO_JUDGE,
     output_messages,
     WITHOUT_NETWORK,
 )
@@ -247,23 +249,31 @@ class DepthNode(LifecycleNode):
         predictor, parameters = self._predictor, self.parameters
         if predictor is None:
             return
+        pipeline = DepthPipeline(predictor, parameters)
+        # Read once: the network computes what these need, and who subscribes while it runs gets
+        # the outputs of the next image.
+        outputs = {name: self._cameras[name].subscribed_outputs() for name in received}
         images = {
             name: image
             for name, waiting in received.items()
-            if (image := self._prepared(self._cameras[name], waiting, parameters)) is not None
+            if (image := self._prepared(self._cameras[name], waiting, outputs[name], pipeline))
+            is not None
         }
-        pipeline = DepthPipeline(predictor, parameters)
-        for name, result in self._predict(pipeline, images).items():
+        for name, result in self._predict(pipeline, images, outputs).items():
             camera = self._cameras.get(name)
             if camera is None:  # the process is ending without a wait for this batch
                 return
-            self._publish(camera, result, received[name], parameters)
+            self._publish(camera, result, received[name], outputs[name], parameters)
 
     def _prepared(
-        self, camera: Camera, received: ReceivedImage, parameters: Parameters
+        self,
+        camera: Camera,
+        received: ReceivedImage,
+        outputs: frozenset[str],
+        pipeline: DepthPipeline,
     ) -> CameraImage | None:
         """Return the image as network input, None if it is dropped or needs no network."""
-        outputs = camera.subscribed_outputs()
+        parameters = pipeline.parameters
         if not outputs:
             camera.drop('no_subscriber')
             return None
@@ -280,28 +290,39 @@ class DepthNode(LifecycleNode):
         except Exception as error:  # a bug of this package: count it, and serve the other cameras
             camera.drop('unreadable', f'{type(error).__name__}: {error}')
             return None
+        fault = ''
+        if outputs & NEEDS_JUDGE and not pipeline.predictor.has_judge:
+            outputs, fault = outputs - NEEDS_JUDGE, NO_JUDGE
+            camera.warn_once(fault)
+        if not outputs:
+            camera.counters.count_dropped('no_ground', fault)
+            return None
         if image.camera is None and outputs <= NEEDS_CALIBRATION:
             camera.drop('no_cloud', image.no_cloud_reason)
             return None
         if outputs <= WITHOUT_NETWORK:
-            self._publish_image(camera, image, outputs, received.received_s)
+            self._publish_image(camera, image, outputs, received.received_s, fault)
             return None
         return image
 
     def _predict(
-        self, pipeline: DepthPipeline, images: Mapping[str, CameraImage]
+        self,
+        pipeline: DepthPipeline,
+        images: Mapping[str, CameraImage],
+        outputs: Mapping[str, frozenset[str]],
     ) -> dict[str, DepthResult]:
         """Return the depth of each camera's image, without those on which the network fails."""
         if not images:
             return {}
         names = list(images)
-        outputs = [self._cameras[name].subscribed_outputs() for name in names]
-        with_maps = any(MAPS & wanted for wanted in outputs)
-        with_confidence = any(needs_confidence(wanted, pipeline.parameters) for wanted in outputs)
+        with_maps = any(MAPS & outputs[name] for name in names)
+        with_confidence = any(
+            needs_confidence(outputs[name], pipeline.parameters) for name in names
+        )
         with_ground = any(
-            needs_ground(wanted, pipeline.parameters)
+            needs_ground(outputs[name], pipeline.parameters)
             or corrects_by_contact(pipeline.parameters, self._cameras[name].state)
-            for name, wanted in zip(names, outputs)
+            for name in names
         )
         try:
             results = pipeline.predict(
@@ -316,23 +337,31 @@ class DepthNode(LifecycleNode):
         if len(names) > 1:  # the batch is too large, or one image causes the fault
             half = len(names) // 2
             return {
-                **self._predict(pipeline, {name: images[name] for name in names[:half]}),
-                **self._predict(pipeline, {name: images[name] for name in names[half:]}),
+                **self._predict(pipeline, {name: images[name] for name in names[:half]}, outputs),
+                **self._predict(pipeline, {name: images[name] for name in names[half:]}, outputs),
             }
         self._network.failed(f'the network failed: {fault}')
         self._cameras[names[0]].drop('network_failed', fault)
         return {}
 
     def _publish(
-        self, camera: Camera, result: DepthResult, received: ReceivedImage, parameters: Parameters
+        self,
+        camera: Camera,
+        result: DepthResult,
+        received: ReceivedImage,
+        outputs: frozenset[str],
+        parameters: Parameters,
     ) -> None:
-        """Publish all outputs of an image that have a subscriber."""
+        """Publish those of the outputs of an image that still have a subscriber."""
         try:
             image = result.image
             reference = camera.reference_for(image, received.reference)
             from_tf = self._ground.read(image.frame_id, image.stamp_ns)
             result = postprocess(result, camera.state, parameters, reference, from_tf)
-            outputs = camera.subscribed_outputs()
+            outputs &= camera.subscribed_outputs()
+            if not outputs:
+                camera.drop('no_subscriber')
+                return
             messages = output_messages(result, outputs, parameters)
             fault = ground_fault(result, outputs)
             if fault:
@@ -362,7 +391,12 @@ class DepthNode(LifecycleNode):
         )
 
     def _publish_image(
-        self, camera: Camera, image: CameraImage, outputs: frozenset[str], received_s: float
+        self,
+        camera: Camera,
+        image: CameraImage,
+        outputs: frozenset[str],
+        received_s: float,
+        fault: str,
     ) -> None:
         """Publish only the outputs that need no network."""
         try:
@@ -371,8 +405,9 @@ class DepthNode(LifecycleNode):
         except Exception as error:
             camera.drop('publish_failed', str(error))
         else:
+            remarks = camera.health.fault, fault
             camera.counters.count_published(
-                time.monotonic() - received_s, remark=camera.health.fault
+                time.monotonic() - received_s, remark='; '.join(filter(None, remarks))
             )
 
     def _on_worker_error(self, error: Exception) -> None:

@@ -61,6 +61,7 @@ NEEDS_JUDGE = frozenset({GROUND})  # of the weights
 WITHOUT_NETWORK = frozenset({INFO, RECT_COLOR})
 NEEDS_CALIBRATION = WITHOUT_NETWORK | {POINTS, *GROUND_OUTPUTS}
 
+NO_JUDGE = 'depth/ground needs weights with a judge, such as the bundled ones'
 NEAREST_COLOR_M = 0.1
 
 OutputMessage: TypeAlias = (
@@ -105,7 +106,7 @@ def ground_fault(result: DepthResult, outputs: Collection[str]) -> str:
     """Return why some of the outputs that tell of the ground are missing; empty if none is."""
     faults = []
     if GROUND in outputs and result.ground_probability is None:
-        faults.append('depth/ground needs weights with a judge, such as the bundled ones')
+        faults.append(NO_JUDGE)
     if not GROUND_OUTPUTS.keys().isdisjoint(outputs):
         if result.image.camera is None:
             faults.append('obstacles and scan need a calibration')
