@@ -672,6 +672,25 @@ def test_a_model_that_is_not_ours_is_refused_in_one_sentence(
     assert capfd.readouterr() == ('', '')
 
 
+@pytest.mark.parametrize('lost', [['ground'], ['judged'], ['log_error', 'ground', 'judged']])
+def test_a_model_that_lost_a_part_of_its_judge_is_refused(lost):
+    def lose(parsed):
+        for places in (parsed.graph.output, parsed.graph.input):
+            kept = [place for place in places if place.name not in lost]
+            del places[:]
+            places.extend(kept)
+
+    judged = network_model(trained(replace(TINY, judge_channels=5)), INFO).SerializeToString()
+    with pytest.raises(weights.WeightsError, match=f'lost {", ".join(lost)} of its judge'):
+        OnnxEngine(changed(judged, lose), 'simplified.onnx', Settings())
+
+
+@pytest.mark.parametrize('settings', [None, '[]', '{', '[' * 100_000])
+def test_a_model_without_a_judge_need_not_say_so(model, settings):
+    named = changed(model, set_metadata(architecture=settings))
+    assert not OnnxEngine(named, 'of another program', Settings()).has_judge
+
+
 @pytest.mark.parametrize('share', [0.0, 0.001, 0.5, 0.999])
 def test_a_truncated_model_is_refused(model, tmp_path, share):
     path = tmp_path / 'bad.onnx'

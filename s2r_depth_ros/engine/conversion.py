@@ -18,7 +18,7 @@ except ImportError:  # not on Windows: there two nodes may convert at once
 from ..atomic_files import atomic_file
 from ..weights.info import BUNDLED, RANDOM, source_of, WeightsError, WeightsInfo
 
-_GRAPH_VERSION = 1  # a new version makes all cached conversions invalid
+_GRAPH_VERSION = 2  # a new version makes all cached conversions invalid
 _MAX_ENTRIES = 8  # the cache keeps the most recent conversions
 _BLOCK = 2**20
 

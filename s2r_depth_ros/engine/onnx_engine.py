@@ -64,9 +64,7 @@ class OnnxEngine:
         self.hardware = provider.removesuffix('ExecutionProvider')
         self.metadata = self._session.get_modelmeta().custom_metadata_map
         self.info = _info(self._session, source)
-        names = {output.name for output in self._session.get_outputs()}
-        optional = {each.name for each in self._session.get_overridable_initializers()}
-        self.has_judge = {*JUDGED, IS_JUDGED} <= names | optional
+        self.has_judge = _has_judge(self._session, source)
         self._outputs = (*OUTPUTS, *JUDGED) if self.has_judge else OUTPUTS
         self._built_shapes: set[tuple[int, ...]] = set()
         self._prove(source)
@@ -253,6 +251,26 @@ def _info(session: Any, source: str) -> WeightsInfo:
             f"['image'] (float, 4 axes) and {list(OUTPUTS)}"
         )
     return info
+
+
+def _has_judge(session: Any, source: str) -> bool:
+    """Return whether the model has a judge; raise WeightsError if it has a part of one only."""
+    outputs = {output.name for output in session.get_outputs()}
+    optional = {each.name for each in session.get_overridable_initializers()}
+    missing = [name for name in (*JUDGED, IS_JUDGED) if name not in outputs | optional]
+    is_whole, has_none = not missing, len(missing) == len(JUDGED) + 1
+    try:
+        architecture = json.loads(session.get_modelmeta().custom_metadata_map['architecture'])
+        is_promised = bool(architecture.get('judge_channels'))
+    except (KeyError, AttributeError, ValueError, RecursionError):  # of another program
+        is_promised = False
+    if is_whole or has_none and not is_promised:
+        return is_whole
+    raise WeightsError(
+        f'{source} has lost {", ".join(missing)} of its judge: expected the outputs '
+        f'{", ".join(JUDGED)} and the optional input {IS_JUDGED}; a tool that simplifies models '
+        'removes them, so write it again with s2r_train export-onnx'
+    )
 
 
 def _first_line(error: Exception) -> str:
