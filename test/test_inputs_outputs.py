@@ -154,6 +154,17 @@ def test_the_ground_is_asked_for_by_what_shows_or_leaves_it_out():
     assert not output_messages(result(info()), {GROUND}, off)
 
 
+def test_nothing_is_known_of_what_rectification_left_black():
+    ones = np.ones((4, 6), np.float32)
+    known = result(info(), confidence=ones, ground_probability=ones)
+    known.depth_m[0] = np.nan
+    seen = np.isfinite(known.depth_m)
+    rectified = replace(known, image=replace(known.image, valid_mask=seen))
+    for output in (CONFIDENCE, GROUND):
+        (message,) = output_messages(rectified, {output}, Parameters()).values()
+        assert np.array_equal(np.reshape(message.data, (4, 6)), np.where(seen, 255, 0))
+
+
 def test_an_image_that_opencv_cannot_encode_lacks_the_compressed_copies_and_says_so():
     long = CameraImage(np.zeros((1, 65501, 3), np.uint8))
     wanted = {DEPTH, *COPIES}

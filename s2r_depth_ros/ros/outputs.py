@@ -215,6 +215,8 @@ def output_messages(
     ):
         if output in outputs and values is not None:
             grey = (values * 255).round().astype(np.uint8)
+            if output in (CONFIDENCE, GROUND) and image.valid_mask is not None:
+                grey[~image.valid_mask] = 0  # nothing is known of what rectification left black
             by_output[output] = messages.pixels_to_image(grey, 'mono8', header)
     return by_output
 
