@@ -314,6 +314,33 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
     assert 'out exists: give another name' in capsys.readouterr().err
 
 
+def test_what_was_begun_with_other_weights_of_the_same_name_is_not_mixed(tmp_path, capsys):
+    write_bag(tmp_path / 'in', 15)
+    file = write_tiny_weights(tmp_path)
+    command = ['bag', str(tmp_path / 'in'), str(tmp_path / 'out'), '--outputs', 'image']
+    command += ['--weights', str(file), '--engine', 'torch']
+    killed = subprocess.run(
+        [sys.executable, '-c', KILLED_AFTER_SOME_IMAGES, *command],
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    begun_with = file.read_bytes()
+    write_tiny_weights(tmp_path, seed=4)
+    assert main(command) == 1
+    assert 'was begun for another bag or with other options or weights' in capsys.readouterr().err
+    file.write_bytes(begun_with)
+    assert main(command) == 0
+
+
+def test_an_output_that_is_named_twice_is_added_once(tmp_path):
+    write_bag(tmp_path / 'in', 1)
+    asked = ['--outputs', 'image', 'scale', 'image']
+    assert main(['bag', str(tmp_path / 'in'), str(tmp_path / 'out'), *asked]) == 0
+    topics = [topic for topic, _, _ in read_bag(tmp_path / 'out')[0]]
+    assert topics.count('/left/depth/image') == topics.count('/left/depth/scale') == 1
+
+
 def test_a_full_disk_is_told_and_the_work_goes_on_later(tmp_path):
     def no_more_space():  # the limit on a file's size stands for the disk's
         resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))

@@ -33,6 +33,7 @@ from tqdm import tqdm
 from ..atomic_files import sole_owner, sync
 from ..depth.parameters import Parameters
 from ..depth.pipeline import DepthPipeline
+from ..engine.conversion import fingerprint
 from ..ros.message_types import serialize_message
 from ..ros.outputs import (
     GROUND,
@@ -47,6 +48,7 @@ from ..sources.bags.bag import Bag, BagCamera
 from ..sources.bags.files import BagError, BagFiles, encoding_of
 from ..sources.bags.paths import is_bag_folder, is_recorded_folder, METADATA, STORAGES
 from ..sources.frames import IntrinsicsOverride
+from ..weights.info import WeightsError
 from . import fleet, ToolError
 from .offline import (
     Faults,
@@ -155,7 +157,7 @@ class _Copy:
         self._parameters = parameters
         self._lens = lens
         self._faults = faults
-        self._outputs = [_PREFIX + name for name in options.outputs]
+        self._outputs = [_PREFIX + name for name in dict.fromkeys(options.outputs)]
         self._is_task = is_task
         self._typestore = get_typestore(Stores.ROS2_JAZZY)
         self._bar = with_arguments(tqdm, disable=is_task)
@@ -180,7 +182,7 @@ class _Copy:
                 added = self._fill(source, out, pipeline, identity, owned)
                 sync(out.parent)
                 shutil.rmtree(partial)
-        except BagError as error:
+        except (BagError, WeightsError) as error:
             raise ToolError(str(error)) from error
         except WriterError as error:
             raise ToolError(f'cannot write {partial}: {error}') from error
@@ -430,7 +432,7 @@ def _open_store(
     parameters: Parameters,
     lens: IntrinsicsOverride,
 ) -> Iterator[DepthStore]:
-    """:raises ToolError: if the store belongs to another bag or to other options."""
+    """:raises ToolError: if the store belongs to another bag, other options or weights."""
     settings = json.dumps(
         {
             'bag': identity,
@@ -438,6 +440,7 @@ def _open_store(
             'images': [camera.image_topic for camera in bag.cameras],
             'outputs': outputs,
             'parameters': asdict(parameters),
+            'weights': fingerprint(parameters.weights or None),
             'lens': repr(lens),
         }
     )
@@ -459,8 +462,8 @@ def _open_store(
                 connection.execute('INSERT INTO begun VALUES (?)', (settings,))
         elif begun[0] != settings:
             raise ToolError(
-                f'{partial} was begun for another bag or with other options: repeat those, or '
-                'delete it'
+                f'{partial} was begun for another bag or with other options or weights: repeat '
+                'those, or delete it'
             )
         yield store
 

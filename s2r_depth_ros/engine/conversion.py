@@ -16,7 +16,7 @@ except ImportError:  # not on Windows: there two nodes may convert at once
     fcntl = None  # type: ignore[assignment]
 
 from ..atomic_files import atomic_file
-from ..weights.info import BUNDLED, RANDOM, source_of, WeightsError, WeightsInfo
+from ..weights.info import BUNDLED, PUBLISHED, RANDOM, source_of, WeightsError, WeightsInfo
 
 _GRAPH_VERSION = 2  # a new version makes all cached conversions invalid
 _MAX_ENTRIES = 8  # the cache keeps the most recent conversions
@@ -149,6 +149,22 @@ def _converted(
         return onnx_model.network_model(network, info).SerializeToString()
     except NotImplementedError as error:
         raise ConversionError(f'{name} cannot be converted for ONNX Runtime: {error}') from error
+
+
+def fingerprint(weights: str | os.PathLike | None) -> str:
+    """
+    Return a key that identifies the content of weights.
+
+    :param weights: as for :class:`~s2r_depth_ros.DepthPredictor`, or an ``.onnx`` file.
+    :raises WeightsError: if the weights are missing.
+    """
+    if weights == RANDOM:
+        return RANDOM
+    source = source_of(weights)
+    try:
+        return _fingerprint(source, PUBLISHED)
+    except OSError as error:
+        raise WeightsError(f'cannot read {source}: {error.strerror}') from error
 
 
 def _fingerprint(source: Path, published: WeightsInfo) -> str:
