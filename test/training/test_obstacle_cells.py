@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -126,3 +127,10 @@ def test_counts_add_up_and_frames_without_ground_are_named(yard_m):
     assert '2 frames' in printed
     assert f'{found:.1f} % of {2 * one["no filter"]["obstacle_cells"]}' in printed
     assert '2 of 2' in printed
+
+
+def test_weights_without_a_judge_have_no_rows_that_need_one(yard_m):
+    scores = score_obstacles([sample(yard_m)], [0], predictor_of(yard_m))
+    assert list(scores['variants']) == ['no filter', 'edge_filter 1']
+    assert cells_table(scores).splitlines()[-1].startswith('the weights have no judge')
+    assert variants_of(SimpleNamespace(has_judge=True)) == VARIANTS

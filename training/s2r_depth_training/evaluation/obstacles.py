@@ -53,6 +53,15 @@ class Cells(NamedTuple):
     free: np.ndarray
 
 
+def variants_of(predictor: DepthPredictor) -> dict[str, dict[str, Any]]:
+    """Return those of :data:`VARIANTS` that the weights can have."""
+    return {
+        name: changes
+        for name, changes in VARIANTS.items()
+        if predictor.has_judge or _WITHOUT_JUDGE.items() <= changes.items()
+    }
+
+
 def score_obstacles(
     reader: SampleReader, indices: Iterable[int], predictor: DepthPredictor
 ) -> dict[str, Any]:
@@ -236,6 +245,8 @@ def cells_table(scores: Mapping[str, Any]) -> str:
         lines.append(
             f'{name:<{width}}{found:>26}{marked:>26}{counts["frames_with_scale"]:>8} of {frames}'
         )
+    if missing := [name for name in VARIANTS if name not in variants]:
+        lines.append(f'the weights have no judge, which {missing[0]} and the like need')
     return '\n'.join(lines)
 
 
