@@ -391,6 +391,37 @@ def test_without_stage_3_or_other_weights_the_message_names_both(stage, root):
         stage.train(config)
 
 
+def test_a_judge_goes_on_with_the_weights_it_was_begun_with_only(trained, root, monkeypatch):
+    file = root / 'begun_with.safetensors'
+    shutil.copyfile(trained.weights_file, file)
+    config = with_stage(tiny_config(root, 'judge_goes_on'), 'judge', weights=str(file))
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(judge, 'judge_losses', stop)
+        with pytest.raises(KeyboardInterrupt):
+            judge.train(config)
+    network, info = weights.load_with_info(file)
+    network.depth.depth1.weight += 1
+    weights.save(file, network, replace(info, max_depth_m=10.0))
+    with pytest.raises(TrainingError, match='begun_with.safetensors is not what .* was begun'):
+        judge.train(config, resume=True)
+    assert not judged_file(config).exists()
+    shutil.copyfile(trained.weights_file, file)
+    judge.train(config, resume=True)
+    assert judged_file(config).exists()
+
+
+def test_a_judge_of_weights_of_another_architecture_is_refused(trained, root):
+    config = with_stage(
+        tiny_config(root, 'judge_paper'), 'judge', weights=str(trained.weights_file)
+    )
+    with pytest.raises(TrainingError, match="the config says 'paper': they must be the same"):
+        judge.train(replace(config, architecture='paper'))
+
+
 def test_fine_tuning_keeps_the_judge_and_says_so(trained, root, capsys):
     config = with_stage(
         tiny_config(root, 'tuned_judge'), 'fine_tune', weights=str(judged_file(trained))
