@@ -54,6 +54,13 @@ def test_a_judge_changes_nothing_and_answers_only_when_asked(compact):
     assert maps.judgement.ground.std() > 0  # it depends on the pixel
 
 
+@pytest.mark.parametrize('name', ['width', 'channel_multiple', 'judge_channels'])
+def test_a_setting_of_hundreds_of_digits_gives_a_short_message(name):
+    with pytest.raises(ValueError, match=f'{name} must be') as error:
+        Architecture(**{name: -(10**400)})
+    assert len(str(error.value)) < 120
+
+
 def test_settings_without_a_judge_are_those_of_versions_that_had_none(compact):
     assert 'judge_channels' not in compact.architecture.as_dict()
     with_judge = replace(compact.architecture, judge_channels=7)

@@ -51,11 +51,13 @@ class Architecture:
                 f'width must be above 0 and at most 1, got {reprlib.repr(self.width)}'
             )
         if self.channel_multiple < 1:
-            raise ValueError(f'channel_multiple must be 1 or more, got {self.channel_multiple}')
+            raise ValueError(
+                f'channel_multiple must be 1 or more, got {reprlib.repr(self.channel_multiple)}'
+            )
         if not 0 <= self.judge_channels <= MOST_JUDGE_CHANNELS:
             raise ValueError(
                 f'judge_channels must be from 0 to {MOST_JUDGE_CHANNELS}, got '
-                f'{self.judge_channels}'
+                f'{reprlib.repr(self.judge_channels)}'
             )
 
     @classmethod

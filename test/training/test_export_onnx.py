@@ -1,7 +1,5 @@
 """The exported file: the same depth as PyTorch for any batch size, and nothing left behind."""
 
-from dataclasses import replace
-
 import numpy as np
 import onnxruntime
 import pytest
@@ -12,6 +10,7 @@ from s2r_depth_ros.engine.depth_range import to_metres
 from s2r_depth_ros.network import Architecture, S2RDepthNet
 from s2r_depth_training.errors import TrainingError
 from s2r_depth_training.export_onnx import export_onnx
+from s2r_depth_training.stages.judge import with_new_judge
 
 
 @pytest.fixture(scope='module')
@@ -35,14 +34,6 @@ def test_the_file_gives_the_metres_that_pytorch_gives(weights_file, tmp_path):
     np.testing.assert_allclose(found, expected, atol=1e-3)
     assert session.get_modelmeta().custom_metadata_map['training_focal_px'] == '90.0'
     assert [file.name for file in out.parent.iterdir()] == ['network.onnx']
-
-
-def test_a_network_with_a_judge_is_exported_without_a_warning(tmp_path, capfd):
-    judged = replace(Architecture.preset('compact'), judge_channels=4)
-    path = tmp_path / 'judged.safetensors'
-    weights.save(path, S2RDepthNet(judged), weights.WeightsInfo(80.0, 90.0, 96, 112))
-    export_onnx(str(path), tmp_path / 'network.onnx')
-    assert 'onnxruntime' not in capfd.readouterr().err
 
 
 def test_a_file_that_differs_too_much_is_not_kept(weights_file, tmp_path):
@@ -72,3 +63,18 @@ def test_a_network_whose_depth_is_not_finite_is_not_exported(weights_file, tmp_p
     with pytest.raises(TrainingError, match='differs from PyTorch by nan m'):
         export_onnx(str(tmp_path / 'huge.safetensors'), tmp_path / 'network.onnx')
     assert not (tmp_path / 'network.onnx').exists()
+
+
+def test_a_judge_is_compared_too_and_the_comparison_advises_nothing(weights_file, tmp_path, capfd):
+    network, info = weights.load_with_info(weights_file)
+    judged = with_new_judge(network, channels=4).eval()
+    weights.save(tmp_path / 'judged.safetensors', judged, info)
+    export_onnx(str(tmp_path / 'judged.safetensors'), tmp_path / 'judged.onnx')
+    assert 'Initializer judged' not in capfd.readouterr().err
+    with torch.no_grad():
+        for name, parameter in judged.judge.named_parameters():
+            parameter.mul_(1e30 if name.endswith('conv.weight') else 1)
+    weights.save(tmp_path / 'huge.safetensors', judged, info)
+    with pytest.raises(TrainingError, match='log_error of the exported judge differs'):
+        export_onnx(str(tmp_path / 'huge.safetensors'), tmp_path / 'huge.onnx')
+    assert not (tmp_path / 'huge.onnx').exists()

@@ -74,11 +74,6 @@ def test_a_wall_and_nothing_are_no_ground():
         frame_counts(sample(np.ones((HEIGHT_PX, WIDTH_PX)), np.full((3, 3), np.nan)), None)
 
 
-def test_weights_without_a_judge_have_only_rows_that_differ(yard_m):
-    assert [*variants_of(predictor_of(yard_m))] == ['no filter', 'edge_filter 1']
-    assert [*variants_of(DepthPredictor('outdoor', device='cpu'))] == [*VARIANTS]
-
-
 def test_a_cell_is_an_obstacle_with_one_point_of_it_and_free_with_ground_alone():
     ground = GroundPlane(1.0)
     # 4.2 m ahead a point at 0.496 m, and ground; then ground 1.26 m to the right.

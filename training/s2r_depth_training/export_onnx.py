@@ -5,22 +5,26 @@ from __future__ import annotations
 from dataclasses import asdict
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from onnx import helper
 import torch
 from torch import nn
 
 from s2r_depth_ros import weights as weight_files
 from s2r_depth_ros.atomic_files import atomic_file
+from s2r_depth_ros.engine import IS_JUDGED, JUDGED
 from s2r_depth_ros.engine.depth_range import to_metres
 from s2r_depth_ros.engine.onnx_model import network_model, OPSET
 from s2r_depth_ros.environment import disable_telemetry
-from s2r_depth_ros.network import SIZE_MULTIPLE, SMALLEST_SIZE
+from s2r_depth_ros.network import S2RDepthNet, SIZE_MULTIPLE, SMALLEST_SIZE
 from s2r_depth_ros.weights.info import LARGEST_TRAINING_SIDE_PX
 
 from .errors import TrainingError
 
 CHECKED_BATCH_SIZES = (1, 3)
+_JUDGE_TOLERANCE = 0.01  # of a logarithm, and of a probability
 
 
 def export_onnx(
@@ -82,6 +86,8 @@ def export_onnx(
             difference_m = _largest_difference(
                 part, network, info.max_depth_m, (height_px, width_px)
             )
+            if network.judge is not None:
+                _check_judge(part, network, (height_px, width_px), out)
             if not difference_m <= tolerance_m:
                 raise TrainingError(
                     f'the exported network differs from PyTorch by {difference_m:.3g} m, more '
@@ -100,12 +106,7 @@ def _largest_difference(
     path: Path, network: nn.Module, max_depth_m: float, size_px: tuple[int, int]
 ) -> float:
     """Return by how many metres the file's output differs from the model's, on noise."""
-    disable_telemetry()
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # or it warns that an output is optional
-    session = onnxruntime.InferenceSession(path, options, providers=['CPUExecutionProvider'])
+    session = _session(path)
     generator = torch.Generator().manual_seed(0)
     differences_m = []
     for batch_size in CHECKED_BATCH_SIZES:
@@ -115,3 +116,29 @@ def _largest_difference(
             expected = to_metres(network(image), max_depth_m)
         differences_m.append((exported_m - expected).abs().max())
     return float(torch.stack(differences_m).max())  # NaN if one is
+
+
+def _check_judge(path: Path, network: S2RDepthNet, size_px: tuple[int, int], out: Path) -> None:
+    """Raise TrainingError if the file judges otherwise than the network, on noise."""
+    image = torch.rand(1, 3, *size_px, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    feed = {'image': image.numpy(), IS_JUDGED: np.array(True)}
+    with torch.inference_mode():
+        expected = network(image, return_maps=True, judged=True).judgement
+    assert expected is not None
+    for name, values in zip(JUDGED, _session(path).run(JUDGED, feed)):
+        difference = float((torch.from_numpy(values) - getattr(expected, name)).abs().max())
+        if not difference <= _JUDGE_TOLERANCE:
+            raise TrainingError(
+                f'{name} of the exported judge differs from PyTorch by {difference:.3g}, more '
+                f'than {_JUDGE_TOLERANCE:g}; {out} was not written'
+            )
+
+
+def _session(path: Path) -> Any:
+    """Return a session without the warning that the input for the judge is optional."""
+    disable_telemetry()
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(path, options, providers=['CPUExecutionProvider'])

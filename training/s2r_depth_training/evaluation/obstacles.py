@@ -104,15 +104,6 @@ def score_obstacles(
     }
 
 
-def variants_of(predictor: DepthPredictor) -> dict[str, dict[str, Any]]:
-    """Return those of the variants that have an effect on these weights."""
-    return {
-        name: changes
-        for name, changes in VARIANTS.items()
-        if predictor.has_judge or changes.items() >= _WITHOUT_JUDGE.items()
-    }
-
-
 def frame_counts(sample: Sample, predictor: DepthPredictor) -> dict[str, dict[str, int]]:
     """
     Count the cells of one frame, by variant.
