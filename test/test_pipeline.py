@@ -138,6 +138,7 @@ def test_the_judge_runs_for_the_contact_once_a_ground_plane_is_known():
         (True, Parameters(camera_height=1.0), CameraState(), GroundReading()),
         (False, Parameters(camera_height=1.0, ground_contact=False), held, GroundReading(plane)),
         (False, Parameters(scale_source='fixed'), held, GroundReading(plane)),
+        (False, Parameters(depth_scale=2.0), held, GroundReading(plane)),  # so it is fixed
     ):
         assert corrects_by_contact(parameters, state, from_tf) == expected
         predictor = DepthPredictor(Judging(), INFO, 'cpu', threads=1)

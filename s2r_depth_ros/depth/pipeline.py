@@ -427,16 +427,13 @@ def corrects_by_contact(
     """
     Return whether the next image of a camera needs the judge for ``ground_contact``.
 
-    :param parameters: ``ground_contact``, ``scale_source`` and ``camera_height``.
+    :param parameters: ``ground_contact``, and those of :func:`select`.
     :param state: of the camera.
     :param from_tf: as for :func:`postprocess`.
     """
-    planes = parameters.camera_height or None, from_tf.plane, state.ground.plane
-    return (
-        parameters.ground_contact
-        and parameters.scale_source in ('auto', 'ground_plane')
-        and any(plane is not None for plane in planes)
-    )
+    reading = from_tf if from_tf.plane else GroundReading(state.ground.plane)
+    source = select(parameters, reading)
+    return parameters.ground_contact and source.name in _MARGINS_RAD and source.ground is not None
 
 
 def by_contact(result: DepthResult, scale: float, source: ScaleSource) -> DepthResult:
