@@ -391,27 +391,36 @@ def test_without_stage_3_or_other_weights_the_message_names_both(stage, root):
         stage.train(config)
 
 
-def test_a_judge_goes_on_with_the_weights_it_was_begun_with_only(trained, root, monkeypatch):
+@pytest.mark.parametrize(
+    ('stage', 'losses'),
+    [(judge, 'judge_losses'), (fine_tune, 'depth_losses')],
+    ids=['judge', 'fine_tune'],
+)
+def test_a_run_goes_on_with_the_weights_it_was_begun_with_only(
+    stage, losses, trained, root, monkeypatch
+):
     file = root / 'begun_with.safetensors'
     shutil.copyfile(trained.weights_file, file)
-    config = with_stage(tiny_config(root, 'judge_goes_on'), 'judge', weights=str(file))
+    config = with_stage(tiny_config(root, f'{stage.NAME}_goes_on'), stage.NAME, weights=str(file))
+    result = config.run_dir / stage.NAME / 'weights.safetensors'
 
     def stop(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(judge, 'judge_losses', stop)
+        patched.setattr(stage, losses, stop)
         with pytest.raises(KeyboardInterrupt):
-            judge.train(config)
-    network, info = weights.load_with_info(file)
-    network.depth.depth1.weight += 1
-    weights.save(file, network, replace(info, max_depth_m=10.0))
-    with pytest.raises(TrainingError, match='begun_with.safetensors is not what .* was begun'):
-        judge.train(config, resume=True)
-    assert not judged_file(config).exists()
+            stage.train(config)
+    for factor, max_depth_m in ((1.0, 10.0), (2.0, trained.data.max_depth_m)):
+        network, info = weights.load_with_info(trained.weights_file)
+        network.depth.depth1.weight *= factor
+        weights.save(file, network, replace(info, max_depth_m=max_depth_m))
+        with pytest.raises(TrainingError, match='begun_with.safetensors is not what .* was begun'):
+            stage.train(config, resume=True)
+    assert not result.exists()
     shutil.copyfile(trained.weights_file, file)
-    judge.train(config, resume=True)
-    assert judged_file(config).exists()
+    stage.train(config, resume=True)
+    assert result.exists()
 
 
 def test_a_judge_of_weights_of_another_architecture_is_refused(trained, root):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, MISSING
+import hashlib
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from torch import Tensor
+from torch import nn, Tensor
 from torch.optim.lr_scheduler import LRScheduler
+
+from s2r_depth_ros.weights.info import WeightsInfo
 
 from ..errors import TrainingError
 from ..settings.renamed import new_name, new_names
@@ -141,6 +144,31 @@ def check_settings(
             f'{file} cannot be continued with other settings: '
             + '; '.join(changes)
             + '. Restore them, or use another run_dir'
+        )
+
+
+def digest_of(network: nn.Module, info: WeightsInfo) -> str:
+    """Return a text that differs for weights with other numbers or other metadata."""
+    digest = hashlib.sha256(repr(info).encode())
+    for name, tensor in network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def check_start(checkpoint: Mapping[str, Any], source: str, digest: str, file: Path) -> None:
+    """
+    Check that a run continues with the weights that it was begun with.
+
+    :param checkpoint: what was read; that of an earlier version does not tell.
+    :param source: name of the weights now.
+    :param digest: of the weights now, by :func:`digest_of`.
+    :param file: the checkpoint, for the message.
+    :raises TrainingError: if they differ.
+    """
+    if checkpoint.get('start', digest) != digest:
+        raise TrainingError(
+            f'{source} is not what {file} was begun with: restore it, or use another run_dir'
         )
 
 

@@ -15,6 +15,7 @@ from torch import nn, Tensor
 from tqdm import tqdm
 
 from s2r_depth_ros.network import Architecture
+from s2r_depth_ros.weights.info import WeightsInfo
 
 from ..errors import TrainingError
 from ..settings.stages import LoopSettings
@@ -22,7 +23,7 @@ from .batches import close_loader, Loader
 from .checkpoints import read_whole, save_whole
 from .fabric import resolved_precision, start_fabric
 from .provenance import provenance
-from .resume import check_form, check_settings, fixed_settings, restore
+from .resume import check_form, check_settings, check_start, digest_of, fixed_settings, restore
 from .run_folder import (
     check_room,
     CHECKPOINT_FILE,
@@ -64,6 +65,7 @@ class Stage:
         self._spent_s = 0.0
         self._loader: Loader | None = None
         self._parts: dict[str, Any] = {}
+        self._start = '', ''
         self._log: TrainingLog | None = None
         self._lock: TextIO | None = None
 
@@ -115,6 +117,18 @@ class Stage:
         place = (self.config.seed * 1_000_003 + self.step) * 1_009 + self.fabric.global_rank
         return generator.manual_seed(place % 2**63)
 
+    def starts_from(self, source: str | Path, network: nn.Module, info: WeightsInfo) -> None:
+        """
+        Set the weights that the stage starts from, before :meth:`track` compares them.
+
+        The result has their metadata. So a run that continues needs the same weights.
+
+        :param source: their name, for the message.
+        :param network: as it was read.
+        :param info: its metadata.
+        """
+        self._start = str(source), digest_of(network, info)
+
     def track(self, loader: Loader, **parts: Any) -> None:
         """
         Set the parts of a checkpoint. With ``--resume``, restore them from the last one.
@@ -133,6 +147,7 @@ class Stage:
             state = read_whole(self.checkpoint_file)
             check_form(state, self.checkpoint_file)
             check_settings(state['settings'], self.config, self.settings, self.checkpoint_file)
+            check_start(state, *self._start, self.checkpoint_file)
             restore(self._parts, state, self.checkpoint_file)
             self.step, self._spent_s = state['step'], state['spent_s']
         else:
@@ -293,6 +308,7 @@ class Stage:
             'step': self.step,
             'spent_s': self._spent_s,
             'settings': fixed_settings(self.config, self.settings),
+            'start': self._start[1],
         }
         if self.fabric.is_global_zero:
             save_whole(state, self.checkpoint_file)

@@ -44,6 +44,7 @@ def train(config: Config, resume: bool = False) -> Path:
         # Networks
         source = config.starting_weights(settings.weights, 'fine_tune.weights')
         network, info = weights.load_with_info(source)
+        stage.starts_from(source, network, info)
         if network.architecture.without_judge() != Architecture.preset(config.architecture):
             raise TrainingError(
                 f'{source} has the architecture {network.architecture.as_dict()}, and the config '

@@ -46,6 +46,7 @@ def train(config: Config, resume: bool = False) -> Path:
         # Networks
         source = config.starting_weights(settings.weights, 'judge.weights')
         trained, info = weights.load_with_info(source)
+        stage.starts_from(source, trained, info)
         if trained.architecture.without_judge() != Architecture.preset(config.architecture):
             raise TrainingError(
                 f'{source} has the architecture {trained.architecture.as_dict()}, and the config '
@@ -62,11 +63,6 @@ def train(config: Config, resume: bool = False) -> Path:
         model = optimizer.set_up(network)
         ema = Ema(network, settings.ema_decay)
         stage.track(loader, model=network, average=ema, **optimizer.parts)
-        if not _has_the_tensors_of(network, trained):
-            raise TrainingError(
-                f'{source} is not what {stage.checkpoint_file} was begun with: restore it, or '
-                'use another run_dir'
-            )
 
         # A CUDA graph cannot record it, since the search for the ground waits for the device.
         def training_step(batch: Batch) -> tuple[dict[str, Tensor], DepthMaps]:
@@ -106,28 +102,16 @@ def with_new_judge(trained: S2RDepthNet, channels: int) -> S2RDepthNet:
     if not channels:
         raise TrainingError('judge.channels is 0, so there is no judge: choose 16, for example')
     network = S2RDepthNet(replace(trained.architecture, judge_channels=channels))
-    network.load_state_dict({**network.state_dict(), **_without_judge(trained)})
+    kept = {
+        name: tensor
+        for name, tensor in trained.state_dict().items()
+        if not name.startswith('judge.')
+    }
+    network.load_state_dict({**network.state_dict(), **kept})
     freeze(network)
     judge: Judge = network.get_submodule('judge')  # type: ignore[assignment]
     judge.train().requires_grad_(True)
     return network
-
-
-def _without_judge(network: S2RDepthNet) -> dict[str, Tensor]:
-    """Return the tensors of a network by name, without those of its judge."""
-    return {
-        name: tensor
-        for name, tensor in network.state_dict().items()
-        if not name.startswith('judge.')
-    }
-
-
-def _has_the_tensors_of(network: S2RDepthNet, trained: S2RDepthNet) -> bool:
-    """Return whether two networks are the same but for their judge."""
-    own = _without_judge(network)
-    return all(
-        torch.equal(own[name].cpu(), tensor) for name, tensor in _without_judge(trained).items()
-    )
 
 
 def judge_losses(maps: DepthMaps, batch: Batch) -> dict[str, Tensor]:
