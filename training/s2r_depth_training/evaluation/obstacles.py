@@ -33,8 +33,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     'no filter': _WITHOUT_JUDGE,
     'edge_filter 1': {**_WITHOUT_JUDGE, 'edge_filter': 1.0},
     'ground_contact': {'ground_probability': 1.0},
-    'and ground_probability 0.8': {'ground_probability': 0.8},
-    'and ground_probability 0.5': {'ground_probability': 0.5},
+    'ground_contact, ground_probability 0.8': {'ground_probability': 0.8},
+    'ground_contact, ground_probability 0.5': {'ground_probability': 0.5},
 }
 """Parameters of the node by what they are called in the table. The last three need a judge."""
 
