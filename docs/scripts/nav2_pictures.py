@@ -33,7 +33,12 @@ from s2r_scenes.sensor import expose
 from s2r_scenes.textures import make_library
 
 TARGET = Path(__file__).parents[1] / 'images' / 'nav2.jpg'
-DRAWN = 'no filter', 'edge_filter 1'
+DRAWN = {
+    'no filter': 'no filter',
+    'edge_filter 1': 'edge_filter 1',
+    'ground_contact, ground_probability 0.8': 'default',
+}
+"""Titles by variant."""
 RED = np.array((178, 0, 0))
 
 
@@ -58,8 +63,8 @@ def main() -> None:
         ('outdoor', _view(7, lambda *given: driving_scene(*given, 'residential'), (640, 320))),
         ('indoor', _view(7, indoor_scene, (640, 480))),
     ]
-    figure = Figure((15, 8), layout='constrained')
-    axes = figure.subplots(len(rows), 3, width_ratios=(3, 2, 2))
+    figure = Figure((18, 7), layout='constrained')
+    axes = figure.subplots(len(rows), 1 + len(DRAWN), width_ratios=(3, 2, 2, 2))
     for (in_image, *from_above), (weights, view) in zip(axes, rows):
         _draw_row(in_image, from_above, view, weights)
     axes[0, 0].set_title(
@@ -97,7 +102,7 @@ def _draw_row(in_image: Axes, from_above: list[Axes], view: View, weights: str) 
     pipeline = DepthPipeline(DepthPredictor(weights), parameters)
     (result,) = pipeline.predict([CameraImage(view.rgb, camera)], with_ground=True)
     true = grid_cells(view.depth_m, intrinsics, ground)
-    for axes, name in zip(from_above, DRAWN):
+    for axes, (name, title) in zip(from_above, DRAWN.items()):
         changed = replace(parameters, **VARIANTS[name])
         found = postprocess(result, CameraState(), changed)
         is_ground = found.is_ground(changed.ground_probability)
@@ -108,13 +113,11 @@ def _draw_row(in_image: Axes, from_above: list[Axes], view: View, weights: str) 
             (true.obstacle & cells.obstacle).sum() / true.obstacle.sum(),
             (true.free & cells.obstacle).sum() / true.free.sum(),
         )
-        text = f'found {shares[0]:.0%}, free cells marked {shares[1]:.0%}'
-        print(f'{weights}, {name}: {text}')
+        text = f'{title}: found {shares[0]:.0%}, free marked {shares[1]:.0%}'
+        print(f'{weights}, {text}')
         _scatter(axes, found.depth_m, view, 'crimson', 'from the image', is_ground)
         _scatter(axes, view.depth_m, view, 'black', 'true')
-        axes.set(
-            title=f'{name}: {text}', xlim=(0, GRID_M), ylim=(-GRID_M / 2, GRID_M / 2), aspect=1
-        )
+        axes.set(title=text, xlim=(0, GRID_M), ylim=(-GRID_M / 2, GRID_M / 2), aspect=1)
         if axes is from_above[0]:
             axes.set_ylabel('metres to the left')
             in_image.imshow(_marked(view, found.depth_m))
