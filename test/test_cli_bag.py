@@ -17,7 +17,7 @@ import pytest
 from rclpy.serialization import deserialize_message, serialize_message
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, LaserScan, PointCloud2
 from std_msgs.msg import Header
 from test_cli_depth import run_without_ros
 from tiny_network import write_tiny_weights
@@ -41,6 +41,7 @@ KINDS = {
     'Image': Image,
     'CompressedImage': CompressedImage,
     'CameraInfo': CameraInfo,
+    'LaserScan': LaserScan,
     'PointCloud2': PointCloud2,
 }
 
@@ -226,16 +227,45 @@ def test_without_ros_the_messages_are_the_same(tmp_path):
     # As many here as there: another number adds up in another order, which at an edge makes 1 cm.
     command = ['bag', str(tmp_path / 'in'), '--threads', '1']
     outputs = ['--outputs', 'image', 'camera_info', 'points', 'image_color', 'structure', 'scale']
+    outputs += ['obstacles', 'scan', '--camera-height', '0.5']
     done = run_without_ros(*command, tmp_path / 'bare', *outputs)
     assert done.returncode == 0, done.stderr
     assert main([*command, str(tmp_path / 'ros'), *outputs]) == 0
     (bare, facts), (ros, _) = read_bag(tmp_path / 'bare'), read_bag(tmp_path / 'ros')
-    assert len(bare) == len(ros) == 7 + 2 * 6
+    assert len(bare) == len(ros) == 7 + 2 * 8
     for (topic, _, data), (same_topic, _, same_data) in zip(sorted(bare), sorted(ros)):
         assert topic == same_topic
         kind = KINDS.get(facts[topic][0].rpartition('/')[2])
         if kind is not None:
             assert_same(deserialize_message(data, kind), deserialize_message(same_data, kind))
+
+
+def test_obstacles_and_scan_are_added_with_a_height_and_refused_without(tmp_path, capsys):
+    write_bag(tmp_path / 'in', 1)
+    command = ['bag', str(tmp_path / 'in'), str(tmp_path / 'out')]
+    asked = ['--outputs', 'obstacles', 'scan']
+    high = ['--camera-height', '0.5', '--voxel-size', '0.1']
+    for refused, sentence in (
+        (asked, '--outputs obstacles needs --camera-height'),
+        (high, '--voxel-size has no effect without --outputs obstacles or scan'),
+    ):
+        assert main([*command, *refused]) == 1
+        assert sentence in capsys.readouterr().err
+        assert not list(tmp_path.glob('out*'))
+    assert main([*command, *asked, *high]) == 0
+    messages, facts = read_bag(tmp_path / 'out')
+    added = {
+        topic: deserialize_message(data, KINDS[facts[topic][0].rpartition('/')[2]])
+        for topic, _, data in messages
+        if '/depth/' in topic
+    }
+    assert set(added) == {
+        f'{camera}/depth/{each}' for camera in ('/left', '/rear/cam') for each in asked[1:]
+    }
+    for topic, message in added.items():
+        frame_id = message.header.frame_id
+        assert frame_id.endswith('_level') == topic.endswith('scan')
+        assert message.header.stamp.sec or message.header.stamp.nanosec
 
 
 def test_the_ground_is_added_with_a_judge_and_refused_without(tmp_path, capsys):

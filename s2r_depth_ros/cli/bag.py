@@ -37,6 +37,7 @@ from ..engine.conversion import fingerprint
 from ..ros.message_types import serialize_message
 from ..ros.outputs import (
     GROUND,
+    GROUND_OUTPUTS,
     MAPS,
     needs_confidence,
     needs_ground,
@@ -59,11 +60,14 @@ from .offline import (
     recorded_images,
     remembers,
 )
-from .options import BagOptions
+from .options import BagOptions, GROUND_PARAMETERS
 
 _PREFIX = 'depth/'
 ADDED_TOPICS = {
-    **{output: f'sensor_msgs/msg/{kind.__name__}' for output, kind in OUTPUTS.items()},
+    **{
+        output: f'sensor_msgs/msg/{kind.__name__}'
+        for output, kind in {**OUTPUTS, **GROUND_OUTPUTS}.items()
+    },
     SCALE: 'std_msgs/msg/Float32MultiArray',
 }
 _STORAGES = {'sqlite3': StoragePlugin.SQLITE3, 'mcap': StoragePlugin.MCAP}
@@ -93,7 +97,7 @@ def run(arguments: BagOptions) -> int:
         make = with_arguments(BagWorker, fleet.settled(arguments))
         return fleet.run('bag', arguments, make, _BAGS)
     out, faults = Path(arguments.out).expanduser(), Faults('bag')
-    parameters = parameters_of(arguments, rectify=not arguments.rectified)
+    parameters = _parameters_of(arguments)
     try:
         added = _Copy(arguments, parameters, lens_of(arguments), faults).write(
             Path(arguments.inputs[0]), out, lambda: load_pipeline(parameters)
@@ -105,6 +109,25 @@ def run(arguments: BagOptions) -> int:
     if faults.count:
         print(f's2r bag: {faults.count} faults; the rest is in {out}', file=sys.stderr)
     return 1 if faults.count else 0
+
+
+def _parameters_of(options: BagOptions) -> Parameters:
+    """:raises ToolError: if options contradict each other."""
+    parameters = parameters_of(options, rectify=not options.rectified)
+    of_ground = [name for name in options.outputs if _PREFIX + name in GROUND_OUTPUTS]
+    if of_ground and not parameters.camera_height:
+        raise ToolError(
+            f'--outputs {of_ground[0]} needs --camera-height, the metres of the camera above the '
+            'ground'
+        )
+    if not of_ground:
+        for name in GROUND_PARAMETERS:
+            if getattr(parameters, name) != getattr(Parameters(), name):
+                raise ToolError(
+                    f'--{name.replace("_", "-")} has no effect without --outputs obstacles or '
+                    'scan: add one, or leave it out'
+                )
+    return parameters
 
 
 def _holds_bags(word: str) -> bool:
@@ -124,7 +147,7 @@ class BagWorker(fleet.Worker):
     def __init__(self, options: BagOptions) -> None:
         self._options = options
         self._lens = lens_of(options)
-        self._parameters = parameters_of(options, rectify=not options.rectified)
+        self._parameters = _parameters_of(options)
         self._pipeline = load_pipeline(self._parameters)
         self._pipeline.predictor.engine.use_threads()
 

@@ -39,6 +39,8 @@ DEPTH_PARAMETERS = (
     'min_confidence',
     'point_stride',
 )
+GROUND_PARAMETERS = ('min_height', 'max_height', 'ground_probability', 'voxel_size')
+"""Those of obstacles and scan."""
 DEPTH_FILES = {
     'png': 'depth_mm',
     'npy': 'depth_m',
@@ -190,13 +192,14 @@ class BagOptions(LensOptions, TopicOptions, FleetOptions):
       s2r bag my_bag my_bag_depth --storage mcap --compress --point-stride 4
       s2r bag my_bag my_bag_depth --image /front/image_raw --outputs image camera_info image_color
       s2r bag my_bag my_bag_depth --hfov-deg 80
+      s2r bag my_bag my_bag_depth --outputs scan obstacles --camera-height 0.5 --camera-pitch 10
       s2r bag monday tuesday with_depth --workers 8
 
     :param inputs: folder of a bag, or a file of it.
     :param out: folder of the new bag, or of the new bags.
     :param outputs: which of the depth topics: image, camera_info, points, image_color, structure,
-        attention, confidence, scale, or ground, which needs weights with a judge. Obstacles and
-        scan are topics of the node only.
+        attention, confidence, scale, ground, which needs weights with a judge, or obstacles and
+        scan, which need --camera-height. The scan is in the frame of the images with _level added.
     :param storage: of the new bag.
     :param compress: compress the new bag with zstd: the chunks of MCAP, the file of sqlite3.
     :param force: write a new bag again that is there already.
@@ -216,6 +219,8 @@ class BagOptions(LensOptions, TopicOptions, FleetOptions):
             'attention',
             'confidence',
             'ground',
+            'obstacles',
+            'scan',
             'scale',
         ),
     )
@@ -223,7 +228,7 @@ class BagOptions(LensOptions, TopicOptions, FleetOptions):
     compress: bool = option(False)
     force: bool = option(False)
     parameters: dict[str, Any] = node_parameters(
-        *NETWORK_PARAMETERS, *DEPTH_PARAMETERS, 'depth_encoding'
+        *NETWORK_PARAMETERS, *DEPTH_PARAMETERS, *GROUND_PARAMETERS, 'depth_encoding'
     )
 
 
