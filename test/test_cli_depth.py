@@ -206,6 +206,19 @@ def test_a_run_that_wrote_nothing_leaves_no_folder_of_its_own(tmp_path, capsys):
     assert list(tmp_path.rglob('*')) == [mine]
 
 
+def test_an_image_that_shows_nothing_is_said_once(tmp_path, capsys):
+    images = tmp_path / 'images'
+    images.mkdir()
+    shutil.copyfile(STREET, images / 'a.jpg')
+    for name in 'bc':
+        cv2.imwrite(str(images / f'{name}.png'), np.zeros((128, 416, 3), np.uint8))
+    command = ['depth', str(images), '--hfov-deg', '80', '--save', 'npy']
+    assert main([*command, '--out', str(tmp_path / 'out')]) == 0
+    written = capsys.readouterr().err
+    assert re.findall(r's2r depth: (\w+): 99 % of the image are darker', written) == ['b']
+    assert len(list((tmp_path / 'out').rglob('*.npy'))) == 3
+
+
 def test_the_sheet_has_the_colours_of_the_images(tmp_path):
     # All that is nearer than the range has the reddest colour.
     reddest = color_depth(np.ones((1, 1), np.float32), 200, 300)[0, 0].astype(int)

@@ -309,6 +309,7 @@ class _Copy:
                 bag, images, parameters, self._lens, faults
             ):
                 camera = source.camera
+                faults.of_image(camera.image_topic, image.rgb)
                 result = pipeline.run(
                     image,
                     state,

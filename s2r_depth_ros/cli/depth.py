@@ -160,6 +160,7 @@ def _write(
             for shot in tqdm(shots, total=total or None, unit='image', disable=is_quiet):
                 if shot.image.camera is None:
                     _tell_of_unknown_lens(shot, kinds, faults)
+                faults.of_image(shot.name, shot.image.rgb)
                 result = pipeline.run(shot.image, shot.state, with_maps=files.wants_maps)
                 if result.scale_fault:
                     faults.note(f'{shot.name}: {result.scale_fault}')

@@ -7,9 +7,11 @@ from dataclasses import replace
 import sys
 from typing import Any, NamedTuple
 
+import numpy as np
 from tqdm import tqdm
 
 from ..depth.camera_model import CameraError, read_calibration
+from ..depth.image_health import image_fault
 from ..depth.parameters import Parameters
 from ..depth.pipeline import CameraImage, CameraState, DepthPipeline, load_predictor, preprocess
 from ..ros.inputs import camera_image
@@ -96,6 +98,13 @@ class Faults:
         """Count and report, once, a loss that concerns the whole input."""
         self.count += text not in self._shown
         self.note(text)
+
+    def of_image(self, name: str, rgb: np.ndarray) -> None:
+        """Report the first image of each kind that shows no depth, such as a dark one."""
+        fault = image_fault(rgb)
+        if fault and fault not in self._shown:
+            self._shown.add(fault)
+            self._tell(f'{name}: {fault}')
 
     def note(self, text: str) -> None:
         """Report, once, a text that is no fault."""
