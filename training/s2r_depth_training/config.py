@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from .errors import TrainingError
 from .ranges import check_ranges
 from .settings.data import DataSettings, StyleSettings
 from .settings.fabric import FabricSettings
@@ -62,21 +61,6 @@ class Config:
     def weights_file(self) -> Path:
         """The weights of the whole network, which stage 3 writes."""
         return self.run_dir / 'weights.safetensors'
-
-    def starting_weights(self, given: str | None, setting: str) -> str | Path:
-        """
-        Return the weights that a stage after stage 3 starts from.
-
-        :param given: a file or a name, None for the result of stage 3 of this run.
-        :param setting: that gives them, for the message.
-        :raises TrainingError: if stage 3 of this run has no result.
-        """
-        if given is None and not self.weights_file.exists():
-            raise TrainingError(
-                f'stage 3 has not written {self.weights_file}: run s2r_train dsa first, or name '
-                f'other weights with {setting}'
-            )
-        return given or self.weights_file
 
     def result_of(self, stage: str) -> Path:
         """Return the file with the result of ``stage`` of this run."""

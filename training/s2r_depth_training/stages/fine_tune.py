@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from s2r_depth_ros import weights
-from s2r_depth_ros.network import Architecture, DepthMaps
+from s2r_depth_ros.network import DepthMaps
 
 from ..data import Batch
 from ..data.inputs import depth_loader
@@ -21,6 +21,7 @@ from ..engine.stage import Stage
 from ..errors import TrainingError
 from .depth import depth_batches, depth_losses, depths_of, pictures, steps_of
 from .losses import total_loss
+from .start import starting_network
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -42,14 +43,7 @@ def train(config: Config, resume: bool = False) -> Path:
 
     with Stage(NAME, config, settings, resume) as stage:
         # Networks
-        source = config.starting_weights(settings.weights, 'fine_tune.weights')
-        network, info = weights.load_with_info(source)
-        stage.starts_from(source, network, info)
-        if network.architecture.without_judge() != Architecture.preset(config.architecture):
-            raise TrainingError(
-                f'{source} has the architecture {network.architecture.as_dict()}, and the config '
-                f'says {config.architecture!r}: they must be the same'
-            )
+        source, network, info = starting_network(stage, settings.weights)
         network.train().requires_grad_(True)
         for part in settings.freeze:
             freeze(getattr(network, part))
@@ -103,6 +97,6 @@ def train(config: Config, resume: bool = False) -> Path:
             weights.save(
                 stage.folder / 'weights.safetensors',
                 ema.network,
-                data.weights_info({**stage.provenance(), 'began_with': str(source)}),
+                data.weights_info({**stage.provenance(), 'began_with': source}),
             )
         return stage.finish(**dict(ema.network.named_children()))

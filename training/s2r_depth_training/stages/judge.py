@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from s2r_depth_ros import weights
-from s2r_depth_ros.network import Architecture, DepthMaps, Judge, S2RDepthNet
+from s2r_depth_ros.network import DepthMaps, Judge, S2RDepthNet
 
 from ..data import Batch
 from ..data.inputs import depth_loader
@@ -22,6 +22,7 @@ from ..errors import TrainingError
 from .depth import depth_batches, steps_of, unit_range
 from .ground import ground_of
 from .losses import expected_error_loss, map_cross_entropy, total_loss
+from .start import starting_network
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -44,14 +45,7 @@ def train(config: Config, resume: bool = False) -> Path:
 
     with Stage(NAME, config, settings, resume) as stage:
         # Networks
-        source = config.starting_weights(settings.weights, 'judge.weights')
-        trained, info = weights.load_with_info(source)
-        stage.starts_from(source, trained, info)
-        if trained.architecture.without_judge() != Architecture.preset(config.architecture):
-            raise TrainingError(
-                f'{source} has the architecture {trained.architecture.as_dict()}, and the config '
-                f'says {config.architecture!r}: they must be the same'
-            )
+        _, trained, info = starting_network(stage, settings.weights)
         network = with_new_judge(trained, settings.channels)
 
         # Data
