@@ -180,7 +180,7 @@ class _Copy:
         self._parameters = parameters
         self._lens = lens
         self._faults = faults
-        self._outputs = [_PREFIX + name for name in dict.fromkeys(options.outputs)]
+        self._outputs = [_PREFIX + name for name in options.outputs]
         self._is_task = is_task
         self._typestore = get_typestore(Stores.ROS2_JAZZY)
         self._bar = with_arguments(tqdm, disable=is_task)
