@@ -207,11 +207,10 @@ def test_the_cloud_has_the_field_confidence_while_it_is_asked_for(street):
     assert 0 < values.min() < 0.4 < 0.6 < values.max() <= 1
 
 
+@pytest.mark.parametrize('street', ['with a judge'], indirect=True)
 def test_who_subscribes_while_the_network_runs_gets_the_next_image(street):
     depths = street.graph.collect(Image, 'camera/depth/image')
     street.shoot(depths)
-    if not street.node._predictor.has_judge:
-        return
     camera = street.node._cameras['camera']
     engine, grounds = street.node._predictor.engine, []
     run, late = engine.run, threading.Event()
@@ -231,11 +230,9 @@ def test_who_subscribes_while_the_network_runs_gets_the_next_image(street):
     assert not [text for text in camera._warned_s if 'judge' in text]
 
 
+@pytest.mark.parametrize('street', ['without'], indirect=True)
 def test_the_network_does_not_run_for_a_ground_that_the_weights_cannot_show(street):
     grounds = street.graph.collect(Image, 'camera/depth/ground')
-    if street.node._predictor.has_judge:
-        street.shoot(grounds)
-        return
     infos = street.graph.collect(CameraInfo, 'camera/depth/camera_info')
     street.shoot(infos)
     assert not grounds
