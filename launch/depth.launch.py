@@ -55,8 +55,8 @@ DESCRIPTIONS = {
     'engine': 'Library that runs the network. auto selects onnxruntime on a CPU. On a GPU, it '
     'selects onnxruntime if that has TensorRT, else torch.',
     'base_frame': 'Frame of the robot on the ground, z up. TF from it to the optical frame gives '
-    'height, pitch and roll of each camera. If the frame is missing, the node '
-    "warns, except about the default. '' disables TF.",
+    'height, pitch and roll of each camera. The node warns if the frame is '
+    "missing, unless it is the default. '' disables TF.",
 }
 # End of the generated part.
 

@@ -54,8 +54,8 @@ class Parameters:
     )
     published_max_depth: float = _parameter(
         80.0,
-        'Top of the depth range in metres, for published .pth files, which do not contain it: '
-        '80 outdoor, 8 indoor.',
+        'Top of the depth range in metres. Only for published .pth files, which do not contain '
+        'it: 80 outdoor, 8 indoor.',
         limits=(0.1, 10000.0),
     )
     engine: str = _parameter(
@@ -81,15 +81,15 @@ class Parameters:
     )
     network_height: int = _parameter(
         0,
-        'Height of the network input in pixels, a multiple of 16, at least 96. 0, with '
-        'network_width 0, means the area of the training images and the aspect ratio of the '
-        'camera image.',
+        'Height of the network input in pixels, a multiple of 16, at least 96. If both '
+        'network_height and network_width are 0, the input has the area of the training images '
+        'and the aspect ratio of the camera image.',
         limits=(0, 8192),
     )
     network_width: int = _parameter(
         0,
         'Width of the network input in pixels, a multiple of 16, at least 96. Set both '
-        'network_height and network_width, or neither.',
+        'network_height and network_width, or leave both 0.',
         limits=(0, 8192),
     )
     input_transport: str = _parameter(
@@ -163,7 +163,7 @@ class Parameters:
     base_frame: str = _parameter(
         PROBED_BASE_FRAME,
         'Frame of the robot on the ground, z up. TF from it to the optical frame gives height, '
-        'pitch and roll of each camera. If the frame is missing, the node warns, except about '
+        'pitch and roll of each camera. The node warns if the frame is missing, unless it is '
         "the default. '' disables TF.",
     )
     camera_height: float = _parameter(
@@ -203,13 +203,15 @@ class Parameters:
     min_confidence: float = _parameter(
         0.0,
         'Minimum confidence, 0 to 1, as on <camera>/depth/confidence. Pixels below it become '
-        'NaN. 0 is off. Few pixels reach 0.9. Without a judge, other values run the network '
-        'twice.',
+        'NaN. 0 is off. Few pixels reach 0.9. With other values than 0, weights without a judge '
+        'run the network twice; the bundled weights have a judge.',
         limits=(0.0, 1.0),
         run_time=True,
     )
     focal_correction: bool = _parameter(
-        True, 'Multiply depth by the focal length of the camera over the focal length in training.'
+        True,
+        'Multiply depth by the focal length of the camera, divided by the focal length in '
+        'training.',
     )
     depth_encoding: str = _parameter(
         '32FC1',
@@ -227,7 +229,7 @@ class Parameters:
     )
     points_confidence: bool = _parameter(
         False,
-        "Add the field 'confidence' to the cloud. Weights without a judge then run the network "
+        "Add the field 'confidence' to the cloud. Then weights without a judge run the network "
         'twice.',
         run_time=True,
     )
@@ -247,29 +249,30 @@ class Parameters:
     )
     ground_contact: bool = _parameter(
         True,
-        'Correct depth by where things stand on the ground, if the ground plane is the source of '
-        'the scale. It has no effect on weights without a judge.',
+        'Move each thing to the distance where it stands on the ground, if the ground plane is '
+        'the source of the scale. This needs weights with a judge, such as the bundled ones.',
         run_time=True,
     )
     ground_probability: float = _parameter(
         0.8,
         'Pixels that show the ground with at least this probability are no obstacles on '
-        '<camera>/depth/obstacles and <camera>/depth/scan. A lower value marks less free space '
-        'and misses more obstacles. 1 is off. It has no effect on weights without a judge.',
+        '<camera>/depth/obstacles and <camera>/depth/scan. With a lower value, less free space '
+        'is marked, and more obstacles are missed. 1 is off. This needs weights with a judge, '
+        'such as the bundled ones.',
         limits=(0.1, 1.0),  # 0, which is off elsewhere, would hide every obstacle
         run_time=True,
     )
     voxel_size: float = _parameter(
         0.0,
-        'Edge length in metres of a voxel. <camera>/depth/obstacles keeps one point per voxel. '
-        '0 keeps all points.',
+        'Edge length in metres of a voxel, at least 0.01. <camera>/depth/obstacles keeps one '
+        'point per voxel. 0 keeps all points.',
         limits=(0.0, 10.0),
         run_time=True,
     )
     scan_frame: str = _parameter(
         '',
-        'Frame of <camera>/depth/scan: at the optical centre, with x along the optical axis '
-        'projected on the ground, and z up. Empty means the frame_id of the image followed by '
+        'Frame of <camera>/depth/scan: level, with its origin at the optical centre, x in the '
+        'direction of the camera, and z up. Empty means the frame_id of the image followed by '
         "'_level'.",
     )
     autostart: bool = _parameter(
