@@ -240,24 +240,34 @@ def table() -> list[list[str]]:
     return rows
 
 
+def grouped(rows: list[list[str]]) -> list[list[str]]:
+    """Return one row for all encodings with the same answers."""
+    encodings: dict[tuple[str, ...], list[str]] = {}
+    for encoding, *answers in rows:
+        encodings.setdefault(tuple(answers), []).append(encoding)
+    return [[', '.join(names), *answers] for answers, names in encodings.items()]
+
+
 def main() -> None:
     """Write the page."""
     head, *rows = table()
     lines = [
         '# Image encodings',
         '',
-        '`python docs/scripts/encodings.py` writes this page. Each reader converts an image of '
-        'four colours\nto RGB. A result after a slash is that with padded rows, if different.',
+        'The table shows which encodings this package reads, and what other readers make of them. '
+        'Each reader\nconverts a test image of four colours to RGB. A result after a slash is for '
+        'rows with padding, if it\ndiffers. For a refused image, the cell names the cause or the '
+        'exception.',
         '',
-        '`8UC3`, `8UC4` and `16UC3` count as BGR. `16UC1` and `32FC1` are depth, not colour. '
-        'For a refused\nimage, the cell has the cause of the drop or the exception.',
+        '`8UC3`, `8UC4` and `16UC3` count as BGR. `16UC1` and `32FC1` are depth, not colour.',
         '',
         f'| {" | ".join(head)} |',
         '| -- ' * len(head) + '|',
-        *(f'| {" | ".join(row)} |' for row in rows),
+        *(f'| {" | ".join(row)} |' for row in grouped(rows)),
+        '',
+        '`python docs/scripts/encodings.py` writes this page. With a ROS installation, it adds a '
+        'column for\ncv_bridge.',
     ]
-    if 'cv_bridge' not in head:
-        lines += ['', 'With a ROS installation, the command adds a column for cv_bridge.']
     TARGET.write_text('\n'.join(lines) + '\n', encoding='utf-8')
 
 
