@@ -441,8 +441,8 @@ def test_without_camera_info_there_is_depth_alone_unless_the_lens_is_given(tmp_p
     said = capsys.readouterr()
     assert said.out == f'{tmp_path / "plain"}: /left/depth/image\n'
     assert (
-        'the focal length of /left/image_raw is not known, its depth is right up to a factor, '
-        'without camera_info and points: give --calibration, --focal-px or --hfov-deg'
+        'the focal length of /left/image_raw is not known, its depth is wrong by an unknown '
+        'factor, without camera_info and points: give --calibration, --focal-px or --hfov-deg'
     ) in said.err
     assert set(plain) == {topic for topic in facts if '/depth/' in topic} == {'/left/depth/image'}
 

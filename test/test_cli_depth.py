@@ -192,7 +192,7 @@ def test_the_focal_length_scales_the_depth_and_is_asked_for_where_it_is_needed(t
     is_finite = np.isfinite(near) & np.isfinite(far)
     np.testing.assert_allclose(far[is_finite] / near[is_finite], 2, rtol=1e-4)
     depth_m()
-    assert 'right up to a factor: give --calibration' in capsys.readouterr().err
+    assert 'wrong by an unknown factor: give --calibration' in capsys.readouterr().err
     assert main(['depth', str(STREET), '--save', 'ply', '--out', str(tmp_path / 'ply')]) == 1
     assert 'a cloud needs the focal length' in capsys.readouterr().err
 

@@ -104,7 +104,7 @@ def test_the_outputs_of_a_bag_are_all_that_can_be_added():
     choices = BagOptions.__dataclass_fields__['outputs'].metadata['choices']
     assert [f'depth/{name}' for name in choices] == [*ADDED_TOPICS]
     help_page = ' '.join(parser_of('s2r bag', BagOptions).format_help().split())
-    outputs = help_page.partition('which of the depth topics: ')[2].partition('.')[0]
+    outputs = help_page.partition('depth topics to add: ')[2].partition('.')[0]
     assert {*choices} <= {*outputs.replace(',', '').split()}
 
 

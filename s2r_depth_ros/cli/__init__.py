@@ -18,12 +18,12 @@ from ..environment import set_up_process
 VERBS = {
     'depth': 'write the depth of images, videos, a webcam or a bag to files',
     'bag': 'copy a ROS 2 bag and add the depth of its cameras',
-    'demo': 'play images to the depth node as a camera would; leave pictures, cloud and figures',
+    'demo': 'play images as a camera to the depth node; save pictures, cloud and figures',
     'view': 'show a camera and its depth live in a browser, and in Foxglove',
-    'bench': 'measure what the network costs on this machine',
-    'weights': 'print a hash of weights that does not depend on how the file was written',
-    'doctor': 'print versions, transports in force, and how many images get through',
-    'completion': 'print what a shell needs to complete these arguments',
+    'bench': 'measure the time of the network on this machine',
+    'weights': 'print a hash of the content of weights files',
+    'doctor': 'show versions, active transports, and how many images arrive',
+    'completion': 'print the completion script of a shell',
 }
 _TOOL_PACKAGES = ('jsonargparse', 'matplotlib', 'mcap', 'plyfile', 'rosbags', 'shtab', 'tqdm')
 
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description='Tools of s2r_depth_ros that run the depth network.',
         epilog='verbs:\n'
         + '\n'.join(f'  {verb:10} {text}' for verb, text in VERBS.items())
-        + '\n\n`s2r VERB --help` tells more of each.',
+        + '\n\n`s2r VERB --help` explains each verb.',
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('verb', choices=VERBS, metavar='VERB', help='one of the verbs below')

@@ -320,7 +320,7 @@ class _Copy:
                 if image.camera is None:
                     faults.note(
                         f'the focal length of {camera.image_topic} is not known, its depth is '
-                        f'right up to a factor, without camera_info and points: '
+                        f'wrong by an unknown factor, without camera_info and points: '
                         f'{HOW_TO_KNOW_THE_LENS}'
                     )
                 if result.scale_fault:

@@ -371,5 +371,6 @@ def _tell_of_unknown_lens(shot: Shot, kinds: Collection[str], faults: Faults) ->
             + HOW_TO_KNOW_THE_LENS
         )
     faults.note(
-        f'the focal length is not known, the depth is right up to a factor: {HOW_TO_KNOW_THE_LENS}'
+        'the focal length is not known, the depth is wrong by an unknown factor: '
+        + HOW_TO_KNOW_THE_LENS
     )

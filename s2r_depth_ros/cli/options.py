@@ -56,14 +56,15 @@ SHELLS = ('bash', 'zsh', 'tcsh')
 @dataclass(frozen=True, kw_only=True)
 class LensOptions:
     """
-    Of all cameras; the first that is given counts.
+    These options apply to all cameras. If you give several, the first in this list is used.
 
-    Intrinsics that come with the images (camera_info, manifest.json) count before --hfov-deg.
+    Intrinsics that come with the images (camera_info, manifest.json) override --hfov-deg.
 
-    :param calibration: in the form of camera_info_manager; images are undistorted with it.
+    :param calibration: calibration file, as camera_info_manager writes it; the images are
+        undistorted with it.
     :param focal_px: focal length in pixels of the image.
-    :param hfov_deg: horizontal field of view.
-    :param rectified: the images are already undistorted, with any name of their topic.
+    :param hfov_deg: horizontal field of view in degrees.
+    :param rectified: the images are already undistorted, whatever the name of their topic.
     """
 
     GROUP: ClassVar[str] = 'lens'
@@ -77,7 +78,7 @@ class LensOptions:
 @dataclass(frozen=True, kw_only=True)
 class TopicOptions:
     """
-    The topics of a bag to use.
+    Which topics of a bag to process.
 
     :param image: topics of the images.
     """
@@ -90,21 +91,21 @@ class TopicOptions:
 @dataclass(frozen=True, kw_only=True)
 class FleetOptions:
     """
-    Each input is a task of its own; docs/how-to/cluster.md tells more.
+    Process many inputs in parallel; docs/how-to/cluster.md explains it.
 
-    Besides paths, an input is a URL, a quoted pattern such as 'runs/**/*.mcap', a folder that is
-    searched, or - for a list on the standard input. What is done is not done again. A worker
-    computes with one thread unless --threads says more, and on the CPU unless it gets a GPU.
+    An input can also be a URL, a quoted pattern such as 'runs/**/*.mcap', a folder to search, or -
+    to read a list from standard input. Inputs with complete outputs are skipped. A worker uses one
+    thread unless you set --threads, and the CPU unless you set --gpus-per-worker.
 
-    :param workers: at a time.
-    :param gpus_per_worker: GPUs of each worker, or a share of one such as 0.25.
-    :param cluster: HOST:PORT of a Ray cluster to work on, or auto for the one of this machine.
+    :param workers: number of worker processes.
+    :param gpus_per_worker: number of GPUs for each worker, or a share of one, such as 0.25.
+    :param cluster: address (HOST:PORT) of a Ray cluster, or auto for the cluster of this machine.
     """
 
     GROUP: ClassVar[str] = 'many inputs'
 
     workers: int | None = option(
-        None, metavar='N', limits=(1, 100_000), shown='as many as there are cores or GPUs for'
+        None, metavar='N', limits=(1, 100_000), shown='as many as cores or GPUs allow'
     )
     gpus_per_worker: float = option(0.0, metavar='N', limits=(0, 64), shown='')
     cluster: str | None = option(None, metavar='ADDRESS', shown='this machine')
@@ -113,24 +114,24 @@ class FleetOptions:
 @dataclass(frozen=True, kw_only=True)
 class DepthOptions(LensOptions, TopicOptions, FleetOptions):
     """
-    Write the depth of images, videos, a webcam or a bag to files; needs no ROS.
+    Write the depth of images, videos, a webcam or a bag to files, without ROS.
 
-    What --save can name, and where it lies in the folder --out (NAME is that of the image):
+    Kinds of files for --save, and their places in the folder --out (NAME is that of the image):
 
-      png    depth_mm/NAME.png  16 bits, millimetres; 0 where there is no depth
-      npy    depth_m/NAME.npy   float32, metres; -inf is too near, inf too far, nan not seen
-      color  color/NAME.png     red is near, blue far, on a logarithmic scale, the same for all
-                                images (--color-range, 1 to 80 m); grey is too far
+      png    depth_mm/NAME.png  16 bits, millimetres; 0 means invalid, or beyond 65.535 m
+      npy    depth_m/NAME.npy   float32, metres; -inf is too near, inf too far, nan invalid
+      color  color/NAME.png     red is near, blue is far, grey is too far; logarithmic scale with
+                                the limits --color-range for all images
       mp4    color.mp4          the same as a video
-      ply    cloud/NAME.ply     points in metres; x right, y down, z forward
-      sheet  contact_sheet.png  image, structure map, attention map and depth of a few images, in
-                                the same colours, with their scale
+      ply    cloud/NAME.ply     coloured points in metres; x right, y down, z forward
+      sheet  contact_sheet.png  image, structure map, attention map and depth of a few images
 
-    With a pattern, a URL, -, --workers or --cluster, each input gets a folder of its own in --out.
-    There report.json says how each of them went.
+    With a pattern, a URL, -, --workers or --cluster, each input has its own folder in --out, and
+    report.json lists the result of each input.
 
-    Metres need the focal length: --calibration, --focal-px or --hfov-deg, a manifest.json beside
-    the images, or the camera_info of a bag. Without it the depth is right up to a factor.
+    Depth in metres needs the focal length: from --calibration, --focal-px or --hfov-deg, from a
+    manifest.json in the folder of the images, or from the camera_info of a bag. Without it, all
+    depths are wrong by one unknown factor.
 
     Examples:
       s2r depth street.jpg --focal-px 720
@@ -142,12 +143,12 @@ class DepthOptions(LensOptions, TopicOptions, FleetOptions):
 
     :param inputs: images, folders of images, videos, ROS 2 bags, or webcam (webcam:1 for the
         second).
-    :param out: where the files go.
+    :param out: folder for the files.
     :param save: kinds of files to write, from the list above.
-    :param force: write over files that are there already.
-    :param frames: stop after so many images.
-    :param color_range: metres of the reddest and of the bluest colour, of color, mp4 and sheet
-        alike; 0.5 10 suits a room.
+    :param force: overwrite existing files.
+    :param frames: stop after N images.
+    :param color_range: depth in metres that is red, and depth that is blue, in color, mp4 and
+        sheet; 0.5 10 suits a room.
     """
 
     inputs: list[str] = option(metavar='INPUT', is_positional=True)
@@ -156,7 +157,7 @@ class DepthOptions(LensOptions, TopicOptions, FleetOptions):
         [],
         metavar='KIND',
         choices=tuple(DEPTH_FILES),
-        shown='png color sheet; of a video or webcam png mp4 sheet',
+        shown='png color sheet; for a video or webcam png mp4 sheet',
     )
     force: bool = option(False)
     frames: int | None = option(None, metavar='N', limits=(1, 10**9))
@@ -169,23 +170,23 @@ class DepthOptions(LensOptions, TopicOptions, FleetOptions):
 @dataclass(frozen=True, kw_only=True)
 class BagOptions(LensOptions, TopicOptions, FleetOptions):
     """
-    Copy a ROS 2 bag and add the depth of its cameras, as if the node had run; needs no ROS.
+    Copy a ROS 2 bag and add the depth topics of the node, without ROS.
 
-    All topics of IN are copied unchanged. Each camera <namespace>/image_... also gets the topics
-    <namespace>/depth/..., with the stamps and recording times of its images. Every image gets a
-    depth; none is dropped. IN is sqlite3 or MCAP, compressed or not, with raw or compressed
-    images, whole or as a killed recorder left it. OUT must not exist. Messages that IN promises
-    and does not hold are counted, and the exit code then is 1.
+    All topics of IN are copied unchanged. Each camera with a topic <namespace>/image_... also gets
+    topics <namespace>/depth/..., with the stamps and recording times of its images. No image is
+    dropped. IN can be sqlite3 or MCAP, compressed or not, with raw or compressed images, and the
+    bag of a killed recorder. OUT must not exist. If IN lacks messages that its metadata counts,
+    the command reports them and exits with 1.
 
-    Of several INs, a folder of bags, a pattern, a URL or -, or with --workers or --cluster, OUT is
-    a folder. Each bag gets one in it, and report.json says how each of them went.
+    With several INs, a folder of bags, a pattern, a URL, -, --workers or --cluster, OUT is a
+    folder that contains one bag for each input. Its report.json lists the result of each input.
 
-    Images are undistorted with <namespace>/camera_info, unless their topic is called rect.
-    Without camera_info, --calibration, --focal-px and --hfov-deg, the depth is right up to a
-    factor. Then there is no depth/camera_info and no depth/points.
+    Images are undistorted with <namespace>/camera_info, unless their topic is named as rectified,
+    such as image_rect. Without camera_info, --calibration, --focal-px and --hfov-deg, all depths
+    are wrong by one unknown factor, and the new bag has no depth/camera_info and no depth/points.
 
-    Unfinished work lies in OUT.partial, image by image. After an interruption or a power cut, the
-    same command continues it.
+    Unfinished work is in OUT.partial. After an interruption or a power cut, run the same command
+    again to continue.
 
     Examples:
       s2r bag my_bag my_bag_depth
@@ -195,14 +196,15 @@ class BagOptions(LensOptions, TopicOptions, FleetOptions):
       s2r bag my_bag my_bag_depth --outputs scan obstacles --camera-height 0.5 --camera-pitch 10
       s2r bag monday tuesday with_depth --workers 8
 
-    :param inputs: folder of a bag, or a file of it.
-    :param out: folder of the new bag, or of the new bags.
-    :param outputs: which of the depth topics: image, camera_info, points, image_color, structure,
-        attention, confidence, scale, ground, which needs weights with a judge, or obstacles and
-        scan, which need --camera-height. The scan is in the frame of the images with _level added.
-    :param storage: of the new bag.
+    :param inputs: folder or file of a bag.
+    :param out: folder of the new bag, or of all new bags.
+    :param outputs: depth topics to add: image, camera_info, points, image_color, structure,
+        attention, confidence, scale, ground (needs weights with a judge), obstacles and scan (both
+        need --camera-height). The frame of the scan is the frame_id of the images followed by
+        _level.
+    :param storage: format of the new bag.
     :param compress: compress the new bag with zstd: the chunks of MCAP, the file of sqlite3.
-    :param force: write a new bag again that is there already.
+    :param force: overwrite an existing new bag.
     """
 
     inputs: list[str] = option(metavar='IN', is_positional=True)
@@ -224,7 +226,7 @@ class BagOptions(LensOptions, TopicOptions, FleetOptions):
             'scale',
         ),
     )
-    storage: str | None = option(None, choices=('sqlite3', 'mcap'), shown='as in the old one')
+    storage: str | None = option(None, choices=('sqlite3', 'mcap'), shown='that of IN')
     compress: bool = option(False)
     force: bool = option(False)
     parameters: dict[str, Any] = node_parameters(
@@ -235,29 +237,29 @@ class BagOptions(LensOptions, TopicOptions, FleetOptions):
 @dataclass(frozen=True, kw_only=True)
 class DemoOptions:
     """
-    Play images to the depth node as a camera does, and save its outputs.
+    Play images as a camera to the depth node, and save its outputs.
 
-    camera_player and depth_node run as two processes that talk over DDS, in a ROS domain of their
-    own. This tool subscribes to all that they publish, stops them again, and leaves in a folder:
+    camera_player and depth_node run as two processes in a separate ROS domain. This tool
+    subscribes to all their topics, stops them at the end, and writes these files:
 
       contact_sheet.png  image, structure map, attention map and depth of a few frames
-      cloud.png          the point cloud of one frame from two sides
+      cloud.png          the point cloud of one frame, from two sides
       cloud.ply          the same cloud for MeshLab, CloudCompare or Open3D
-      table.txt          frames in and out, drops by cause, latency and rate
+      table.txt          received and published frames, drops by cause, latency and rate
 
     Examples:
-      s2r demo                                 frames that come with the package
-      s2r demo ~/pictures --out my-demo        a folder of images, or one with a manifest.json
+      s2r demo                                 frames of the package
+      s2r demo ~/pictures --out my-demo        a folder of images
       s2r demo drive.mp4 --weights run/weights.safetensors --frames 60
 
     :param input: folder of images, an image or a video.
-    :param out: folder of the results; those of an earlier demo are replaced.
+    :param out: folder for the results; it replaces those of an earlier demo.
     :param weights: 'outdoor' or 'indoor' (bundled), a .safetensors file, a folder with published
         .pth files, or 'random' for an untrained network.
-    :param rate: images a second; faster than the network, frames are dropped.
-    :param frames: stop after so many depth images; short inputs are repeated.
-    :param calibration: intrinsics and distortion in the form of camera_info_manager; the node
-        undistorts the images with them.
+    :param rate: images per second; if the network is slower, images are dropped.
+    :param frames: stop after N depth images; short inputs are repeated.
+    :param calibration: calibration file, as camera_info_manager writes it; the node undistorts the
+        images with it.
     """
 
     input: Path | None = option(
@@ -276,34 +278,35 @@ class ViewOptions:
     r"""
     Show a camera's image, depth, structure and attention live in a browser, and in Foxglove.
 
-    It subscribes to the outputs of depth_node, and serves only this machine:
+    The tool subscribes to the outputs of depth_node. It provides, for this machine only:
 
       a page        http://127.0.0.1:8080: the four pictures of one moment, rate and latency
-      a web socket  ws://127.0.0.1:8765: the pictures and the cloud for Foxglove or Lichtblick
-                    (open connection, Foxglove WebSocket), with the layout file that it names
+      a web socket  ws://127.0.0.1:8765: the pictures and the cloud, for Foxglove or Lichtblick
+                    (Open connection, Foxglove WebSocket), with a layout file whose path it prints
 
-    With INPUT it starts a camera that plays images and a depth_node, in a ROS domain of their
-    own, and ends them with itself. Ctrl-C ends it.
+    With INPUT, the tool starts depth_node and a camera that plays the images, in a separate ROS
+    domain, and stops both at its end. To end it, press Ctrl-C.
 
     Examples:
-      s2r view                                           a depth_node that runs, camera "camera"
+      s2r view                                           a running depth_node, camera "camera"
       s2r view --camera front --image /front/image_raw   another camera
       s2r view ~/pictures                                no robot: a folder of images or a video
       ssh -t -L 8080:localhost:8080 -L 8765:localhost:8765 robot \
           'source ~/ws/install/setup.bash && ros2 run s2r_depth_ros s2r view'   another machine
 
-    :param input: folder of images, an image or a video to play; without it a running node is
-        shown.
+    :param input: folder of images, an image or a video to play; without it, the tool shows a
+        running node.
     :param camera: namespace of the depth topics.
     :param image: topic of the camera's images; .../compressed for compressed images.
-    :param port: of the page; 0 for any that is free.
-    :param foxglove_port: of the web socket.
-    :param no_foxglove: serve the page only.
-    :param host: address to listen on; 0.0.0.0 serves everyone who can reach this machine.
-    :param rate: with INPUT: images a second.
-    :param hfov_deg: with INPUT: horizontal field of view, where no manifest.json beside the
-        images says more.
-    :param parameters: with INPUT.
+    :param port: port of the page; 0 selects a free one.
+    :param foxglove_port: port of the web socket.
+    :param no_foxglove: provide only the page.
+    :param host: address to listen on; with 0.0.0.0, everyone who reaches this machine can see the
+        pictures.
+    :param rate: images per second, only with INPUT.
+    :param hfov_deg: horizontal field of view in degrees, only with INPUT; a manifest.json in its
+        folder overrides it.
+    :param parameters: only with INPUT.
     """
 
     input: Path | None = option(None, metavar='INPUT', is_positional=True, shown='')
@@ -321,27 +324,27 @@ class ViewOptions:
 @dataclass(frozen=True, kw_only=True)
 class BenchOptions:
     """
-    Measure the cost of the network on this machine: medians and 95th percentiles.
+    Measure the time of the network on this machine: medians and 95th percentiles.
 
-    It runs the network that the node would run here, from images to metres, for one, two and
-    four cameras. In a checkout of this package, `python -m benchmarks` measures more: the node
-    over DDS, the parts of the network, the steps around it, the training and other builds.
+    The measurement is from images to depth in metres, for one, two and four cameras. In a checkout
+    of this package, `python -m benchmarks` measures more: the node over DDS, the parts of the
+    network, the steps around it, the training and other builds.
 
     Examples:
       s2r bench
       s2r bench --weights indoor --engine torch --threads 1
       s2r bench --image-size 1920x1080 --network-size 400x304
 
-    :param image_size: of the camera.
-    :param network_size: of the network's input.
-    :param seconds: length of each measurement, at least five runs.
+    :param image_size: size of the camera's images.
+    :param network_size: size of the network's input.
+    :param seconds: length of each measurement in seconds; at least five runs are measured.
     """
 
     image_size: tuple[int, int] = option(
         (480, 640), metavar='WIDTHxHEIGHT', kind=size_px, shown='640x480'
     )
     network_size: tuple[int, int] | None = option(
-        None, metavar='WIDTHxHEIGHT', kind=size_px, shown='the size of the training'
+        None, metavar='WIDTHxHEIGHT', kind=size_px, shown='that of the training'
     )
     seconds: float = option(5.0, metavar='S', limits=(0, 3600))
     parameters: dict[str, Any] = node_parameters(
@@ -352,19 +355,19 @@ class BenchOptions:
 @dataclass(frozen=True, kw_only=True)
 class WeightsOptions:
     """
-    Print a hash of the content of weights, which does not depend on the order in the file.
+    Print a hash of the content of weights files.
 
-    The hash is a SHA-256 over tensors and metadata, sorted by name. Two files with the same
-    weights may differ in bytes, since safetensors writes metadata in any order.
+    The hash is a SHA-256 of tensors and metadata, sorted by name. It is equal for equal weights.
+    The files can still differ, because safetensors writes metadata in any order.
 
     Examples:
-      s2r weights                                   the bundled ones
+      s2r weights                                   the bundled weights
       s2r weights runs/street/weights.safetensors   a file
 
-    :param files: safetensors files, or outdoor or indoor.
+    :param files: safetensors files, or outdoor or indoor for the bundled weights.
     """
 
-    files: list[str] = option([], metavar='FILE', is_positional=True, shown='both of these')
+    files: list[str] = option([], metavar='FILE', is_positional=True, shown='both bundled weights')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -372,16 +375,16 @@ class DoctorOptions:
     """
     Show the versions on this machine, the transports of ROS, and how many images arrive.
 
-    It prints versions, the variables that decide the transport, variables without effect, and the
-    transports in force. Then a second process publishes best-effort VGA and Full HD images, as a
-    camera driver does. This process counts them. Both use a separate ROS domain and the variables
-    as set. Without ROS it prints only the versions.
+    The tool prints versions, the environment variables that select the transport, variables
+    without effect, and the active transports. Then a second process publishes best-effort VGA and
+    Full HD images, as a camera driver does, and this process counts them. Both use a separate ROS
+    domain. Without ROS, the tool prints only the versions.
 
     Examples:
       s2r doctor
       FASTRTPS_DEFAULT_PROFILES_FILE=profile.xml s2r doctor
 
-    :param images: images of each size, 30 a second; 0 measures nothing.
+    :param images: number of images of each size, at 30 per second; 0 skips the measurement.
     """
 
     images: int = option(50, metavar='N', limits=(0, 10000))
@@ -396,7 +399,7 @@ class CompletionOptions:
       s2r completion bash > ~/.local/share/bash-completion/completions/s2r
       s2r completion zsh > ~/.zfunc/_s2r                  (with ~/.zfunc in fpath)
 
-    :param shell: that is to complete.
+    :param shell: the shell for which to print the script.
     """
 
     shell: str = option(choices=SHELLS, is_positional=True)

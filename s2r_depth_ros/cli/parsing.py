@@ -22,8 +22,8 @@ from ..whole_numbers import leading_zero_fault
 _OF_TOOLS = {
     'scale_source': {
         'choices': ('auto', 'fixed', 'ground_plane'),
-        'description': 'Source of the factor on every depth. fixed takes depth_scale. '
-        'ground_plane takes camera_height above the ground in the image. auto takes depth_scale '
+        'description': 'Source of the scale, a factor on every depth. fixed uses depth_scale. '
+        'ground_plane compares camera_height with the ground in the image. auto uses depth_scale '
         'if it is not 1, else ground_plane if camera_height is given, else fixed.',
     }
 }
@@ -131,7 +131,7 @@ def parser_of(prog: str, options: type) -> CommandParser:
         _add_fields(parser, options, owner)
     for item in fields(options):
         if names := item.metadata.get('parameters'):
-            about = 'as in config/depth_node.yaml'
+            about = 'the same as in config/depth_node.yaml'
             if note := _read_docstring(options)[1].get(item.name):
                 about = f'{note.rstrip(".")}; {about}'
             _add_parameters(parser.add_argument_group('parameters of the node', about), names)
