@@ -94,8 +94,8 @@ def render_scenes(
         to it.
     :param kind: driving (streets), indoor (rooms), world (complete worlds of the libraries in
         ``models``), or failure-cases (the named test set of docs/reference/rendering.md).
-    :param scenes: number of worlds, at most 9999; failure-cases has a fixed list instead.
-    :param frames_per_scene: pictures of each world from nearby places.
+    :param scenes: number of scenes, at most 9999; failure-cases has a fixed list instead.
+    :param frames_per_scene: pictures of each scene, from places near each other.
     :param width_px: width of the pictures.
     :param height_px: height of the pictures.
     :param seed: seed of all random numbers.
@@ -110,13 +110,13 @@ def render_scenes(
         pixel centre.
     :param surroundings: render only these kinds of streets, with equal probability: residential,
         city, avenue, highway, alley, rural, queue, plaza, lorries, woods, underpass, carpark,
-        yard. By default, the first eight, each with its own probability.
+        yard, park, track. By default, the first eight, each with its own probability.
     :param models: libraries of models of real objects, which replace most procedural objects:
         .sh3f files, folders of Gazebo models and worlds, auto for libraries in their usual places,
-        or none. The default is none; a message then lists what auto would use.
-    :param cameras: ordinary (vehicle and hand-held cameras), or any: about half of the frames from
-        other cameras, near the floor to 3 m high, 35 to 120 degrees wide, in all directions, in
-        more kinds of streets and rooms; failure-cases has its own.
+        or none. Without this option, no models are used, and a message lists what auto would use.
+    :param cameras: ordinary (vehicle and hand-held cameras), or any. With any, about half of the
+        frames are from other cameras: near the floor to 3 m high, with fields of view of 35 to 120
+        degrees, in all directions, in more kinds of streets and rooms. failure-cases has its own.
     :param cluster: HOST:PORT of a Ray cluster to render on, or auto for the cluster of this
         machine.
     :raises ValueError: if settings are invalid, or the folder was begun with other settings.
