@@ -31,53 +31,56 @@ def evaluate(
     cluster: str | None = None,
 ) -> dict[str, Any]:
     """
-    Measure weights on frames with true depth, beside what trivial predictors reach.
+    Measure the errors of weights, and of trivial predictors, on frames with true depth.
 
-    Prints a table; writes OUT/results.json (all figures, also per frame and per scene) and
-    OUT/report.html (one page with pictures). docs/reference/evaluation.md explains each figure.
+    The function prints a table. It writes OUT/results.json with all figures, also of each frame
+    and scene, and OUT/report.html with pictures. docs/reference/evaluation.md explains the
+    figures.
 
     :param weights: a safetensors file, a folder with the four published .pth files, 'outdoor' or
         'indoor' for the bundled ones, or the result.pt of the RGB baseline.
-    :param dataset: kind of data set: one of the names that the stages take, or 'manifest'.
-    :param root: its folder.
-    :param out: folder for the results, made where it is missing.
+    :param dataset: name of the reader, as in docs/reference/datasets.md, such as kitti_raw or
+        manifest.
+    :param root: folder of the data set.
+    :param out: folder for the results; it is created if it is missing.
     :param protocol: kitti: up to 80 m in the Garg crop; kitti-50m: up to 50 m; nyu: up to 8 m in
         the whole image.
-    :param weights_baseline: other weights to measure on the same frames, of the same kinds.
-    :param dataset_options: of the reader, such as {split_file: FILE} of kitti_raw.
-    :param limit: measure this many frames, evenly chosen; of a data set with style variants so
-        many geometries, each in all of its variants.
-    :param pictures: frames to show on the page, evenly from the best to the worst.
-    :param max_skipped: stop when more frames than this are corrupt, hold no depth that counts, or
-        get a prediction that is not finite. What is skipped is named in all results.
+    :param weights_baseline: other weights to measure on the same frames; the same kinds of files.
+    :param dataset_options: options of the reader, such as {split_file: FILE} for kitti_raw.
+    :param limit: number of frames to measure, evenly chosen. In a data set with style variants, it
+        is the number of scenes, each in all variants.
+    :param pictures: number of frames to show in the report, evenly chosen from the best to the
+        worst.
+    :param max_skipped: fail if more frames than this are corrupt, have no true depth in the range,
+        or get a prediction that is not finite. All results name the skipped frames.
     :param device: 'auto', 'cpu', 'cuda' or 'cuda:N'.
-    :param scale_source: what tells the scale of the network's depth, as for the node, from each
-        frame only: nothing; the camera's height; or a random 0.5 % of the true depths. Where the
-        scale cannot be measured, it is 1.
-    :param camera_height_m: of the optical centre above the ground, for ground_plane. The camera
-        counts as level; a pitch of up to 8 degrees is tolerated.
-    :param attention: even or mirrored put another map in the place of the weights' own attention,
-        which shows what it is worth to them.
-    :param scene_pattern: a regular expression; frames in whose file names it finds the same are
-        one scene, and each in which it finds nothing is one by itself. By default a scene is the
-        folder that a frame lies in.
-    :param edge_filter: strength of the node's filter; above 0, measure the points in the air
-        before and after it, and how well the confidence finds the errors.
-    :param obstacles: count the cells of a grid before the camera that are found as obstacles, and
-        the free ones that are wrongly marked, without and with the filters of the node. Those that
-        need a judge are left out for weights without one.
+    :param scale_source: source of the scale, measured in each frame alone: fixed (no measurement),
+        ground_plane (the height of the camera), or reference (a random 0.5 % of the true depths).
+        If the scale cannot be measured, it is 1.
+    :param camera_height_m: height of the optical centre above the ground, for ground_plane. The
+        camera is assumed to be level; a pitch of up to 8 degrees is tolerated.
+    :param attention: own, or a map that replaces the attention: even or mirrored. If the error
+        does not change, the network ignores the attention.
+    :param scene_pattern: a regular expression. Frames with the same match in their file names are
+        one scene; a frame without a match is a scene of its own. By default, each folder is a
+        scene.
+    :param edge_filter: strength of the node's edge filter. Above 0, the result also has the points
+        that float between surfaces, before and after the filter, and the error by confidence.
+    :param obstacles: count the cells of a grid ahead that are correctly found as obstacles, and
+        the free cells that are wrongly marked, with and without the filters of the node. Filters
+        that need a judge are omitted for weights without one.
     :param overwrite: replace the results in OUT.
-    :param workers: processes of one thread each that score frames; the results do not depend on
-        their number. By default this process scores them with all of its threads.
-    :param cluster: HOST:PORT of a Ray cluster to score on, or auto for the one of this machine.
+    :param workers: number of processes, with one thread each. The results do not depend on it. By
+        default, this process uses all its threads.
+    :param cluster: address (HOST:PORT) of a Ray cluster, or auto for the cluster of this machine.
     :returns: the content of results.json.
     :raises DataError: the data set is not as expected, or too many frames were skipped.
     :raises WeightsError: the weights cannot be used.
     :raises TrainingError: a result.pt is missing, damaged, or not of the RGB baseline.
-    :raises FileExistsError: OUT has results already.
+    :raises FileExistsError: OUT already has results.
     :raises OSError: OUT cannot be written.
-    :raises ValueError: a number is out of the range that makes sense.
-    :raises JobsError: no worker can work.
+    :raises ValueError: a number is out of its range.
+    :raises JobsError: all workers failed.
     """
     _check_numbers(
         limit=(limit, 1, math.inf),

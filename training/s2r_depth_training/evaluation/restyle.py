@@ -1,4 +1,4 @@
-"""A rendered test set again in looks that no training has seen: how steady is depth then?"""
+"""Redraws a rendered test set in styles that no training has seen."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _sketched(rgb: np.ndarray) -> np.ndarray:
     return cv2.pencilSketch(rgb, sigma_s=30, sigma_r=0.07, shade_factor=0.05)[1]
 
 
-#: Name of each look, and what it makes of an (H, W, 3) uint8 RGB image.
+#: Name of each style, and the function that redraws an (H, W, 3) uint8 RGB image in it.
 LOOKS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     'rendered': lambda rgb: rgb,
     'grey': _grey,
@@ -49,13 +49,13 @@ LOOKS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 def restyle(root: Path, out: Path, variation: str = 'clone') -> None:
     """
-    Repaint rendered scenes in other looks, with the same depth, for the style change of evaluate.
+    Redraw rendered scenes in other styles, with the same depth, for the style change of evaluate.
 
-    :param root: what render-scenes wrote, or another data set in the layout of vKITTI 1.3.1.
-    :param out: folder to write, in the same layout; the looks are its variations.
-    :param variation: of the scenes, which to repaint.
+    :param root: output of render-scenes, or another data set in the layout of vKITTI 1.3.1.
+    :param out: output folder, in the same layout; the styles are its variations.
+    :param variation: variation of the scenes to redraw.
     :raises DataError: if the data set is not as expected.
-    :raises FileExistsError: OUT is there already.
+    :raises FileExistsError: OUT already exists.
     """
     from ..data.readers.vkitti import VKitti  # the help needs no PyTorch, which takes seconds
 
