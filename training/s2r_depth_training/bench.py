@@ -34,14 +34,14 @@ def bench(
     architecture: str = 'compact',
 ) -> None:
     """
-    Measure renderer, loader and the three stages; the last line printed is JSON.
+    Measure renderer, loader and the three stages; print JSON as the last line.
 
-    :param width_px: of the images, which is the network's size.
-    :param height_px: of the images.
-    :param batch_size: of the stages 2 and 3; stage 1 takes 2 crops of 128 x 128.
-    :param steps: training steps of each stage, and batches of the loader; at least 4.
-    :param scenes: number of streets to render, for the time of the renderer.
-    :param workers: processes that read ahead.
+    :param width_px: width of the images and of the network's input.
+    :param height_px: height of the images and of the network's input.
+    :param batch_size: batch size of stages 2 and 3. Stage 1 uses two crops of 128 x 128.
+    :param steps: number of training steps of each stage, and of batches of the loader; at least 4.
+    :param scenes: number of streets to render.
+    :param workers: number of processes that read ahead.
     :param architecture: ``compact`` or ``paper``.
     :raises ValueError: for fewer steps.
     """

@@ -18,20 +18,20 @@ from s2r_depth_ros.whole_numbers import leading_zero_fault
 if TYPE_CHECKING:
     from s2r_depth_ros.command_line import CommandParser
 
-# verb: (module, function, what it does); modules are imported when their verb is asked for.
+# verb: (module, function, summary). A module is imported only when its verb runs.
 STAGES = {
     'ste-encoder': ('.stages.ste_encoder', 'train', 'stage 1: structure encoder'),
     'ste-decoder': ('.stages.ste_decoder', 'train', 'stage 2: structure decoder'),
     'attention': ('.stages.attention', 'train', 'before stage 3: pre-training of the attention'),
     'dsa': ('.stages.dsa', 'train', 'stage 3: attention and depth; writes the weights'),
-    'judge': ('.stages.judge', 'train', 'after stage 3: expected error, and ground'),
+    'judge': ('.stages.judge', 'train', 'after stage 3: expected error and ground'),
     'rgb-baseline': ('.stages.rgb_baseline', 'train', 'baseline: depth directly from RGB'),
     'fine-tune': ('.stages.fine_tune', 'train', 'train further on labelled real images'),
-    'all': ('.stages', 'train_all', 'the three stages and the judge, except complete ones'),
+    'all': ('.stages', 'train_all', 'all stages and the judge, without those already complete'),
     'ablation': (
         '.evaluation.ablation',
         'ablation',
-        'effect of structure and attention, in tables',
+        'measure the effect of structure and attention',
     ),
     'demo': ('.demo', 'demo', 'render, train and evaluate at a small size'),
 }
@@ -43,8 +43,8 @@ TOOLS = {
         'restyle',
         'redraw a test set in styles that no training uses',
     ),
-    'evaluate': ('.evaluation.evaluate', 'evaluate', 'published protocols, tables, an HTML page'),
-    'bench': ('.bench', 'bench', 'samples per second of renderer, loader and stages'),
+    'evaluate': ('.evaluation.evaluate', 'evaluate', 'measure errors; write tables and a report'),
+    'bench': ('.bench', 'bench', 'measure the speed of renderer, loader and stages'),
     'export-onnx': ('.export_onnx', 'export_onnx', 'write the network for ONNX Runtime'),
     'completion': ('.completion', 'completion', 'print the completion script of a shell'),
 }
@@ -55,8 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     Run one verb.
 
-    :param arguments: of the command line; None takes the process's own.
-    :returns: exit status: 0, 1 where the work failed, 2 where the command line or the config is
+    :param arguments: the command line after ``s2r_train``; None means that of the process.
+    :returns: the exit code: 0, 1 if the work failed, 2 if the command line or the configuration is
         wrong, 130 after Ctrl-C.
     """
     disable_telemetry()
@@ -89,7 +89,7 @@ def parse(verb: str, arguments: list[str]) -> tuple[Callable[..., Any], dict[str
     Return the function of a verb, and its arguments.
 
     :param verb: one of :data:`VERBS`.
-    :param arguments: what follows it on the command line.
+    :param arguments: the command line after the verb.
     :raises SystemExit: with status 2 if an argument or the config is wrong, after a message on
         standard error; with 0 after ``--help``.
     """
@@ -133,10 +133,12 @@ def parser_of(verb: str) -> tuple[CommandParser, Callable[..., Any]]:
     from .config import Config
 
     parser.add_argument(
-        '--config', action='config', help='YAML file with the settings below; later ones count'
+        '--config',
+        action='config',
+        help='YAML file with the settings below; options after it override it',
     )
     parser.add_argument(
-        '--resume', action='store_true', help='go on where this run was interrupted'
+        '--resume', action='store_true', help='continue this run where it was interrupted'
     )
     if not isinstance(function, partial):
         parser.add_function_arguments(function, as_group=False, skip={'config', 'resume'})
@@ -180,7 +182,7 @@ def _values(parser: CommandParser, arguments: list[str]) -> dict[str, Any]:
 
 
 def _options(arguments: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield name and value of each option, be it of one word or of two."""
+    """Yield name and value of each option: ``--name=value`` or ``--name value``."""
     for word, following in zip(arguments, [*arguments[1:], '']):
         if word.startswith('--'):
             name, sign, value = word.removeprefix('--').partition('=')
@@ -196,7 +198,7 @@ def _expected_errors(verb: str) -> tuple[type[Exception], ...]:
     from .data import DataError
     from .errors import TrainingError
 
-    # The tools' arguments are checked by themselves, the stages' by their settings beforehand.
+    # Tools check their arguments themselves. The settings of stages are checked before they run.
     bad_argument = (ValueError,) if verb in TOOLS else ()
     expected = TrainingError, DataError, FolderError, JobsError, WeightsError, OSError
     return (*expected, *bad_argument)

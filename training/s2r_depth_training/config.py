@@ -26,9 +26,9 @@ class Config:
     All settings that determine the result of a run.
 
     :param run_dir: folder for all files of the run.
-    :param architecture: ``paper`` as published, ``compact`` for CPUs and small GPUs.
-    :param seed: of weights, order of the images, and every random change.
-    :param fabric: device, precision, processes.
+    :param architecture: ``paper`` (as published), or ``compact`` for CPUs and small GPUs.
+    :param seed: seed of the weights, the order of the images, and all random changes.
+    :param fabric: device, precision and threads.
     :param data: the synthetic images with depth.
     :param styles: the style images of stage 1.
     :param ste_encoder: stage 1.

@@ -31,8 +31,9 @@ def demo(
     stage, ``weights.safetensors`` for the node, and ``report.html``.
 
     :param config: of the run; its data and style folders are not used.
-    :param scenes: streets to train on, with four pictures of each in one kind of weather.
-    :param test_scenes: streets to evaluate on, in every kind of weather.
+    :param scenes: number of streets to train on, with four pictures of each in one kind of
+        weather.
+    :param test_scenes: number of streets to evaluate on, in every kind of weather.
     :param style_images: number of style images.
     :param resume: continue an interrupted demo.
     :returns: the page with the results.

@@ -1,4 +1,4 @@
-"""``s2r_train ablation``: what structure and attention are worth, over several seeds."""
+"""``s2r_train ablation``: the effect of structure and attention, over several seeds."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class TestSet:
     """
-    Frames to measure every variant on, as ``s2r_train evaluate`` takes them.
+    Frames on which every variant is measured, as for ``s2r_train evaluate``.
 
-    :param dataset: kind of data set.
-    :param root: its folder.
-    :param protocol: what counts.
-    :param options: further options of that reader.
-    :param by_scene: also show each scene by itself: for a few scenes that stand for something.
+    :param dataset: name of the reader.
+    :param root: folder of the data set.
+    :param protocol: protocol of the evaluation.
+    :param options: options of the reader.
+    :param by_scene: also list each scene, for a few scenes with a meaning.
     """
 
     __test__ = False  # or pytest takes it for a test
@@ -46,18 +46,20 @@ def ablation(
     resume: bool = False,
 ) -> Path:
     """
-    Train variants of the method with each seed, alike in data, schedule and size; measure.
+    Train and measure variants of the method with equal data, schedule and size.
 
-    What is done already is not done again, so an interrupted run goes on, and several processes
-    may each take some of the seeds; a last call with all of them writes the tables.
+    Complete parts are skipped. So an interrupted run can continue, and several processes can each
+    train some of the seeds. A last call with all seeds then writes the tables.
 
-    :param config: of the runs, which go to ``run_dir/seed_N``; its own seed is not used.
-    :param tests: by name, what to measure on.
-    :param seeds: one run of each variant for each.
-    :param new_depth_net: begin stage 3 with a new depth net, as published, in place of stage 2's.
-    :param resume: go on with the stage that was interrupted.
+    :param config: settings of the runs, which are written to ``run_dir/seed_N``. Its seed is not
+        used.
+    :param tests: test sets by name.
+    :param seeds: seeds; each variant is trained once for each seed.
+    :param new_depth_net: start stage 3 with a new depth network, as published, instead of that of
+        stage 2.
+    :param resume: continue the stage that was interrupted.
     :returns: the page with the tables, ``run_dir/ablation.md``; ``ablation.json`` is beside it.
-    :raises TrainingError: if a stage cannot start or go on, or there is nothing to do.
+    :raises TrainingError: if a stage cannot start or continue, or there is nothing to do.
     :raises DataError: if a test set is not as expected.
     """
     # The help of the command line needs none of these, and PyTorch takes seconds.
@@ -67,7 +69,7 @@ def ablation(
 
     if not seeds or not tests:
         raise TrainingError('an ablation needs at least one seed and one test set')
-    for frames in tests.values():  # what is wrong with them is said before hours of training
+    for frames in tests.values():  # report errors of the test sets before hours of training
         open_dataset(frames.dataset, frames.root, **frames.options)
     figures: dict[str, dict[str, list[dict[str, float | None]]]] = {
         test: {variant: [] for variant in VARIANTS} for test in tests

@@ -14,19 +14,20 @@ class Augmentation:
 
     :param flip_probability: share of the images mirrored left to right.
     :param rotation_probability: share of the images rotated.
-    :param max_rotation_deg: largest rotation, either way.
-    :param color_probability: share of the images whose colours change at all.
-    :param brightness: range of the factor.
-    :param contrast: range of the factor about the mean grey.
-    :param saturation: range of the factor about each pixel's grey.
-    :param crop_scale: range of the size of the crop. 1 is the largest crop in the shape of the
-        network's input. A smaller crop looks like a longer lens, which is correct only with a
-        training focal length.
-    :param max_hue_deg: largest rotation of the colours about the grey axis, either way.
-    :param max_channel_gain: largest relative change of each of red, green and blue.
+    :param max_rotation_deg: largest rotation in degrees, in both directions.
+    :param color_probability: share of the images whose colours change.
+    :param brightness: range of the factor on brightness.
+    :param contrast: range of the factor on the difference from the mean grey.
+    :param saturation: range of the factor on the difference from each pixel's grey.
+    :param crop_scale: range of the size of the crop. 1 is the largest crop with the aspect ratio
+        of the network's input. A smaller crop has a longer focal length, for which depth is
+        corrected.
+    :param max_hue_deg: largest rotation of the colours about the grey axis in degrees, in both
+        directions.
+    :param max_channel_gain: largest relative change of red, green and blue.
     :param gamma: range of the exponent of the tone curve.
     :param shadow_probability: share of the images with a random dark band.
-    :param max_blur_px: largest standard deviation of blur, pixels at network size.
+    :param max_blur_px: largest standard deviation of blur, in pixels of the network's input.
     :param max_noise: largest standard deviation of noise, in grey levels of 255.
     :param jpeg_quality: range of the quality of a JPEG compression; (100, 100) for none.
     :param margin_probability: share of the images with a plain black, grey or white margin, as

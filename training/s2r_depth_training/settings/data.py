@@ -34,11 +34,11 @@ class ScenesSettings:
 
     :param kinds: share of each kind of scene: ``driving``, ``indoor``, ``world``.
     :param variations: styles of light and weather.
-    :param frames_per_scene: pictures of each scene.
-    :param width_px: of the pictures; null is the width of the network's input.
-    :param height_px: of the pictures; null is the height of the network's input.
+    :param frames_per_scene: number of pictures of each scene.
+    :param width_px: width of the pictures; null means that of the network's input.
+    :param height_px: height of the pictures; null means that of the network's input.
     :param supersample: colour samples per pixel along each axis.
-    :param backend: ``gl``, ``embree``, or ``auto``: ``gl`` where it works.
+    :param backend: ``gl``, ``embree``, or ``auto`` (``gl`` if it works, else ``embree``).
     :param models: libraries of models of real objects, as for ``render-scenes``.
     :param models_share: share of the scenes with models, which take longer to render.
     :param cameras: ``ordinary`` or ``any``, as for ``render-scenes``.
@@ -103,16 +103,16 @@ class SourceSettings:
     :param dataset: layout of the data set: ``vkitti`` (also what ``render-scenes`` writes),
         ``vkitti2``, ``suncg``, ``hypersim``, ``kitti_raw``, ``kitti_depth``, ``nyu``, ``folder``;
         or ``scenes``, which are rendered during the training.
-    :param root: its folder, or a list of folders of the same layout.
-    :param options: further options of that reader, such as ``{variations: [clone, fog]}``.
+    :param root: folder of the data set, or a list of folders with the same layout.
+    :param options: options of the reader, such as ``{variations: [clone, fog]}``.
     :param augmentation: random changes to the images; the defaults are the published ones.
-    :param workers: processes that read ahead; 0 reads in the training process.
+    :param workers: number of processes that read ahead; with 0, the training process reads.
     :param gpu_cache: read all images once, keep them in GPU memory (5 bytes per pixel), and
         augment them there. Use it if the GPU waits for the CPU. Images of another aspect ratio are
-        cropped at the centre. Sparse depth remains. The last batch of an epoch is filled with the
-        first images. It needs a single process, and does not affect stage 1.
-    :param scenes: what is rendered with ``dataset: scenes``.
-    :param max_corrupt_fraction: fail if more of the images than this cannot be read.
+        cropped at the centre. The last batch of an epoch is filled with the first images. It needs
+        a single process, and does not affect stage 1.
+    :param scenes: the scenes to render with ``dataset: scenes``.
+    :param max_corrupt_fraction: fail if a larger share of the images cannot be read.
     :param resident: earlier name of ``gpu_cache``, for one release.
     """
 
@@ -132,7 +132,7 @@ class SourceSettings:
         check_ranges(self, 'max_corrupt_fraction', least=0, most=1)
 
     def seen_by(self, info: WeightsInfo) -> DataSettings:
-        """Return these data at the size, focal length and range that a network knows."""
+        """Return these settings with size, focal length and range of existing weights."""
         return DataSettings(
             **{field.name: getattr(self, field.name) for field in fields(SourceSettings)},
             height_px=info.training_height_px,
@@ -150,10 +150,11 @@ class DataSettings(SourceSettings):
 
     :param height_px: height of the network's input, a multiple of 16, 96 to 2048.
     :param width_px: width of the network's input, a multiple of 16, 96 to 2048.
-    :param training_focal_px: focal length at that size. Depths are scaled to it, so the network
-        learns a single camera; the node scales back. vKITTI: 725 px * 640 / 1242.
-    :param max_depth_m: top of the depth range: 80 outdoor, 8 indoor. Greater depth, and sky, count
-        as exactly this value.
+    :param training_focal_px: focal length in pixels of the network's input. Depth is scaled as if
+        every image had it, so the network learns a single camera. The node scales back. vKITTI:
+        725 px * 640 / 1242.
+    :param max_depth_m: top of the depth range in metres: 80 outdoor, 8 indoor. Greater depth, and
+        sky, count as this value.
     :param contrast_limit: limit of the equalization of the local contrast of each image (CLAHE), 0
         to 40; 0 leaves the images unchanged, as published.
     """
@@ -177,7 +178,7 @@ class DataSettings(SourceSettings):
         check_ranges(self, 'contrast_limit', least=0, most=MOST_CONTRAST)
 
     def weights_info(self, provenance: dict[str, str]) -> WeightsInfo:
-        """Return what a weights file says about a network trained on this."""
+        """Return the metadata of the weights file of a network that is trained on these images."""
         return WeightsInfo(
             max_depth_m=self.max_depth_m,
             training_focal_px=self.training_focal_px,

@@ -1,4 +1,4 @@
-"""Where a run trains."""
+"""Device, precision and threads of a run."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ class FabricSettings:
     Device, precision and threads of the training. ``torchrun`` sets the number of processes.
 
     :param accelerator: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-    :param devices: how many devices of this machine to use; ``auto`` is all of them.
-    :param precision: arithmetic. ``bf16-mixed`` takes 0.5 to 0.7 of the time on GPUs and on CPUs
-        that compute in bfloat16, and several times as long on other CPUs; ``auto`` chooses it
-        where it is fast.
-    :param threads: CPU threads of the training process; 0 leaves it to PyTorch.
-    :param cuda_graphs: on a single GPU, record a training step of the stages with a depth loss
-        once and replay it. For a small network, the launch of each kernel takes longer than its
-        run. Losses and missing depth are checked only every ``log_every_steps``, after the weights
-        were updated. After each start, the first batch is used for four steps.
+    :param devices: number of devices of this machine to use; ``auto`` uses all.
+    :param precision: number format. ``bf16-mixed`` takes 0.5 to 0.7 of the time on GPUs, and on
+        CPUs with bfloat16 instructions. On other CPUs, it takes several times as long. ``auto``
+        selects it where it is fast.
+    :param threads: CPU threads of the training process; with 0, PyTorch chooses.
+    :param cuda_graphs: record a training step once and replay it, on a single GPU, in stages with
+        a depth loss. This saves time in a small network, whose kernels take longer to launch than
+        to run. Losses and missing depth are checked only every ``log_every_steps``, after the
+        weights were updated. After each start, the first batch is used for four steps.
     """
 
     accelerator: Literal['auto', 'cpu', 'cuda', 'mps'] = 'auto'

@@ -20,11 +20,11 @@ class LoopSettings:
     """
     Settings of the training loop of every stage.
 
-    :param batch_size: images per step, over all processes together.
-    :param learning_rate: of the optimizer.
+    :param batch_size: images per step, in all processes together.
+    :param learning_rate: learning rate of the optimizer.
     :param ema_decay: decay per step of the moving average of the weights. The result of the stage
         is this average; with 0, it is the last weights.
-    :param max_minutes: time limit of the stage; null means no limit.
+    :param max_minutes: time limit of the stage in minutes; null means no limit.
     :param log_every_steps: steps between TensorBoard scalars.
     :param checkpoint_every_steps: steps between checkpoints.
     :param pictures_every_steps: steps between pictures of the maps.
@@ -58,10 +58,10 @@ class EpochSettings(LoopSettings):
     """
     Settings of the stages that learn from depth.
 
-    :param epochs: length of the stage; each image is seen once per epoch.
+    :param epochs: length of the stage; each image is used once per epoch.
     :param schedule: ``halving`` (published), or ``cosine``: the learning rate falls to 0 at the
         end of ``epochs`` or of ``max_minutes``, whichever comes first.
-    :param halve_every_epochs: the learning rate is halved each time.
+    :param halve_every_epochs: epochs after which the learning rate is halved, again and again.
     :param optimizer: ``adam`` (published), or ``muon``: Muon for the hidden convolutions, and Adam
         for all other parameters.
     """
@@ -81,8 +81,8 @@ class DepthSettings(EpochSettings):
     """
     Settings of the stages with a depth loss.
 
-    :param inverse_depth_weighting: how much more near depths count in the loss. 0 (published)
-        measures errors in metres; a large value measures errors relative to the depth.
+    :param inverse_depth_weighting: how much more near depths affect the loss. With 0 (published),
+        the loss measures errors in metres. With a large value, it measures relative errors.
     :param scale_invariant_weight: weight of the scale-invariant logarithmic error; 0 (published)
         turns it off.
     :param nearness: earlier name of ``inverse_depth_weighting``, for one release.
@@ -124,14 +124,14 @@ class SteEncoderSettings(LoopSettings):
     """
     Stage 1.
 
-    :param steps: length of the stage.
-    :param halve_every_steps: the learning rate is halved each time.
-    :param weight_decay: of Adam.
-    :param crop_px: side of the square crops, a multiple of 4.
-    :param style_size: numbers in a style code.
-    :param discriminator_scales: number of image sizes that the discriminators see; each is half
-        the one before.
-    :param weights: of the losses.
+    :param steps: length of the stage in steps.
+    :param halve_every_steps: steps after which the learning rate is halved, again and again.
+    :param weight_decay: weight decay of Adam.
+    :param crop_px: side of the square crops in pixels, a multiple of 4.
+    :param style_size: number of values of a style code.
+    :param discriminator_scales: number of image sizes that the discriminators see. Each is half
+        the previous one.
+    :param weights: weights of the losses.
     :param init_from: a ``result.pt`` of this stage, or a weights file, to start from; null means
         random weights.
     """
@@ -165,12 +165,12 @@ class SteDecoderSettings(DepthSettings):
     """
     Stage 2.
 
-    :param structure_weight: lambda, the weight of the structure penalty.
-    :param beta: how fast the penalty falls with the gradient of depth, per unit of depth in [-1,
-        1] and pixel. 0.001 (published) penalises structure everywhere equally.
-    :param train_encoder: train the encoder, too, instead of using that of stage 1 unchanged. From
-        random weights, this is an ablation. With ``init_from``, it continues the training of the
-        encoder.
+    :param structure_weight: weight of the structure penalty (lambda of the publication).
+    :param beta: how fast the penalty falls with the gradient of depth, which is in units of the
+        range [-1, 1] per pixel. 0.001 (published) penalises structure everywhere equally.
+    :param train_encoder: also train the encoder, which otherwise stays that of stage 1. With
+        ``init_from``, its training continues. Without, it starts from random weights, which is an
+        ablation.
     :param encoder: a ``result.pt`` of stage 1; null means that of this run.
     :param init_from: a ``result.pt`` of this stage, or a weights file, to start from; null means
         random weights.
@@ -192,9 +192,9 @@ class AttentionSettings(EpochSettings):
     """
     Pre-training of the attention before stage 3, with ``dsa.pretrain_attention``.
 
-    :param inverse_depth_slope: n of the target map l + (1 - l) / (1 + n f), f being depth as a
-        fraction of its range.
-    :param least: l of that map, its lower limit. With 0, the structure of far surfaces would be
+    :param inverse_depth_slope: n of the target map l + (1 - l) / (1 + n f), where f is depth /
+        range.
+    :param least: l of this map, its lower limit. With 0, the structure of far surfaces would be
         lost.
     :param init_from: a ``result.pt`` with an attention, or a weights file, to start from; null
         means random weights.
@@ -225,15 +225,15 @@ class DsaSettings(DepthSettings):
     :param init_from: a ``result.pt`` of this stage, or a weights file, to start from; null means
         random weights.
     :param attention_rate: factor on the learning rate of the attention; 0 freezes it. A large
-        factor disturbs the depth network more than it helps.
+        factor makes the depth network worse.
     :param structure_rate: factor on the learning rate of structure encoder and decoder; 0
         (published) freezes them.
-    :param pretrain_attention: start from the attention of the stage ``attention`` of this run, not
-        from random weights.
-    :param init_attention_from: a ``result.pt`` from which only the attention starts, in place of
-        the stage ``attention`` of this run.
-    :param init_depth_from: a ``result.pt`` from which only the depth network starts. That of stage
-        2 shortens this stage; null (published) means random weights.
+    :param pretrain_attention: start from the result of the stage ``attention`` of this run,
+        instead of random weights.
+    :param init_attention_from: a ``result.pt`` with an attention to start from, instead of that of
+        this run.
+    :param init_depth_from: a ``result.pt`` with a depth network to start from. That of stage 2
+        shortens this stage. Null (published) means random weights.
     :param nearness_first: earlier name of ``pretrain_attention``, for one release.
     """
 
@@ -255,7 +255,7 @@ class DsaSettings(DepthSettings):
 @dataclass(frozen=True)
 class RgbBaselineSettings(DepthSettings):
     """
-    The baseline: a depth net with three input channels.
+    The baseline: a depth network whose input is the image (three channels).
 
     :param init_from: a ``result.pt`` of this baseline to start from; null means random weights.
     """
@@ -266,11 +266,11 @@ class RgbBaselineSettings(DepthSettings):
 @dataclass(frozen=True)
 class JudgeSettings(EpochSettings):
     """
-    The judge: expected error of the depth, and probability of ground, for a network that stays.
+    The judge, which learns expected error and probability of ground for a complete network.
 
-    :param channels: of the judge; 0 means no judge, and ``all`` leaves this stage out.
-    :param weights: the network: a file, or ``outdoor`` or ``indoor`` for the bundled weights;
-        null means the result of stage 3 of this run.
+    :param channels: number of channels; 0 means no judge, and ``all`` omits this stage.
+    :param weights: the network to judge: a file, or ``outdoor`` or ``indoor`` for the bundled
+        weights; null means the result of stage 3 of this run.
     """
 
     batch_size: int = 16
@@ -291,15 +291,15 @@ Part = Literal['structure_encoder', 'structure_decoder', 'attention', 'depth']
 @dataclass(frozen=True)
 class FineTuneSettings(DepthSettings):
     """
-    Fine-tuning, the method's semi-supervised setting.
+    Fine-tuning on labelled images.
 
     :param weights: weights to start from: a file, or ``outdoor`` or ``indoor`` for the bundled
         ones; null means the result of stage 3 of this run.
     :param freeze: parts that are not trained.
-    :param data: the labelled real images; pixels without depth do not count. Size, focal length
-        and range are those of the weights.
-    :param max_depth_m: new top of the depth range, which the network must then learn; null keeps
-        that of the weights.
+    :param data: the labelled real images. Pixels without depth are ignored. Size, focal length and
+        range are those of the weights.
+    :param max_depth_m: new top of the depth range in metres, which the network must then learn;
+        null keeps that of the weights.
     :param contrast_limit: new limit of the equalization of the images; null keeps that of the
         weights.
     :param frozen: earlier name of ``freeze``, for one release.
