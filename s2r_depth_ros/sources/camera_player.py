@@ -63,11 +63,10 @@ class _Parameter(NamedTuple):
 PARAMETERS = {
     'path': _Parameter(
         '',
-        'Folder with images, an image, a video that OpenCV can open, or webcam. The node needs '
-        'it.',
+        'Required: a folder with images, an image, a video that OpenCV can open, or webcam.',
     ),
     'rate_hz': _Parameter(10.0, 'Images per second.', (0.01, 1000.0)),
-    'loop': _Parameter(True, 'Start again after the last image; otherwise end.'),
+    'loop': _Parameter(True, 'Start again after the last image; if false, end.'),
     'encoding': _Parameter(
         'bgr8',
         'Pixel format of image_raw, or jpeg for image_raw/compressed. One of '
@@ -78,13 +77,13 @@ PARAMETERS = {
     ),
     'calibration_file': _Parameter(
         '',
-        'Intrinsics as YAML in the form of camera_info_manager; empty for none. See '
+        'YAML file with the intrinsics, as camera_info_manager writes it; empty for none. See '
         'camera_info.example.yaml.',
     ),
     'focal_px': _Parameter(
         0.0,
-        'Focal length in pixels, with the centre in the middle of the image; 0 if unknown. '
-        'calibration_file has priority.',
+        'Focal length in pixels, with the optical centre in the middle of the image; 0 if '
+        'unknown. calibration_file overrides it.',
         (0.0, 1e6),
     ),
     'hfov_deg': _Parameter(
@@ -95,7 +94,8 @@ PARAMETERS = {
     ),
     'wait_for_subscribers': _Parameter(
         0,
-        'Number of subscribers to the image and to camera_info before the first image plays.',
+        'Wait for this number of subscribers to the image and to camera_info before the first '
+        'image.',
         (0, 1000),
     ),
 }
