@@ -62,8 +62,7 @@ class _Parameter(NamedTuple):
 
 PARAMETERS = {
     'path': _Parameter(
-        '',
-        'Required: a folder with images, an image, a video that OpenCV can open, or webcam.',
+        '', 'Required: a folder with images, an image, a video that OpenCV can open, or webcam.'
     ),
     'rate_hz': _Parameter(10.0, 'Images per second.', (0.01, 1000.0)),
     'loop': _Parameter(True, 'Start again after the last image; if false, end.'),
