@@ -49,20 +49,20 @@ def test_the_first_source_with_data_counts(values, from_tf, has_reference, name,
         (
             {'camera_height': 1.2},
             TF,
-            'camera_height is 1.2 m, but TF from base_footprint says 0.8 m and counts; correct '
-            "one, or set base_frame to ''",
+            'camera_height is 1.2 m, but TF from base_footprint says 0.8 m, which is used; '
+            "correct one, or set base_frame to ''",
         ),
         (
             {'camera_height': 0.8},
             TF,
             'camera_pitch is 0 degrees, but TF from base_footprint says height 0.8 m, pitch 10.0 '
-            'degrees, roll 0.0 degrees and counts; correct one',
+            'degrees, roll 0.0 degrees, which is used; correct one',
         ),
         (
             MOUNTED,
             GroundReading(TF.plane._replace(roll_rad=math.pi)),  # mounted upside down
             'camera_pitch is 12 degrees, but TF from base_footprint says height 0.8 m, pitch 10.0 '
-            'degrees, roll 180.0 degrees and counts; correct one',
+            'degrees, roll 180.0 degrees, which is used; correct one',
         ),
     ],
 )

@@ -145,8 +145,8 @@ def scale_from_reference(depth_m: np.ndarray, reference_m: np.ndarray) -> Scale:
     has_both = np.isfinite(depth) & (depth > 0)
     if has_both.sum() < _LEAST_SHARED_PX:
         raise NoScaleError(
-            f'depth and scale reference share {has_both.sum()} pixels, {_LEAST_SHARED_PX} are the '
-            'least'
+            f'depth and scale reference share {has_both.sum()} pixels, at least '
+            f'{_LEAST_SHARED_PX} are needed'
         )
     depth, reference = depth[has_both], reference[has_both]
     ratios = reference / depth

@@ -62,10 +62,10 @@ def _fault(
     parameters: Parameters, name: str, from_tf: GroundReading, given: GroundPlane | None
 ) -> str:
     """Return a message about the ground plane for the user, or an empty text."""
-    # Nobody asked for the frame that is only probed, unless it was found or the source is
-    # ground_plane without a height. Obstacles and scan take its plane with any source.
-    is_asked = parameters.base_frame != PROBED_BASE_FRAME or name == TF or from_tf.plane
-    if from_tf.fault and is_asked and parameters.base_frame:
+    # The default base_frame may be missing, unless TF is the source of the scale, or the frame was
+    # found. Obstacles and scan use its plane with any source.
+    is_needed = parameters.base_frame != PROBED_BASE_FRAME or name == TF or from_tf.plane
+    if from_tf.fault and is_needed and parameters.base_frame:
         if from_tf.plane:
             return f'the ground plane is held: {from_tf.fault}'
         return from_tf.fault
@@ -74,12 +74,13 @@ def _fault(
         if not 1 / _EQUAL_HEIGHTS < ratio < _EQUAL_HEIGHTS:
             return (
                 f'camera_height is {given.height_m:.3g} m, but TF from '
-                f'{parameters.base_frame} says {from_tf.plane.height_m:.3g} m and counts; correct '
-                "one, or set base_frame to ''"
+                f'{parameters.base_frame} says {from_tf.plane.height_m:.3g} m, which is '
+                "used; correct one, or set base_frame to ''"
             )
         if given.angle_rad(from_tf.plane) > _EQUAL_RAD:
             return (
                 f'camera_pitch is {parameters.camera_pitch:.3g} degrees, but TF from '
-                f'{parameters.base_frame} says {from_tf.plane} and counts; correct one'
+                f'{parameters.base_frame} says {from_tf.plane}, which is used; correct '
+                'one'
             )
     return ''
