@@ -190,7 +190,7 @@ def test_bytes_after_the_end_of_an_mcap_file_are_said(tmp_path):
         path.write_bytes(parts[0] + more)
         messages, images, losses, _ = read(path)
         assert (messages, images) == (expected(recorded()[:4]), 2)
-        assert f'both.mcap goes on for {len(more)} bytes after its end' in losses
+        assert f'both.mcap has {len(more)} more bytes after its end' in losses
 
 
 def test_two_channels_of_one_topic_are_one(tmp_path):
@@ -246,7 +246,7 @@ def test_a_topic_that_is_not_of_ros_2_is_said_and_the_camera_is_read(
     assert main(['bag', str(path), str(tmp_path / 'out'), *QUICK]) == 1
     assert (
         f'/log (foxglove.RawImage, 1 messages) is in {encoding or "no encoding"}, and a ROS 2 '
-        'bag holds cdr: not copied'
+        'bag needs cdr: not copied'
     ) in capsys.readouterr().err
     assert count(tmp_path / 'out') == {
         '/cam/image_raw': 4,

@@ -381,7 +381,7 @@ def test_a_full_disk_is_told_and_the_work_goes_on_later(tmp_path):
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert 'out.partial' in last
-    assert 'what is done is kept there, the same command goes on' in last
+    assert 'the results are kept there; the same command continues' in last
     assert main([str(word) for word in command]) == 0
     topics = [topic for topic, _, _ in read_bag(tmp_path / 'out')[0]]
     assert topics.count('/left/depth/image') == 5
@@ -671,7 +671,7 @@ def test_only_what_can_go_on_is_said_to_go_on(tmp_path, capsys):
     def refused(out):
         assert main(['bag', str(bag), str(out), '--outputs', 'image']) == 1
         said = capsys.readouterr().err.splitlines()[-1]
-        assert 'goes on' not in said
+        assert 'continues' not in said
         return said
 
     (tmp_path / 'file').touch()
@@ -702,7 +702,7 @@ def test_a_new_bag_that_does_not_hold_what_was_written_leaves_the_work(
     said = capsys.readouterr().err.splitlines()[-1]
     assert 'of 18 messages written' in said
     assert '9 can be read' in said
-    assert 'the same command goes on' in said
+    assert 'the same command continues' in said
     assert not (tmp_path / 'out').exists()
     monkeypatch.undo()
     assert main(command) == 0

@@ -398,7 +398,7 @@ def test_an_input_is_not_written_over_though_it_is_forced(name, kind, tmp_path, 
     before = {path: path.read_bytes() for path in tmp_path.rglob('*.*')}
     command = ['depth', str(tmp_path / name), '--force', '--frames', '1', '--save', kind, '--out']
     assert main([*command, str(tmp_path)]) == 1
-    assert 'is to be written: give another --out' in capsys.readouterr().err
+    assert 'would be written: give another --out' in capsys.readouterr().err
     assert {path: path.read_bytes() for path in tmp_path.rglob('*.*')} == before
     assert main([*command, str(tmp_path / 'out')]) == 0
 
@@ -414,7 +414,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_done(tmp_path, film, capsy
     said = capsys.readouterr().err
     assert 'b.jpg is not an image' in said
     assert 'film.avi is broken' in said
-    assert 'not all could be used, 2 faults' in said
+    assert '2 faults: not all inputs could be used' in said
     assert {path.name for path in (out / 'depth_mm').iterdir()} >= {'a.png', '000000.png'}
 
 

@@ -86,7 +86,7 @@ def test_what_is_there_is_kept_unless_it_is_forced(bags, plain, tmp_path, capsys
     before = digests(out)
     (out / 'monday' / 'metadata.yaml').unlink()
     assert s2r('bag', bags / 'monday', bags / 'week/tuesday.2', out, *SMALL) == 0
-    assert 'skipped  monday: is there already, --force writes it again' in capsys.readouterr().out
+    assert 'skipped  monday: already exists; --force overwrites it' in capsys.readouterr().out
     assert not (out / 'monday' / 'metadata.yaml').exists()
     assert s2r('bag', bags / 'monday', out / 'monday', *SMALL, *ONE_THREAD) == 1
     assert 'monday exists: give another name, or --force' in capsys.readouterr().err
@@ -240,7 +240,7 @@ def test_after_ctrl_c_the_same_command_goes_on(tmp_path):
     os.killpg(program.pid, signal.SIGINT)  # as a terminal does, to all of its processes
     _, err = program.communicate(timeout=300)
     assert program.returncode == 130, err
-    assert err.splitlines()[-1] == 's2r bag: stopped; the same command goes on'
+    assert err.splitlines()[-1] == 's2r bag: stopped; the same command continues'
     assert 'Traceback' not in err
     assert not (out / 'a').exists()
     assert report(out) == ({}, {'done': 0, 'skipped': 0, 'failed': 0})

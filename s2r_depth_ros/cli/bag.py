@@ -216,7 +216,7 @@ class _Copy:
         if not added:
             raise ToolError(
                 f'no image of {source} gives {" or ".join(self._options.outputs)}, so {out} is '
-                'not made'
+                'not written'
             )
         return ', '.join(f'{camera.namespace}/{output}' for camera, output in added)
 
@@ -544,7 +544,8 @@ def _kept(partial: Path, place: str = '') -> str:
             sqlite3.connect((partial / _STORE).absolute().as_uri() + '?mode=ro', uri=True)
         ) as connection:
             if len(DepthStore(connection)):
-                return f'what is done is kept {place or f"in {partial}"}, the same command goes on'
+                kept = place or f'in {partial}'
+                return f'the results are kept {kept}; the same command continues'
     except sqlite3.OperationalError:  # the store does not exist
         pass
     except sqlite3.DatabaseError as error:
@@ -579,7 +580,7 @@ def _tell_of_foreign(bag: Bag, faults: Faults) -> None:
     for topic in bag.foreign:
         text = (
             f'{topic.topic} ({topic.msgtype or "no type"}, {topic.msgcount} messages) is in '
-            f'{encoding_of(topic) or "no encoding"}, and a ROS 2 bag holds cdr: not copied'
+            f'{encoding_of(topic) or "no encoding"}, and a ROS 2 bag needs cdr: not copied'
         )
         if topic.msgcount:
             faults.lost(text)

@@ -91,7 +91,8 @@ def run(arguments: DepthOptions) -> int:
     )
     if faults.count:
         print(
-            f's2r depth: not all could be used, {_counted(faults.count, "fault")}', file=sys.stderr
+            f's2r depth: {_counted(faults.count, "fault")}: not all inputs could be used',
+            file=sys.stderr,
         )
     if written.is_stopped and not written.is_live:
         print(
@@ -346,7 +347,7 @@ def _check(arguments: DepthOptions, inputs: Sequence[Path], out: Path) -> None:
         raise ToolError('--image names topics of a bag, and no INPUT is a bag: leave it out')
     _check_colors(arguments)
     if out.is_dir() and not arguments.force and any(out.iterdir()):
-        raise ToolError(f'{out} is not empty: give another --out, or --force to write over it')
+        raise ToolError(f'{out} is not empty: give another --out, or --force to overwrite it')
 
 
 def _check_places(inputs: Sequence[Path], places: Sequence[Path]) -> None:
@@ -354,7 +355,7 @@ def _check_places(inputs: Sequence[Path], places: Sequence[Path]) -> None:
     for path, place in product(inputs, places):
         real = path.expanduser().resolve()
         if place.resolve() in (real, *real.parents):
-            raise ToolError(f'{path} lies where {place} is to be written: give another --out')
+            raise ToolError(f'{path} is where {place} would be written: give another --out')
 
 
 def _check_colors(arguments: DepthOptions) -> None:

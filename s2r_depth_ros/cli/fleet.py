@@ -175,7 +175,7 @@ def run(
     if fault:
         raise ToolError(fault)
     if is_stopped:
-        print(f's2r {verb}: stopped; the same command goes on', file=sys.stderr)
+        print(f's2r {verb}: stopped; the same command continues', file=sys.stderr)
         return 130
     return 1 if any(entry['state'] == 'failed' or entry['faults'] for entry in entries) else 0
 
@@ -375,7 +375,7 @@ def _name_of(path: PurePosixPath, kinds: Kinds) -> str:
 
 
 def _skipped(task: Task) -> Done:
-    return Done('is there already, --force writes it again', 0, [], is_skipped=True)
+    return Done('already exists; --force overwrites it', 0, [], is_skipped=True)
 
 
 def _entry(name: str, task: Task, end: Done | str, result: Result | None = None) -> dict[str, Any]:

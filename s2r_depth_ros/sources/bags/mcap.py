@@ -159,8 +159,8 @@ class McapFile:
             if opcode == Opcode.FOOTER:
                 if end + len(MCAP_MAGIC) < size:
                     self._lose(
-                        f'goes on for {size - end - len(MCAP_MAGIC)} bytes after its end, which '
-                        'are not read: give files that were put together one by one'
+                        f'has {size - end - len(MCAP_MAGIC)} more bytes after its end, which are '
+                        'not read: give concatenated files one by one'
                     )
                 return
             try:
@@ -248,7 +248,7 @@ class McapFile:
             return promised | held
         if self._statistics and self._statistics.message_count > held.total():
             self._lose(
-                f'promises {self._statistics.message_count} messages and holds {held.total()}'
+                f'announces {self._statistics.message_count} messages and has {held.total()}'
             )
         return held
 
