@@ -17,8 +17,9 @@ import numpy as np
 from .ground import GroundPlane
 
 _SAMPLED_PX = 2.0  # from ray to ray; the network's depth is coarser than an image of 640 x 480
-_LEAST_KNOWN = 0.5
-_LEAST_SEEN = 0.95  # of the greatest range, for a free ray
+_LEAST_KNOWN = 0.5  # share of the pixels of a free ray that are known
+_LEAST_SEEN = 0.95  # share of the maximum range that the camera sees along a free ray
+_LEAST_RISE = 1e-6  # keeps divisions by the rise finite
 
 
 class Scan(NamedTuple):
@@ -45,9 +46,9 @@ class Scan(NamedTuple):
 
 class _View(NamedTuple):
     """
-    Where the rays of the grid lie in the image.
+    Where the rays of the grid are in the image.
 
-    ``pixel`` is (rows, rays) int, the place in the flat depth image. ``range_per_depth`` is (rows,
+    ``pixel`` is (rows, rays) int, the index in the flat depth image. ``range_per_depth`` is (rows,
     rays) float32 metres along the ground for each metre of depth, NaN for a ray that leaves the
     image. ``rise`` is (rows, 1) float32 metres up for each metre along the ground, never 0.
     ``inside`` is (rays,) int32, the number of rows that are in the image.
@@ -90,35 +91,37 @@ def scan_from_depth(
     """
     Return the nearest obstacle in each direction.
 
-    A ray is free if nothing stands in it and at least half of the pixels that look into the band
-    of heights are known. A tilted camera sees the band up to a distance only. Then the greatest
-    range is that of the ray in the middle, and rays that see less are not free.
+    A ray is free if it has no obstacle, and at least half of its pixels in the band of heights are
+    known. A tilted camera sees the band only up to a distance. Then the maximum range is that of
+    the ray in the middle, and rays that see less are not free.
 
     :param depth_m: (H, W) float32 metres; NaN, -inf (too near) and +inf (far) where invalid.
     :param intrinsics: (3, 3) camera matrix in pixels of this image.
     :param ground: the ground below the camera.
-    :param heights_m: lower and upper end of the band above the ground in which an obstacle counts.
-    :param limits_m: least and greatest range; the least is that of ``depth_m``, too.
+    :param heights_m: lower and upper end of the band of heights above the ground in which things
+        are obstacles.
+    :param limits_m: minimum and maximum range. The minimum is also that of ``depth_m``.
     :param is_ground: (H, W) bool, True for pixels that are no obstacle at any height; None for
         none.
     """
     view = _view(depth_m.shape, tuple(intrinsics.ravel().tolist()), ground._replace(height_m=1.0))
     range_min_m, range_max_m = limits_m
     ends_m = [(height_m - ground.height_m) / view.rise for height_m in heights_m]
-    enters_m = np.maximum(np.minimum(*ends_m), 0)
+    enters_m = np.maximum(np.minimum(*ends_m), 0)  # ranges between which a row is in the band
     leaves_m = np.maximum(*ends_m)
-    is_row = (leaves_m > enters_m)[:, 0]  # of a ray that passes through the band
-    if not is_row.all():
-        view = view.of_rows(is_row)
-        enters_m, leaves_m = enters_m[is_row], leaves_m[is_row]
+    is_in_band = (leaves_m > enters_m)[:, 0]
+    if not is_in_band.all():
+        view = view.of_rows(is_in_band)
+        enters_m, leaves_m = enters_m[is_in_band], leaves_m[is_in_band]
     seen_m = np.where(np.isnan(view.range_per_depth), 0, leaves_m).max(axis=0, initial=0)
-    if seen_m[len(seen_m) // 2] > range_min_m:
-        range_max_m = min(range_max_m, float(seen_m[len(seen_m) // 2]))
+    middle_m = float(seen_m[len(seen_m) // 2])
+    if middle_m > range_min_m:
+        range_max_m = min(range_max_m, middle_m)
     leaves_m = np.minimum(leaves_m, range_max_m)
     range_m = depth_m.take(view.pixel)
     range_m *= view.range_per_depth
     is_near = range_m == -np.inf
-    if is_near.any():  # of a ray that leaves the band before it is measured, it can be the floor
+    if is_near.any():  # a ray that leaves the band before range_min_m can end on the floor
         range_m[is_near & (leaves_m < range_min_m * view.range_per_depth)] = np.nan
     is_hit = range_m > enters_m
     is_hit &= range_m < leaves_m
@@ -135,30 +138,70 @@ def scan_from_depth(
     return Scan(ranges_m, view.angle_min_rad, view.angle_step_rad, range_min_m, range_max_m)
 
 
-@lru_cache(maxsize=8)  # of each camera the same from image to image
+@lru_cache(maxsize=8)  # the same for all images of a camera at rest
 def _view(size_px: tuple[int, int], intrinsics: tuple[float, ...], ground: GroundPlane) -> _View:
-    """Return where the rays lie; the height of ``ground`` does not matter."""
-    (height, width), matrix = size_px, np.reshape(intrinsics, (3, 3))
-    to_level = level_rotation(ground)
-    edge_u, edge_v = np.meshgrid((-0.5, width - 0.5), np.linspace(-0.5, height - 0.5, 50))
-    side_u, side_v = np.meshgrid(np.linspace(-0.5, width - 0.5, 50), (-0.5, height - 0.5))
-    u = np.concatenate((edge_u.ravel(), side_u.ravel()))
-    v = np.concatenate((edge_v.ravel(), side_v.ravel()))
-    border = np.stack((u, v, np.ones_like(u))).T @ np.linalg.inv(matrix).T @ to_level.T
+    """
+    Return where the rays of the grid are in the image.
+
+    :param size_px: (height, width) of the image.
+    :param intrinsics: the nine numbers of the camera matrix, row by row.
+    :param ground: pitch and roll of the camera; the height has no effect.
+    """
+    matrix, to_level = np.reshape(intrinsics, (3, 3)), level_rotation(ground)
+    border = _border_rays(size_px, matrix) @ to_level.T
     bearings, angle_min_rad, angle_step_rad = _steps(
         np.arctan2(border[:, 1], border[:, 0]), _SAMPLED_PX / matrix[0, 0]
     )
     ends = np.arctan2(border[:, 2], np.hypot(border[:, 0], border[:, 1]))
-    for pole in (-1, 1):  # straight down and straight up have no bearing; the border is around it
-        u_pole, v_pole, ahead = matrix @ (pole * to_level[2])
-        if ahead > 0 and 0 <= u_pole / ahead < width and 0 <= v_pole / ahead < height:
+    for pole in (-1, 1):  # the border does not contain straight down and straight up
+        if _is_inside(size_px, matrix, pole * to_level[2]):
             ends = np.append(ends, pole * math.pi / 2)
     elevations, *_ = _steps(ends, _SAMPLED_PX / matrix[1, 1])
     rise = np.tan(elevations)
-    rise[np.abs(rise) < 1e-6] = 1e-6
-    # A ray of one metre along the ground is (cos, sin, rise) in the level frame; in homogeneous
-    # pixels it is a sum of what depends on its column and what depends on its row.
-    to_pixels = matrix @ to_level.T
+    rise[np.abs(rise) < _LEAST_RISE] = _LEAST_RISE
+    pixel, range_per_depth = _project(size_px, matrix @ to_level.T, bearings, rise)
+    return _View(
+        pixel,
+        range_per_depth,
+        rise[:, None].astype(np.float32),
+        (~np.isnan(range_per_depth)).sum(axis=0, dtype=np.int32),
+        angle_min_rad,
+        angle_step_rad,
+    )
+
+
+def _border_rays(size_px: tuple[int, int], matrix: np.ndarray) -> np.ndarray:
+    """Return (N, 3) rays through points on the border of the image, in the optical frame."""
+    height, width = size_px
+    edge_u, edge_v = np.meshgrid((-0.5, width - 0.5), np.linspace(-0.5, height - 0.5, 50))
+    side_u, side_v = np.meshgrid(np.linspace(-0.5, width - 0.5, 50), (-0.5, height - 0.5))
+    u = np.concatenate((edge_u.ravel(), side_u.ravel()))
+    v = np.concatenate((edge_v.ravel(), side_v.ravel()))
+    return np.stack((u, v, np.ones_like(u))).T @ np.linalg.inv(matrix).T
+
+
+def _is_inside(size_px: tuple[int, int], matrix: np.ndarray, ray: np.ndarray) -> bool:
+    """Return whether a (3,) ray of the optical frame is in the image."""
+    height, width = size_px
+    u, v, ahead = matrix @ ray
+    return bool(ahead > 0 and 0 <= u / ahead < width and 0 <= v / ahead < height)
+
+
+def _project(
+    size_px: tuple[int, int], to_pixels: np.ndarray, bearings: np.ndarray, rise: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Return ``pixel`` and ``range_per_depth`` of :class:`_View`.
+
+    A ray of one metre along the ground is (cos(bearing), sin(bearing), rise) in the level frame.
+    Its homogeneous pixel is the sum of a part that depends on its column in the grid, and a part
+    that depends on its row.
+
+    :param to_pixels: (3, 3) from the level frame to homogeneous pixels.
+    :param bearings: (rays,) radians.
+    :param rise: (rows,) metres up for each metre along the ground.
+    """
+    height, width = size_px
     by_column = to_pixels[:, :2] @ np.stack((np.cos(bearings), np.sin(bearings)))
     by_row = np.outer(to_pixels[:, 2], rise)
     u, v, depth = by_column[:, None].astype(np.float32) + by_row[..., None].astype(np.float32)
@@ -168,14 +211,7 @@ def _view(size_px: tuple[int, int], intrinsics: tuple[float, ...], ground: Groun
         is_inside = (depth > 0) & (u >= 0) & (u < width) & (v >= 0) & (v < height)
     range_per_depth[~is_inside] = np.nan
     row, column = (np.where(is_inside, place, 0).astype(np.intp) for place in (v, u))
-    return _View(
-        row * width + column,
-        range_per_depth,
-        rise[:, None].astype(np.float32),
-        is_inside.sum(axis=0, dtype=np.int32),
-        angle_min_rad,
-        angle_step_rad,
-    )
+    return row * width + column, range_per_depth
 
 
 def _steps(angles_rad: np.ndarray, step_rad: float) -> tuple[np.ndarray, float, float]:
