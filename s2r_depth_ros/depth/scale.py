@@ -1,8 +1,8 @@
 """
 The factor from the network's depth to true metres.
 
-Depth from a single image is correct up to a factor that varies with the place. The factor follows
-from the height of the camera above visible ground, or from a few true distances of another sensor.
+Depth from a single image is wrong by a factor that varies with the place. The factor follows from
+the height of the camera above visible ground, or from a few true distances of another sensor.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from .ground import GroundPlane
 
 # The fit of the ground; all values were chosen on rendered scenes.
 _SAMPLED_POINTS = 2500
-# Sine of the least angle of a ray below the horizon: farther ground tells more about the tilt of
-# the plane, and about how the network bends it, than about its scale.
+# Sine of the least angle of a ray below the horizon. Farther ground depends more on the tilt of
+# the plane, and on its curvature in the predicted depth, than on the scale.
 _LEAST_SINE = 0.1
 _LEAST_SHARE, _LEAST_POINTS = 0.1, 30  # of the rays, with depth and below that angle
-# What slopes, braking and mounting can add to pitch and roll, and the standard deviation of it.
+# Changes of pitch and roll by slopes, braking and mounting, and their standard deviation.
 _PITCHES_DEG, _ROLLS_DEG, _TILT_DEG = range(-6, 7), (-2, 0, 2), 3.0
 # The histogram of the logarithm of the factor.
 _BIN, _BINS = 0.02, 301
 _LOG_FACTORS = _BIN * (np.arange(_BINS) - _BINS // 2)
 # A point is on the ground if its depth is off by less than this share. Points below count against.
 _GROUND_TOLERANCE, _BELOW_WEIGHT = 0.1, 1.5
-# Networks assume that a camera is as high as those in training. So the factor lies between 1 and
-# the ratio of the heights; standard deviations of its logarithm from these two, and from 1.
+# Networks assume that a camera is as high as those in training. So the factor is usually between 1
+# and the ratio of the heights. Standard deviations of its logarithm from that range, and from 1.
 _USUAL_HEIGHT_M, _BEYOND, _FROM_ONE = 1.5, 0.3, 1.0
 _PRIOR_WEIGHT, _LARGEST_SURPRISE = 0.05, 4.0
-# The least support; more for a factor beyond these two. Above, a table can be taken for the
-# ground; below, with a wrong pitch, what stands on it.
+# The least support; more is needed for a factor outside of that range. Above it, a table can be
+# mistaken for the ground. Below it, with a wrong pitch, things on the ground can.
 _LEAST_GROUND, _MOST_BEYOND = 0.05, 0.4
-# Error of the logarithm of the factor if no point agrees. Within it, the network knows better.
+# Error of the logarithm of the factor if no point agrees.
 _FIT_ERROR = 0.3
 _TINY = 1e-9
 
 _LEAST_SHARED_PX = 20
 _AGREEING_RATIO = 1.25
 
-_UNSTAMPED_S = 0.1  # from image to image, where no stamp says it
+_UNSTAMPED_S = 0.1  # from image to image, if the stamps are unknown
 
 
 class NoScaleError(ValueError):
@@ -66,24 +66,24 @@ def scale_from_ground(depth_m: np.ndarray, intrinsics: np.ndarray, ground: Groun
     """
     Compare the known ground plane with the predicted depth.
 
-    Each ray below the horizon meets the ground at a known depth, and its ratio to the predicted
-    depth is the factor if the pixel shows ground. Things on the ground have greater ratios, and
-    nothing has a smaller one. So the factor is the mode of the ratios, with a penalty for points
-    that it would put below the ground. The search covers slightly tilted planes. A prior weighs
-    tilt and factor. A factor within the error of the fit is moved towards 1.
+    Each ray below the horizon meets the ground at a known depth. If the pixel shows the ground,
+    the ratio of this depth to the predicted one is the factor. Things on the ground have greater
+    ratios, and nothing has a smaller one. So the factor is the mode of the ratios, with a penalty
+    for points that it would put below the ground. The search includes slightly tilted planes. A
+    prior weighs tilt and factor. A factor within the error of the fit is moved towards 1.
 
-    :param depth_m: (H, W) float metres up to a factor; NaN or infinite where invalid.
+    :param depth_m: (H, W) float metres, times an unknown factor; NaN or infinite where invalid.
     :param intrinsics: (3, 3) camera matrix in pixels of this image.
     :param ground: in true metres; its angles may be off by several degrees.
-    :returns: the factor; confidence is the share of the points below the horizon that are on the
-        plane, less the share below it.
-    :raises NoScaleError: if hardly any valid pixel is below the horizon, or if too few are on such
-        a plane.
+    :returns: the factor. The confidence is the share of the points below the horizon that are on
+        the plane, minus the share below it.
+    :raises NoScaleError: if hardly any valid pixel is below the horizon, or too few are on a
+        plane.
     """
     stride = max(1, math.isqrt(depth_m.size // _SAMPLED_POINTS))
     points = back_project(*subsample(depth_m, intrinsics.astype(np.float64), stride))
     points = points.reshape(-1, 3).astype(np.float64)
-    looked_at = len(points)
+    sampled = len(points)
     points = points[points[:, 2] > 0]
 
     tilts_rad = np.radians([(pitch, roll) for pitch in _PITCHES_DEG for roll in _ROLLS_DEG])
@@ -94,20 +94,15 @@ def scale_from_ground(depth_m: np.ndarray, intrinsics: np.ndarray, ground: Groun
     drops_m = points @ np.transpose(planes)  # (N, planes), from the camera down to each point
     sines = drops_m / np.linalg.norm(points, axis=1, keepdims=True)
     weights = np.sqrt(np.where(sines > _LEAST_SINE, sines, 0.0))
-    is_enough = (weights > 0).sum(axis=0) >= max(_LEAST_POINTS, _LEAST_SHARE * looked_at)
+    is_enough = (weights > 0).sum(axis=0) >= max(_LEAST_POINTS, _LEAST_SHARE * sampled)
     if not is_enough.any():
         raise NoScaleError('hardly any valid depth below the horizon')
     weights /= np.maximum(weights.sum(axis=0), _TINY)
     log_ratios = np.log(ground.height_m / np.maximum(drops_m, _TINY))
 
     support = _support(log_ratios, weights)
-    usual = math.log(ground.height_m / _USUAL_HEIGHT_M)
-    beyond = _LOG_FACTORS - np.clip(_LOG_FACTORS, min(0.0, usual), max(0.0, usual))
-    surprise = (beyond / _BEYOND) ** 2 + (_LOG_FACTORS / _FROM_ONE) ** 2
-    tilted = (tilts_rad**2).sum(axis=1) / math.radians(_TILT_DEG) ** 2
-    score = support - _PRIOR_WEIGHT * (
-        np.minimum(surprise, _LARGEST_SURPRISE) + tilted[:, np.newaxis]
-    )
+    beyond = _beyond_usual(ground.height_m)
+    score = support - _PRIOR_WEIGHT * _surprise(beyond, tilts_rad)
     score[~is_enough] = -np.inf
     plane, place = np.unravel_index(np.argmax(score), score.shape)
     confidence = float(support[plane, place])
@@ -118,22 +113,45 @@ def scale_from_ground(depth_m: np.ndarray, intrinsics: np.ndarray, ground: Groun
     if not is_ground.any():  # all beyond the greatest factor or below the least
         raise NoScaleError('no level ground below the horizon')
     found = _LOG_FACTORS[place] + _weighted_median(off[is_ground], weights[is_ground, plane])
+    return Scale(math.exp(_moved_to_0(found, confidence)), confidence)
+
+
+def _beyond_usual(height_m: float) -> np.ndarray:
+    """
+    Return by how much each of ``_LOG_FACTORS`` is outside of the usual range.
+
+    The range is from 1 to the ratio of the camera's height to that of the training cameras.
+    """
+    usual = math.log(height_m / _USUAL_HEIGHT_M)
+    return _LOG_FACTORS - np.clip(_LOG_FACTORS, min(0.0, usual), max(0.0, usual))
+
+
+def _surprise(beyond: np.ndarray, tilts_rad: np.ndarray) -> np.ndarray:
+    """Return how unlikely each plane with each factor is, before any image: (planes, factors)."""
+    of_factor = (beyond / _BEYOND) ** 2 + (_LOG_FACTORS / _FROM_ONE) ** 2
+    of_tilt = (tilts_rad**2).sum(axis=1) / math.radians(_TILT_DEG) ** 2
+    return np.minimum(of_factor, _LARGEST_SURPRISE) + of_tilt[:, np.newaxis]
+
+
+def _moved_to_0(log_factor: float, confidence: float) -> float:
+    """Return the logarithm of a factor, moved towards 0 if it is within the error of the fit."""
     variance = _FIT_ERROR**2 * (1 - confidence) + _TINY
-    return Scale(math.exp(found**3 / (found**2 + variance)), confidence)
+    return log_factor**3 / (log_factor**2 + variance)  # it times a weight of 0 to 1
 
 
 def scale_from_reference(depth_m: np.ndarray, reference_m: np.ndarray) -> Scale:
     """
-    Return the median of reference over depth, of the pixels that have both.
+    Return the median of reference / depth, over the pixels that have both.
 
-    Of ratios, not the ratio of two medians as in the evaluation: gross errors among the references
-    move the median of a whole scene's depths, but hardly that of ratios which are all alike.
+    The evaluation uses the ratio of two medians. The median of ratios is more robust: gross errors
+    of the reference change it less, because the ratios are nearly equal.
 
-    :param depth_m: (H, W) float metres up to a factor; NaN or infinite where invalid.
-    :param reference_m: (h, w) float true metres along the optical axis, of the same field of view
-        in any resolution; NaN where there is none, which may be nearly everywhere.
-    :returns: the factor; confidence is the share of these pixels whose depth is then within 25 %.
-    :raises NoScaleError: if they share less than 20 pixels.
+    :param depth_m: (H, W) float metres, times an unknown factor; NaN or infinite where invalid.
+    :param reference_m: (h, w) float true metres along the optical axis, with the same field of
+        view, in any resolution; NaN where unknown, which may be nearly everywhere.
+    :returns: the factor. The confidence is the share of these pixels whose scaled depth is within
+        25 % of the reference.
+    :raises NoScaleError: if fewer than 20 pixels have both.
     """
     rows, columns = np.nonzero(np.isfinite(reference_m) & (reference_m > 0))
     reference = reference_m[rows, columns]
@@ -163,8 +181,8 @@ def cone_reference(
 
     :param size_px: (height, width) of the image.
     :param intrinsics: (3, 3) camera matrix in pixels.
-    :param range_m: distance that it measured, metres.
-    :param field_of_view_rad: opening angle of its cone.
+    :param range_m: measured distance in metres.
+    :param field_of_view_rad: opening angle of the cone of the sensor.
     :returns: (H, W) float32, ``range_m`` inside the cone (at least 5 x 5 pixels), NaN elsewhere.
     """
     radius_px = max(3, round(intrinsics[0, 0] * math.tan(min(field_of_view_rad, 3.0) / 2)))
@@ -207,7 +225,7 @@ class SmoothedScale:
                 _UNSTAMPED_S
                 if stamp_s is None or self._stamp_s is None
                 else max(0.0, stamp_s - self._stamp_s)
-            )  # a bag that loops: no time has passed
+            )  # stamps can go back if a bag is looped
             kept = math.exp(-passed_s / smoothing_s) if smoothing_s > 0 else 0.0
             self._weight *= kept
             self._looks *= kept
