@@ -98,6 +98,8 @@ def in_order(
 
 
 class _Run:
+    """One call of :func:`run_tasks`: its tasks, its workers, and who works on what."""
+
     def __init__(
         self,
         make: Make,
@@ -146,7 +148,7 @@ class _Run:
             seat, name = self._idle.pop(), self._waiting.popleft()
             try:
                 future = seat.slot.submit(self._tasks[name])
-            except self._pool.lost:  # it died while it was idle, which is no task's fault
+            except self._pool.lost:  # the worker died while it was idle: no task is at fault
                 self._waiting.appendleft(name)
                 self._reload(seat)
                 continue
@@ -163,12 +165,21 @@ class _Run:
             self._lost(seat, name, error)
             if name is None or self._tries[name] < TRIES:
                 return None
-            fault = f'{self._tries[name]} workers died of it, one after the other'
-            return Result(name, None, fault, '', self._tries[name], 0.0, '')
+            tries = self._tries[name]
+            fault = f'{tries} workers died of it, one after the other'
+            return Result(name, None, fault, trace='', tries=tries, seconds=0.0, host='')
         if name is not None:
             seat.losses = 0
             self._idle.append(seat)
-            return Result(name, *outcome[:3], self._tries[name], *outcome[3:])
+            return Result(
+                name,
+                outcome.value,
+                outcome.fault,
+                outcome.trace,
+                self._tries[name],
+                outcome.seconds,
+                outcome.host,
+            )
         fault = outcome.fault or _difference(outcome)
         if fault:
             self._give_up(seat, fault)
@@ -228,16 +239,18 @@ def run_jobs(
     """
     Run a task for each name that is not complete, with a progress bar.
 
-    :param task: must be picklable, unless one worker is enough.
-    :param workers: processes; None for all cores; 1 is this process.
+    :param task: runs a name; must be picklable, unless this process runs it.
+    :param names: the names.
+    :param is_done: whether a name is already complete.
+    :param workers: number of processes; None for one per core; 1 for this process.
     :param unit: the unit of the progress bar.
     :param desc: the title of the progress bar.
-    :param cluster: as :func:`pool_of` takes it.
+    :param cluster: as for :func:`pool_of`.
     :raises JobsError: if tasks failed; the others are complete.
     """
     missing = {name: name for name in names if not is_done(name)}
     pool: Pool = Here()
-    if cluster is not None or workers != 1 and len(missing) > 1:
+    if cluster is not None or (workers != 1 and len(missing) > 1):
         pool = pool_of(workers, cluster, most=len(missing))
     failed: list[Result] = []
     with (
@@ -249,7 +262,7 @@ def run_jobs(
             desc=desc,
             smoothing=0.05,
         ) as progress,
-        closing(run_tasks(partial(_same, task), missing, pool)) as results,
+        closing(run_tasks(partial(_returned, task), missing, pool)) as results,
     ):
         for result in results:
             if result.fault:
@@ -263,10 +276,11 @@ def run_jobs(
         shown = '; '.join(f'{each.name}: {each.fault}' for each in failed[:_SHOWN_FAULTS])
         rest = len(failed) - _SHOWN_FAULTS
         raise JobsError(
-            f'{len(failed)} of {len(missing)} failed, the others are done: {shown}'
+            f'{len(failed)} of {len(missing)} failed, the others are complete: {shown}'
             + (f'; and {rest} more' if rest > 0 else '')
         )
 
 
-def _same(task: Callable[[str], object]) -> Callable[[str], object]:
+def _returned(task: Callable[[str], object]) -> Callable[[str], object]:
+    """Return the task itself, which needs no loading; a lambda would not be picklable."""
     return task

@@ -287,7 +287,7 @@ def test_a_missing_opengl_is_explained_and_auto_does_without(tmp_path, monkeypat
 
 def test_what_failed_once_is_not_begun_again_and_again(tmp_path):
     done = tmp_path / 'done'
-    with pytest.raises(JobsError, match='1 of 3 failed, the others are done: second: broken'):
+    with pytest.raises(JobsError, match='1 of 3 failed, the others are complete: second: broken'):
         run_jobs(
             functools.partial(_fail_on_second, done),
             ['first', 'second', 'third'],
