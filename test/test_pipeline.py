@@ -240,8 +240,8 @@ def test_a_network_that_does_not_reach_the_least_depth_is_said(values):
     limited = postprocess(result, CameraState(), Parameters(**values))
     assert not np.isfinite(limited.depth_m).any()
     assert limited.scale_fault == (
-        f'min_depth is {values.get("min_depth", 0.1):g} m and the network reaches '
-        f'{20 * values.get("depth_scale", 1):.3g} m only: reduce min_depth, or correct the scale'
+        f'min_depth is {values.get("min_depth", 0.1):g} m, but the network only reaches '
+        f'{20 * values.get("depth_scale", 1):.3g} m: reduce min_depth, or correct the scale'
     )
     assert not postprocess(result, CameraState(), Parameters()).scale_fault
 
@@ -252,7 +252,7 @@ def test_a_confidence_that_no_pixel_reaches_is_said():
     empty = postprocess(half, CameraState(), Parameters(min_confidence=0.9))
     assert np.isnan(empty.depth_m).all()
     assert empty.scale_fault == (
-        'min_confidence is 0.9 and the confidence reaches 0.50 only: reduce min_confidence'
+        'min_confidence is 0.9, but the confidence only reaches 0.50: reduce min_confidence'
     )
     assert not postprocess(half, CameraState(), Parameters(min_confidence=0.5)).scale_fault
 

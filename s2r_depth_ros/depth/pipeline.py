@@ -40,12 +40,12 @@ class CameraImage:
     One image of a camera.
 
     :param rgb: (H, W, 3) uint8.
-    :param camera: the calibration; after :func:`preprocess` that of exactly this image, rectified,
-        or None if there is none.
-    :param stamp_ns: time of the image, nanoseconds; 0 if unknown.
+    :param camera: the calibration, None if there is none. After :func:`preprocess`, it is that of
+        the rectified image.
+    :param stamp_ns: time of the image in nanoseconds; 0 if unknown.
     :param frame_id: the optical frame.
-    :param valid_mask: (H, W) bool, False where rectification found no pixel; None if all are
-        valid.
+    :param valid_mask: (H, W) bool, False where the rectified image has no pixel of the raw image;
+        None if all are valid.
     :param no_cloud_reason: the reason for a missing cloud; empty if there is a cloud.
     """
 
@@ -75,23 +75,24 @@ class CameraImage:
 @dataclass(frozen=True)
 class DepthResult:
     """
-    The depth of one image: of :meth:`DepthPipeline.predict`, then of :func:`postprocess`.
+    The depth of one image, from :meth:`DepthPipeline.predict` or :func:`postprocess`.
 
-    :param image: after :func:`preprocess`.
-    :param depth_m: (H, W) float32 metres; after :func:`postprocess` scaled, and NaN, -inf (too
-        near) or +inf (far) where there is no measurement.
-    :param far_m: predictions from this depth on mean far, before scaling.
-    :param structure: (H, W) float32 structure map in [0, 1], None if not asked for.
-    :param attention: the attention map, likewise.
-    :param scale: the factor that the depth was multiplied with.
-    :param scale_source: where the factor comes from: tf, camera_height, reference or fixed.
+    :param image: the image, after :func:`preprocess`.
+    :param depth_m: (H, W) float32 metres. After :func:`postprocess`, it is scaled, and invalid
+        pixels are NaN, -inf (too near) or +inf (far).
+    :param far_m: the depth from which a prediction means far, before scaling.
+    :param structure: (H, W) float32 structure map in [0, 1]; None if not requested.
+    :param attention: (H, W) float32 attention map in [0, 1]; None if not requested.
+    :param scale: the factor by which the depth was multiplied.
+    :param scale_source: the source of the factor: tf, camera_height, reference or fixed.
     :param scale_fault: the reason why factor or ground are doubtful, or why limits leave no depth;
         empty if there is none.
     :param ground: the ground plane in true metres, None if it is unknown.
-    :param confidence: (H, W) float32 confidence in the depth, 0 to 1; None if not asked for.
-    :param ground_probability: (H, W) float32, of ground in the pixel, 0 to 1; None if not asked
-        for, or if the network has no judge.
-    :param log_error: (H, W) float32, logarithm of the expected error of ln(depth), likewise.
+    :param confidence: (H, W) float32 confidence in the depth, 0 to 1; None if not requested.
+    :param ground_probability: (H, W) float32 probability that the pixel shows the ground; None if
+        not requested, or if the network has no judge.
+    :param log_error: (H, W) float32, logarithm of the expected error of ln(depth); None in the
+        same cases.
     """
 
     image: CameraImage
@@ -111,8 +112,9 @@ class DepthResult:
         """
         Return the pixels that show the ground.
 
-        :param least_probability: from which a pixel does; 1 means none does.
-        :returns: (H, W) bool; None if none does or the probability is unknown.
+        :param least_probability: the probability from which a pixel counts as ground; with 1, no
+            pixel does.
+        :returns: (H, W) bool; None if no pixel is ground, or the probability is unknown.
         """
         if self.ground_probability is None or least_probability >= 1:
             return None
@@ -121,10 +123,10 @@ class DepthResult:
 
 class ScaleReference(NamedTuple):
     """
-    True distances of an image, or why there are none.
+    True distances of an image, or the reason why there are none.
 
-    ``depth_m`` is (h, w) float metres along the optical axis, of the image's field of view in any
-    resolution, NaN where there is none.
+    ``depth_m`` is (h, w) float metres along the optical axis, with the field of view of the image,
+    in any resolution; NaN where unknown.
     """
 
     depth_m: np.ndarray | None = None
@@ -145,7 +147,7 @@ class GroundLimit(NamedTuple):
 
 @dataclass
 class CameraState:
-    """State of one camera that is kept from image to image."""
+    """What is kept of one camera from image to image."""
 
     rectifier: Rectifier | None = None
     smoother: TemporalSmoother = field(default_factory=TemporalSmoother)
@@ -158,11 +160,10 @@ class CameraState:
 @dataclass(frozen=True)
 class DepthPipeline:
     """
-    From images to depth, by one network and one set of parameters.
+    Computes depth from images, with one network and one set of parameters.
 
     :param predictor: runs the network.
-    :param parameters: those of the node; ``rectify``, ``focal_correction``, and all of scale,
-        smoothing and limits count here.
+    :param parameters: the parameters of the node. Those of topics and network have no effect here.
     """
 
     predictor: DepthPredictor
@@ -181,14 +182,14 @@ class DepthPipeline:
         """
         Return the depth of an image.
 
-        :param image: as it was taken, or after :func:`preprocess`.
-        :param state: of its camera; is updated.
-        :param reference: for ``scale_source`` reference.
+        :param image: the image, before or after :func:`preprocess`.
+        :param state: the state of its camera, which is updated.
+        :param reference: true distances, for ``scale_source`` reference.
         :param with_maps: whether to return structure and attention, too.
         :param with_confidence: as for :meth:`predict`.
         :param from_tf: the ground plane from TF.
         :param with_ground: as for :meth:`predict`.
-        :raises CameraError: if the calibration is of another size, or cannot be used.
+        :raises CameraError: if the calibration is for another size, or cannot be used.
         """
         prepared = preprocess(image, state, self.parameters)
         with_ground = with_ground or corrects_by_contact(self.parameters, state, from_tf)
@@ -203,15 +204,15 @@ class DepthPipeline:
         with_ground: bool = False,
     ) -> list[DepthResult]:
         """
-        Run the network on images; those of one size are one batch.
+        Run the network on images; images of equal size are one batch.
 
-        :param images: after :func:`preprocess`.
+        :param images: the images, after :func:`preprocess`.
         :param with_maps: whether to return structure and attention, too.
-        :param with_confidence: whether to return the confidence, as ``min_confidence`` does.
-            Without a judge, the network runs again, on the mirrored images.
-        :param with_ground: whether to return the probability of ground, if there is a judge; see
-            :func:`corrects_by_contact`.
-        :returns: for each image its depth, not yet scaled and limited.
+        :param with_confidence: whether to return the confidence; ``min_confidence`` also requests
+            it. Without a judge, the network runs again, on the mirrored images.
+        :param with_ground: whether to return the probability of ground, if the network has a
+            judge; see :func:`corrects_by_contact`.
+        :returns: the depth of each image, not yet scaled and limited.
         """
         pixels = [image.rgb for image in images]
         intrinsics = [
@@ -275,12 +276,12 @@ def load_predictor(
 
 def preprocess(image: CameraImage, state: CameraState, parameters: Parameters) -> CameraImage:
     """
-    Return the image as the network takes it: with a calibration that fits, rectified if asked for.
+    Check the calibration of an image, and rectify the image if ``rectify`` is true.
 
-    :param image: as it was taken; what this function returned, it returns again.
-    :param state: of its camera; keeps the rectification maps while the calibration stays.
-    :param parameters: ``rectify``; without it the image is taken as rectified.
-    :raises CameraError: if the calibration is of another size, or cannot be used.
+    :param image: the image. An image that this function returned stays the same.
+    :param state: the state of its camera. It keeps the rectification maps of the calibration.
+    :param parameters: ``rectify``; if it is false, the image counts as rectified.
+    :raises CameraError: if the calibration is for another size, or cannot be used.
     """
     camera = image.camera
     if camera is None:
@@ -319,13 +320,13 @@ def postprocess(
     from_tf: GroundReading = NO_TF,
 ) -> DepthResult:
     """
-    Return the depth smoothed over time and filtered if asked for, scaled and limited.
+    Smooth the depth over time, scale it, correct it by the ground, limit it and filter it.
 
-    :param result: of :meth:`DepthPipeline.predict`.
-    :param state: of its camera; is updated.
-    :param parameters: ``temporal_smoothing``, those of the scale, and those of
+    :param result: the result of :meth:`DepthPipeline.predict`.
+    :param state: the state of its camera, which is updated.
+    :param parameters: ``temporal_smoothing``, ``ground_contact``, those of the scale, and those of
         :func:`limit_depth` and :func:`filter_depth`.
-    :param reference: for ``scale_source`` reference and auto.
+    :param reference: true distances, for ``scale_source`` reference and auto.
     :param from_tf: the ground plane from TF, or the reason why it is unknown.
     """
     image = result.image
@@ -340,8 +341,9 @@ def postprocess(
     source = select(parameters, state.ground.update(from_tf), state.has_reference)
     scale, fault = _scale_of(result, source, state, parameters, reference)
     ground_m = _remembered_ground_m(image, source, state)
-    stands = parameters.ground_contact and not fault  # else a table could pass for the ground
-    corrected = by_contact(result, scale.factor, source) if stands else result
+    # With a doubtful scale, a table could be mistaken for the ground.
+    uses_contact = parameters.ground_contact and not fault
+    corrected = by_contact(result, scale.factor, source) if uses_contact else result
     limited_m = limit_depth(corrected, scale.factor, parameters, ground_m)
     filter_depth(limited_m, result, parameters)
     limit_faults = _limit_faults(result, scale.factor, parameters)
@@ -382,15 +384,15 @@ def _limit_faults(result: DepthResult, scale: float, parameters: Parameters) -> 
     far_m = result.far_m * scale
     if far_m <= parameters.min_depth:
         yield (
-            f'min_depth is {parameters.min_depth:g} m and the network reaches {far_m:.3g} m only: '
-            'reduce min_depth, or correct the scale'
+            f'min_depth is {parameters.min_depth:g} m, but the network only reaches '
+            f'{far_m:.3g} m: reduce min_depth, or correct the scale'
         )
     if parameters.min_confidence and result.confidence is not None:
         most = float(result.confidence.max(initial=0))
         if most < parameters.min_confidence:
             yield (
-                f'min_confidence is {parameters.min_confidence:g} and the confidence reaches '
-                f'{most:.2f} only: reduce min_confidence'
+                f'min_confidence is {parameters.min_confidence:g}, but the confidence only '
+                f'reaches {most:.2f}: reduce min_confidence'
             )
 
 
@@ -400,10 +402,10 @@ def measure_scale(
     """
     Measure the scale of one image.
 
-    :param result: of :meth:`DepthPipeline.predict`. Far pixels, and pixels that rectification left
-        empty, are not used.
-    :param source: other than fixed, with the ground plane that it needs.
-    :param reference: for the source reference.
+    :param result: the result of :meth:`DepthPipeline.predict`. Far pixels, and pixels that
+        rectification left empty, are not used.
+    :param source: a source other than fixed, with the ground plane that it needs.
+    :param reference: true distances, for the source reference.
     :raises NoScaleError: if the scale cannot be measured.
     """
     image = result.image
@@ -428,7 +430,7 @@ def corrects_by_contact(
     Return whether the next image of a camera needs the judge for ``ground_contact``.
 
     :param parameters: ``ground_contact``, and those of :func:`select`.
-    :param state: of the camera.
+    :param state: the state of the camera.
     :param from_tf: as for :func:`postprocess`.
     """
     reading = from_tf if from_tf.plane else GroundReading(state.ground.plane)
@@ -440,9 +442,11 @@ def by_contact(result: DepthResult, scale: float, source: ScaleSource) -> DepthR
     """
     Return the predicted depth, with things moved to where they stand on the ground.
 
-    :param result: of :meth:`DepthPipeline.predict`.
-    :param scale: factor from its depth to metres.
-    :param source: of the scale; without a ground plane, or without a judge, nothing changes.
+    Without a ground plane as the source of the scale, or without a judge, nothing changes.
+
+    :param result: the result of :meth:`DepthPipeline.predict`.
+    :param scale: the factor from its depth to metres.
+    :param source: the source of the scale.
     """
     image, angle_error_rad = result.image, _MARGINS_RAD.get(source.name)
     if (
@@ -456,13 +460,13 @@ def by_contact(result: DepthResult, scale: float, source: ScaleSource) -> DepthR
     probability = result.ground_probability
     if image.valid_mask is not None:  # the black border of a rectified image
         probability = np.where(image.valid_mask, probability, np.float32(0))
-    # To scale the height is faster than to scale the depth.
+    # Scaling the height is faster than scaling the depth.
     ground = source.ground._replace(height_m=source.ground.height_m / scale)
     corrected = contact_correction(
         result.depth_m, probability, result.log_error, ground, image.intrinsics, angle_error_rad
     )
     corrected *= result.depth_m
-    is_far = result.depth_m >= result.far_m  # it stands nowhere
+    is_far = result.depth_m >= result.far_m  # sky does not stand on the ground
     np.copyto(corrected, result.depth_m, where=is_far)
     return replace(result, depth_m=corrected)
 
@@ -471,12 +475,12 @@ def limit_depth(
     result: DepthResult, scale: float, parameters: Parameters, ground_m: np.ndarray | None = None
 ) -> np.ndarray:
     """
-    Return the predicted depth, scaled, with REP 117's marks for invalid pixels.
+    Return the predicted depth, scaled, with the marks of REP 117 for invalid pixels.
 
-    :param result: of :meth:`DepthPipeline.predict`; not changed.
-    :param scale: factor on every depth.
+    :param result: the result of :meth:`DepthPipeline.predict`, which is not changed.
+    :param scale: the factor on every depth.
     :param parameters: ``min_depth`` and ``max_depth``.
-    :param ground_m: (H, W) depth of the ground, beyond which nothing is; None if it is unknown.
+    :param ground_m: (H, W) depth of the ground, which limits the depth; None if it is unknown.
     :returns: (H, W) float32 metres; NaN, -inf (too near) and +inf (far) where invalid.
     """
     depth_m = result.depth_m if scale == 1 else result.depth_m * np.float32(scale)
@@ -492,7 +496,7 @@ def limit_depth(
 
 def filter_depth(limited_m: np.ndarray, result: DepthResult, parameters: Parameters) -> None:
     """
-    Set depth to NaN if it is smeared between two surfaces, or has too low confidence.
+    Set depth to NaN where it is smeared between two surfaces, or its confidence is too low.
 
     :param limited_m: (H, W) float32 metres of :func:`limit_depth`, changed in place.
     :param result: the result from which the depth was computed.
@@ -507,10 +511,10 @@ def filter_depth(limited_m: np.ndarray, result: DepthResult, parameters: Paramet
 
 def ground_depth_m(image: CameraImage, source: ScaleSource) -> np.ndarray | None:
     """
-    Return the depth of the ground, the limit of visible depth; None if it is not the scale source.
+    Return the depth of the ground, or None if the ground is not the source of the scale.
 
-    :param image: after :func:`preprocess`.
-    :param source: of its scale.
+    :param image: the image, after :func:`preprocess`.
+    :param source: the source of its scale.
     :returns: (H, W) float32 metres, +inf above the horizon and a little below it.
     """
     margin_rad = _MARGINS_RAD.get(source.name)
@@ -542,9 +546,9 @@ def project(result: DepthResult, stride: int = 1) -> tuple[np.ndarray, np.ndarra
     """
     Return the points of a depth image, and their colours.
 
-    :param result: of :func:`postprocess`, of a calibrated camera.
+    :param result: the result of :func:`postprocess`, for a calibrated camera.
     :param stride: step in pixels between points, along both axes.
-    :returns: (h, w, 3) float32 metres in the optical frame, NaN where there is no depth; and
+    :returns: (h, w, 3) float32 metres in the optical frame, NaN where depth is invalid; and
         (h, w, 3) uint8 RGB.
     :raises CameraError: if the camera is not calibrated.
     """
