@@ -267,7 +267,7 @@ def test_outputs_are_never_inputs_nor_in_their_place(bags, plain, tmp_path, caps
     capsys.readouterr()
     for inputs in ((runs / 'monday',), (f'file://{runs}/monday',), (runs / 'monday/monday.db3',)):
         assert s2r('bag', *inputs, f'file://{runs}', '--force', *SMALL) == 1
-        assert 'would be in the place of' in capsys.readouterr().err
+        assert 'would replace' in capsys.readouterr().err
     assert s2r('bag', runs / 'monday/monday.db3', runs / 'monday', '--force', *SMALL) == 1
     assert 'monday is the bag to be read' in capsys.readouterr().err
     assert digests(runs / 'monday') == before

@@ -1,4 +1,4 @@
-"""`s2r bag` and `s2r depth` over many inputs: what they are, and how each of them went."""
+"""Run `s2r bag` and `s2r depth` on many inputs: find them, process them, report the results."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _Options = TypeVar('_Options', BagOptions, DepthOptions)
 
 
 class Kinds(NamedTuple):
-    """What is an input by itself where a folder is searched: folders, and files by suffix."""
+    """What counts as one input in a searched folder: some folders, and some suffixes of files."""
 
     is_folder: Callable[[Path], bool]
     suffixes: Collection[str]
 
 
 class Task(NamedTuple):
-    """An input, by path or URL, and the place of its output."""
+    """An input and its output, each by path or URL, and whether an existing output is replaced."""
 
     source: str
     out: str
@@ -47,7 +47,7 @@ class Task(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What a worker says of an input: a text, the number of faults, and notes on them."""
+    """The result of an input: a text, the number of faults, and notes on the faults."""
 
     text: str
     faults: int
@@ -56,14 +56,14 @@ class Done(NamedTuple):
 
 
 class Worker(ABC):
-    """Works on one input after the other."""
+    """Processes one input after the other."""
 
     def __call__(self, task: Task) -> Done:
         """
-        Do a task.
+        Process an input; skip it if its output is complete.
 
-        :raises ToolError: if the input cannot be used, or the output not be written.
-        :raises OSError: likewise.
+        :raises ToolError: if the input cannot be used, or the output cannot be written.
+        :raises OSError: for the same reasons.
         """
         if not task.is_forced and places.is_done(task.out):
             return _skipped(task)
@@ -82,18 +82,18 @@ class Worker(ABC):
     @abstractmethod
     def work(self, source: Path, identity: str, out: Path, faults: Faults) -> str:
         """
-        Read an input, and write a folder that is there whole or not at all.
+        Read an input, and write a folder completely or not at all.
 
-        :param source: the input, or a copy of it.
-        :param identity: the input, where ``source`` is a copy.
+        :param source: the input, or a local copy of it.
+        :param identity: the URL of the input if ``source`` is a copy, else empty.
         :param out: the folder.
-        :param faults: takes those of single images.
-        :returns: what was written.
+        :param faults: counts and reports faults of single images.
+        :returns: a text for the user about what was written.
         """
 
 
 def is_wanted(options: BagOptions | DepthOptions) -> bool:
-    """Return whether options or inputs are such that each input is a task."""
+    """Return whether each input is a task of its own, because of the options or the inputs."""
     return (
         options.workers is not None
         or options.cluster is not None
@@ -108,11 +108,11 @@ def is_wanted(options: BagOptions | DepthOptions) -> bool:
 
 def settled(options: _Options) -> _Options:
     """
-    Return options that mean the same in every worker.
+    Return options that have the same effect in every worker: no relative paths, no ``auto``.
 
-    The number of threads decides the last bits of a depth. So it is one, however many cores.
+    The number of threads affects the last bits of a depth. So it is one unless the user sets it.
 
-    :raises ToolError: if they contradict each other.
+    :raises ToolError: if the options contradict each other.
     """
     parameters = dict(options.parameters)
     parameters['threads'] = parameters['threads'] or 1
@@ -135,21 +135,21 @@ def run(
     verb: str, options: BagOptions | DepthOptions, make: Callable[[], Worker], kinds: Kinds
 ) -> int:
     """
-    Do all inputs, and say how each went: in a line each, and in OUT/report.json.
+    Process all inputs, and report each result in a line and in OUT/report.json.
 
-    :param verb: of ``s2r``.
-    :param options: of the command.
-    :param make: makes what does an input, in each worker.
+    :param verb: the verb of ``s2r``.
+    :param options: the options of the command.
+    :param make: called in each worker process; returns what processes inputs.
     :param kinds: what to look for in folders.
     :returns: the exit code: 1 if an input failed or has faults, 130 after Ctrl-C.
-    :raises ToolError: if there are no inputs, or no worker can work.
+    :raises ToolError: if there are no inputs, or all workers fail to load.
     """
     from ..jobs.worker import JobsError  # a command with one input does not need it
 
     out = options.out
     if not places.is_url(out):
         out = os.path.abspath(os.path.expanduser(out))
-    _pass_all_names()
+    _allow_any_file_name()
     try:
         tasks = {
             name: Task(source, places.joined(out, name), options.force)
@@ -164,7 +164,7 @@ def run(
         raise ToolError(str(error)) from error
     begun_s, is_stopped, fault = time.monotonic(), False, ''
     try:
-        _do(tasks, entries, make, options)
+        _process(tasks, entries, make, options)
     except JobsError as error:
         if not any(entry['tries'] for entry in entries):
             raise ToolError(str(error)) from error
@@ -180,23 +180,23 @@ def run(
     return 1 if any(entry['state'] == 'failed' or entry['faults'] for entry in entries) else 0
 
 
-def _do(
+def _process(
     tasks: dict[str, Task],
     entries: list[dict[str, Any]],
     make: Callable[[], Worker],
     options: BagOptions | DepthOptions,
 ) -> None:
     """
-    Do the tasks that have no entry yet, and append one for each that ends.
+    Run the tasks that have no entry yet, and append an entry for each that ends.
 
-    :raises JobsError: if no worker can work.
+    :raises JobsError: if all workers fail to load.
     """
     from ..jobs.pools import Here, Pool, pool_of
     from ..jobs.run import run_tasks
 
     ended = {entry['name'] for entry in entries}
     missing = {name: task for name, task in tasks.items() if name not in ended}
-    pool: Pool = Here()  # for one input, which no other has to be kept from
+    pool: Pool = Here()  # a single input needs no process of its own
     if len(missing) > 1 or options.cluster is not None or options.gpus_per_worker:
         pool = pool_of(
             options.workers,
@@ -211,11 +211,11 @@ def _do(
         closing(run_tasks(make, missing, pool, (ToolError, OSError))) as results,
     ):
         for entry in entries:
-            _tell(entry)
+            _print(entry)
         for result in results:
             entry = _entry(result.name, tasks[result.name], result.value or result.fault, result)
             entries.append(entry)
-            _tell(entry)
+            _print(entry)
             if result.trace:
                 tqdm.write(result.trace, file=sys.stderr)
             bar.update()
@@ -248,31 +248,31 @@ def _report(
     )
 
 
-def _pass_all_names() -> None:
-    """Let names that are no text in the user's encoding through, as the file system has them."""
+def _allow_any_file_name() -> None:
+    """Read and print file names that are invalid in the encoding of the terminal."""
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors='surrogateescape')
 
 
-def below(folder: Path, kinds: Kinds, apart: str = '') -> Iterator[Path]:
+def below(folder: Path, kinds: Kinds, excluded: str = '') -> Iterator[Path]:
     """
-    Yield the inputs in a folder and its folders.
+    Yield the inputs in a folder and its subfolders.
 
-    :param folder: is not an input itself.
-    :param kinds: what is one.
-    :param apart: a folder that is left out.
+    :param folder: the folder, which is not an input itself.
+    :param kinds: what counts as an input.
+    :param excluded: a folder that is not searched.
     """
     for path in sorted(folder.iterdir()):
-        if path.name.startswith('.') or path.name.endswith('.partial') or str(path) == apart:
+        if path.name.startswith('.') or path.name.endswith('.partial') or str(path) == excluded:
             continue
         if path.is_dir():
             if path.is_symlink() and folder.resolve().is_relative_to(path.resolve()):
-                continue  # it leads round in circles
+                continue  # the link leads back to a folder above
             if kinds.is_folder(path):
                 yield path
             else:
-                yield from below(path, kinds, apart)
+                yield from below(path, kinds, excluded)
         elif suffix_of(path.name) in kinds.suffixes:
             yield path
 
@@ -281,13 +281,13 @@ def _find(words: Sequence[str], out: str, kinds: Kinds) -> dict[str, str]:
     """
     Return the inputs by the names of their outputs.
 
-    :raises ToolError: if there are none, or two of one name.
+    :raises ToolError: if there are none, or two have the same name.
     :raises OSError: if a folder or a URL cannot be searched.
     """
     found: dict[str, str] = {}
     for name, source in _named(words, out, kinds):
         if places.real(found.setdefault(name, source)) != places.real(source):
-            raise _one_place(found[name], source, places.joined(out, name))
+            raise _same_output(found[name], source, places.joined(out, name))
     if not found:
         raise ToolError(f'there is no input in {", ".join(words)}')
     outputs = {places.real(places.joined(out, name)): name for name in found}
@@ -296,8 +296,8 @@ def _find(words: Sequence[str], out: str, kinds: Kinds) -> dict[str, str]:
         for place in (real, *real.parents):
             if place in outputs:
                 raise ToolError(
-                    f'the output {places.joined(out, outputs[place])} would be in the place of '
-                    f'{source}: give another OUT'
+                    f'the output {places.joined(out, outputs[place])} would replace {source}: '
+                    'give another OUT'
                 )
     return _without_parts(found, out)
 
@@ -306,7 +306,7 @@ def _without_parts(found: dict[str, str], out: str) -> dict[str, str]:
     """
     Return inputs without those that are parts of others, such as the files of a bag.
 
-    :raises ToolError: if an output would lie in that of a stranger.
+    :raises ToolError: if an output would be inside the output of an unrelated input.
     """
     kept = {}
     for name, source in found.items():
@@ -315,20 +315,21 @@ def _without_parts(found: dict[str, str], out: str) -> dict[str, str]:
         ]
         for whole in wholes:
             if not places.real(source).is_relative_to(places.real(whole)):
-                raise _one_place(whole, source, places.joined(out, name))
+                raise _same_output(whole, source, places.joined(out, name))
         if not wholes:
             kept[name] = source
     return kept
 
 
-def _one_place(one: str, other: str, place: str) -> ToolError:
+def _same_output(one: str, other: str, place: str) -> ToolError:
     return ToolError(
-        f'{one} and {other} would both be {place}: give a folder or a quoted pattern that both '
-        'lie below, or another OUT for each'
+        f'{one} and {other} would both be {place}: give a folder or a quoted pattern that '
+        'contains both, or another OUT for each'
     )
 
 
 def _named(words: Sequence[str], out: str, kinds: Kinds) -> Iterator[tuple[str, str]]:
+    """Yield the name of the output, and the place, of each input of the command line."""
     real_out = places.real(out)
     for word in words:
         if word == _FROM_STDIN:
@@ -340,14 +341,14 @@ def _named(words: Sequence[str], out: str, kinds: Kinds) -> Iterator[tuple[str, 
             for match in matches:  # without the outputs of an earlier run
                 if is_within or not places.real(match).is_relative_to(real_out):
                     yield from _inputs(match, root, out, kinds)
-            if not matches:  # its task fails, and says so
+            if not matches:  # its task fails and reports it
                 yield from _inputs(word, None, out, kinds)
-        elif len(words) == 1 or places.real(word) != real_out:  # which a shell's * matches, too
+        elif len(words) == 1 or places.real(word) != real_out:  # a shell's * also matches OUT
             yield from _inputs(word, None, out, kinds)
 
 
 def _inputs(place: str, root: str | None, out: str, kinds: Kinds) -> Iterator[tuple[str, str]]:
-    """Yield name and place of an input, or of those in a folder; names are relative to root."""
+    """Yield name and place of an input, or of all in a folder; names are relative to ``root``."""
     if places.is_url(place):
         place = place.rstrip('/')
         within = place.removeprefix(f'{root}/')
@@ -356,18 +357,21 @@ def _inputs(place: str, root: str | None, out: str, kinds: Kinds) -> Iterator[tu
     path = Path(os.path.abspath(Path(place).expanduser()))
     is_searched = path.is_dir() and not kinds.is_folder(path)
     parts = list(below(path, kinds, out)) if is_searched else []
-    top = Path(os.path.abspath(root)) if root else path if parts else path.parent
+    if root:
+        top = Path(os.path.abspath(root))
+    else:
+        top = path if parts else path.parent
     for part in parts or [path]:
         yield _name_of(PurePosixPath(part.relative_to(top)), kinds), str(part)
 
 
 def suffix_of(name: str) -> str:
-    """Return the suffix of a file in small letters; of a compressed one that of its content."""
+    """Return the suffix of a file in lower case; for a compressed file, that of its content."""
     return PurePosixPath(name.lower().removesuffix('.zstd').removesuffix('.zst')).suffix
 
 
 def _name_of(path: PurePosixPath, kinds: Kinds) -> str:
-    """Return the name of an output: that of the input, of a file without its suffix."""
+    """Return the name of an output: that of the input, without the suffix of a file."""
     suffix = suffix_of(path.name)
     if suffix in kinds.suffixes:
         path = path.with_name(path.name[: path.name.lower().rindex(suffix)])
@@ -379,14 +383,16 @@ def _skipped(task: Task) -> Done:
 
 
 def _entry(name: str, task: Task, end: Done | str, result: Result | None = None) -> dict[str, Any]:
-    """Return what the report says of an input; ``end`` is a sentence if it failed."""
-    is_failed = isinstance(end, str)
-    done = Done(end, 0, []) if isinstance(end, str) else end
+    """Return the entry of an input in the report; ``end`` is a sentence if it failed."""
+    if isinstance(end, str):
+        done, state = Done(end, 0, []), 'failed'
+    else:
+        done, state = end, 'skipped' if end.is_skipped else 'done'
     return {
         'name': name,
         'input': task.source,
         'output': task.out,
-        'state': 'failed' if is_failed else 'skipped' if done.is_skipped else 'done',
+        'state': state,
         'text': done.text,
         'faults': done.faults,
         'notes': done.notes,
@@ -396,6 +402,7 @@ def _entry(name: str, task: Task, end: Done | str, result: Result | None = None)
     }
 
 
-def _tell(entry: dict[str, Any]) -> None:
+def _print(entry: dict[str, Any]) -> None:
+    """Print the result of an input above the progress bar."""
     faults = f' ({entry["faults"]} faults: {entry["notes"][0]})' if entry['faults'] else ''
     tqdm.write(f'{entry["state"]:8} {entry["name"]}: {entry["text"]}{faults}')
