@@ -529,7 +529,7 @@ def test_a_calibration_of_another_shape_is_told_of_a_bag_too(tmp_path, capsys):
         == 1
     )
     said = capsys.readouterr().err
-    assert 'images of 160 x 120 have another shape' in said
+    assert 'images of 160 x 120 have another aspect ratio' in said
     assert 'Traceback' not in said
 
 

@@ -291,7 +291,7 @@ def test_a_calibration_undistorts_unless_the_images_are_rectified(tmp_path, caps
         main(['depth', str(STREET), '--calibration', str(file), '--out', str(tmp_path / 'wrong')])
         == 1
     )
-    assert 'have another shape' in capsys.readouterr().err
+    assert 'have another aspect ratio' in capsys.readouterr().err
 
 
 def test_the_opencv_of_ubuntu_24_04_has_another_switch_for_its_messages(tmp_path, monkeypatch):

@@ -143,7 +143,7 @@ def test_a_file_of_several_images_says_that_one_is_used(suffix, tmp_path):
     skipped = []
     assert names(FrameSource(tmp_path, skipped.append)) == ['a']
     (fault,) = skipped
-    assert f'a{suffix} holds 3 images, of which only the first is used' in fault
+    assert f'a{suffix} contains 3 images, of which only the first is used' in fault
 
 
 def test_an_image_that_is_stored_turned_is_upright_and_has_no_intrinsics_of_a_manifest(tmp_path):
@@ -162,7 +162,7 @@ def test_an_image_that_is_stored_turned_is_upright_and_has_no_intrinsics_of_a_ma
     (tmp_path / 'manifest.json').write_text(json.dumps(entries))
     skipped = []
     assert names(FrameSource(tmp_path, skipped.append)) == ['1']
-    assert ['"K" of manifest.json has two meanings' in each for each in skipped] == [True, True]
+    assert ['"K" of manifest.json is ambiguous' in each for each in skipped] == [True, True]
 
 
 def test_images_of_other_forms_in_a_folder_are_said_and_grey_ones_are_read(tmp_path):
@@ -173,7 +173,7 @@ def test_images_of_other_forms_in_a_folder_are_said_and_grey_ones_are_read(tmp_p
     skipped = []
     assert names(FrameSource(tmp_path, skipped.append)) == ['a', 'b']
     (fault,) = skipped
-    assert 'has 2 images in forms that are not read, such as c.HEIC: convert them' in fault
+    assert 'has 2 images in formats that are not supported, such as c.HEIC: convert them' in fault
 
 
 @pytest.mark.parametrize('suffix', ['.jpg', '.png'])
@@ -475,7 +475,7 @@ def test_nothing_to_play_is_an_error_that_names_the_path(tmp_path):
     with pytest.raises(FrameError, match='has no images.*videos one by one, such as .*film.mp4'):
         FrameSource(tmp_path, no_skips)
     (tmp_path / 'a.HEIC').write_bytes(b'an image')
-    with pytest.raises(FrameError, match='a.HEIC is an image in a form that is not read'):
+    with pytest.raises(FrameError, match='a.HEIC is an image in a format that is not supported'):
         FrameSource(tmp_path / 'a.HEIC', no_skips)
     with pytest.raises(FrameError, match='film.mp4'):
         FrameSource(tmp_path / 'film.mp4', no_skips)

@@ -129,35 +129,23 @@ class FrameSource:
             if not _opens_as_video(self._video):
                 raise FrameError(f'there is no webcam {self._video}, or another program uses it')
         elif self._path.is_dir():
-            manifest = self._path / MANIFEST
-            self._images = (
-                _manifest_images(manifest)
-                if manifest.is_file()
-                else [(file, None) for file in _image_files(self._path)]
-            )
-            if not self._images:
-                films = _image_files(self._path, VIDEO_SUFFIXES)
-                raise FrameError(
-                    f'{self._path} has no images; looked for {", ".join(IMAGE_SUFFIXES)}'
-                    + (f'; give its videos one by one, such as {films[0]}' if films else '')
-                )
-            if not manifest.is_file():
+            self._images = _images_of_folder(self._path)
+            if not (self._path / MANIFEST).is_file():
                 self._others = _other_images(self._path)
         elif not self._path.is_file():
             raise FrameError(f'{self._path} is neither a folder nor a file')
         elif self._path.suffix.lower() in IMAGE_SUFFIXES:
             self._images = [(self._path, None)]
-        else:
-            if not _opens_as_video(self._video):
-                if self._path.suffix.lower() in _OTHER_SUFFIXES:
-                    raise FrameError(
-                        f'{self._path} is an image in a form that is not read: convert it to PNG '
-                        'or JPEG'
-                    )
+        elif not _opens_as_video(self._video):
+            if self._path.suffix.lower() in _OTHER_SUFFIXES:
                 raise FrameError(
-                    f'{self._path} is no image, and OpenCV cannot open it as a video; a '
-                    'truncated video may lack the index at its end'
+                    f'{self._path} is an image in a format that is not supported: convert it to '
+                    'PNG or JPEG'
                 )
+            raise FrameError(
+                f'{self._path} is no image, and OpenCV cannot open it as a video; a truncated '
+                'video may lack the index at its end'
+            )
 
     def __iter__(self) -> Iterator[Frame]:
         """Read the frames in sequence."""
@@ -208,8 +196,8 @@ class FrameSource:
     def _read_images(self) -> Iterator[Frame]:
         if self._others:
             self._on_skipped(
-                f'{self._path} has {len(self._others)} images in forms that are not read, such as '
-                f'{self._others[0]}: convert them to PNG or JPEG'
+                f'{self._path} has {len(self._others)} images in formats that are not supported, '
+                f'such as {self._others[0]}: convert them to PNG or JPEG'
             )
         for file, intrinsics in self._images:
             try:
@@ -226,12 +214,12 @@ class FrameSource:
                 continue
             if (pages := cv2.imcount(str(file))) > 1:
                 self._on_skipped(
-                    f'{file} holds {pages} images, of which only the first is used: store each '
-                    'in a file of its own'
+                    f'{file} contains {pages} images, of which only the first is used: store each '
+                    'in its own file'
                 )
             if intrinsics is not None and _is_turned(data, bgr):
                 self._on_skipped(
-                    f'{file} is stored turned, so "K" of {MANIFEST} has two meanings: turn its '
+                    f'{file} is stored rotated, so "K" of {MANIFEST} is ambiguous: rotate its '
                     'pixels and remove its EXIF orientation'
                 )
                 continue
@@ -293,7 +281,7 @@ class FrameSource:
         elif is_short and not film.is_whole and not _is_at_end(stamp_s, film):
             self._on_skipped(
                 f'{self._path} is broken: it ends after {read} of the {film.images} images that '
-                'its header promises'
+                'its header announces'
             )
 
 
@@ -302,11 +290,11 @@ class IntrinsicsOverride:
     """
     Intrinsics from the user, which supplement those of the images.
 
-    :param calibration: scaled to each image.
-    :param focal_px: focal length in pixels, with the principal point in the middle of the image.
-        It counts without a calibration; 0 if unknown.
-    :param hfov_deg: horizontal field of view in degrees, with the same principal point. It counts
-        if the frame has no intrinsics either; 0 if unknown.
+    :param calibration: a calibration, which is scaled to each image; it overrides the rest.
+    :param focal_px: focal length in pixels, with the principal point in the middle of the image; 0
+        if unknown. It overrides the intrinsics of the frame.
+    :param hfov_deg: horizontal field of view in degrees, with the same principal point; 0 if
+        unknown. It is used only if the frame has no intrinsics.
     """
 
     calibration: CameraModel | None = None
@@ -352,12 +340,33 @@ class IntrinsicsOverride:
             return ''
         return (
             f'the calibration is for {known.width_px} x {known.height_px} pixels, images of '
-            f'{width_px} x {height_px} have another shape; it is right only if they were '
-            'stretched to it'
+            f'{width_px} x {height_px} have another aspect ratio; it is valid only if they were '
+            'stretched'
         )
 
 
+def _images_of_folder(folder: Path) -> list[tuple[Path, np.ndarray | None]]:
+    """
+    Return the image files of a folder with their intrinsics, which only a manifest has.
+
+    :raises FrameError: if there are no images, or the manifest is wrong.
+    """
+    manifest = folder / MANIFEST
+    if manifest.is_file():
+        images = _manifest_images(manifest)
+    else:
+        images = [(file, None) for file in _image_files(folder)]
+    if not images:
+        films = _image_files(folder, VIDEO_SUFFIXES)
+        raise FrameError(
+            f'{folder} has no images; looked for {", ".join(IMAGE_SUFFIXES)}'
+            + (f'; give its videos one by one, such as {films[0]}' if films else '')
+        )
+    return images
+
+
 def _image_files(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> list[Path]:
+    """Return the files of a folder with these suffixes in natural order."""
     # macOS adds ._a.jpg to a.jpg on disks of other systems.
     files = (
         file
