@@ -48,7 +48,7 @@ _DEFAULT_RATE_HZ = 10.0
 
 
 class Shot(NamedTuple):
-    """An input image: its name, the image, its preprocessed form, and the state of its camera."""
+    """An input image after preprocessing, with its name and the state of its camera."""
 
     name: str
     image: CameraImage
@@ -60,8 +60,8 @@ class Source(NamedTuple):
     The images of one INPUT.
 
     ``total`` is the expected number of images, 0 if unknown. ``rate_hz`` is the number of images
-    per second. ``is_film`` is whether the images follow each other in time. ``is_live`` is
-    whether the images have no end.
+    per second. ``is_film`` is true if the images follow each other in time, and ``is_live`` if
+    they have no end.
     """
 
     total: int
@@ -103,12 +103,12 @@ def run(arguments: DepthOptions) -> int:
 
 
 class _Written(NamedTuple):
-    """What was written: images, of how many, in how long, to which files, and how it ended."""
+    """The result of a run: the number of written images, the time, the files, and how it ended."""
 
     done: int
-    total: int
+    total: int  # expected images, 0 if unknown
     seconds: float
-    files: str
+    files: str  # their places, for the user
     is_stopped: bool
     is_live: bool
 
@@ -126,13 +126,15 @@ def _write(
     """
     Write the depth of all images of some inputs into one folder.
 
-    :param arguments: of the command; ``inputs`` and ``out`` count in their place.
-    :param parameters: from them.
-    :param lens: from them.
-    :param load: is asked for the pipeline once the inputs are known to be usable.
-    :param faults: takes those of single images.
-    :param is_quiet: without a progress bar, and Ctrl-C raises.
-    :raises ToolError: if an input cannot be used, or nothing or not all can be written.
+    :param arguments: the options of the command, without inputs and folder.
+    :param parameters: the parameters of the node from these options.
+    :param lens: the intrinsics from these options.
+    :param inputs: the inputs.
+    :param out: the folder.
+    :param load: returns the pipeline; called only after all inputs are found to be usable.
+    :param faults: counts and reports faults of single images.
+    :param is_quiet: whether to show no progress bar, and to raise after Ctrl-C.
+    :raises ToolError: if an input cannot be used, or an image cannot be written, or there is none.
     """
     sources = [
         _bag(path, arguments.image, lens, parameters, faults)
@@ -160,7 +162,7 @@ def _write(
         with files:
             for shot in tqdm(shots, total=total or None, unit='image', disable=is_quiet):
                 if shot.image.camera is None:
-                    _tell_of_unknown_lens(shot, kinds, faults)
+                    _report_unknown_lens(shot, kinds, faults)
                 faults.of_image(shot.name, shot.image.rgb)
                 result = pipeline.run(shot.image, shot.state, with_maps=files.wants_maps)
                 if result.scale_fault:
@@ -189,7 +191,7 @@ def _expected_count(sources: Sequence[Source], most: int | None) -> int:
 
 
 def _default_files(sources: Sequence[Source]) -> Sequence[str]:
-    """Return the kinds of files that are written unless ``--save`` names others."""
+    """Return the kinds of files that are written without ``--save``."""
     is_film = all(source.is_film for source in sources)
     return 'png', 'mp4' if is_film else 'color', 'sheet'
 
@@ -198,7 +200,7 @@ class DepthWorker(fleet.Worker):
     """
     Writes the depth of one input after the other.
 
-    :param options: of the command.
+    :param options: the options of the command.
     :raises ToolError: if the options, the weights or the device are unusable.
     """
 
@@ -215,7 +217,7 @@ class DepthWorker(fleet.Worker):
         written = out.with_name(f'{out.name}.partial')
         written.mkdir(exist_ok=True)
         with sole_owner(written):
-            for left in written.iterdir():  # by an interrupted run
+            for left in written.iterdir():  # remains of an interrupted run
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
             options = self._options
             if not is_bag(source):
@@ -238,7 +240,7 @@ class DepthWorker(fleet.Worker):
 
 
 def _move(folder: Path, out: Path) -> None:
-    """Move a folder to its place, or its files into one that is there."""
+    """Move a folder to its place, or its files into an existing folder there."""
     if not out.exists() or out.is_dir() and not any(out.iterdir()):
         folder.rename(out)
         return
@@ -249,8 +251,8 @@ def _move(folder: Path, out: Path) -> None:
             file.replace(target)
 
 
-def _is_one(folder: Path) -> bool:
-    """Return whether a folder is a bag, or has images."""
+def _is_input(folder: Path) -> bool:
+    """Return whether a folder is a bag, or contains images."""
     return (
         is_recorded_folder(folder)
         or (folder / MANIFEST).is_file()
@@ -258,7 +260,7 @@ def _is_one(folder: Path) -> bool:
     )
 
 
-_INPUTS = fleet.Kinds(_is_one, (*STORAGES, *IMAGE_SUFFIXES, *VIDEO_SUFFIXES))
+_INPUTS = fleet.Kinds(_is_input, (*STORAGES, *IMAGE_SUFFIXES, *VIDEO_SUFFIXES))
 
 
 def _counted(count: int, noun: str) -> str:
@@ -277,7 +279,11 @@ def _silence_opencv() -> None:
 def _frames(
     path: Path, lens: IntrinsicsOverride, parameters: Parameters, faults: Faults
 ) -> Source:
-    """:raises ToolError: if there is nothing to read."""
+    """
+    Return the images of a folder, an image, a video or a webcam.
+
+    :raises ToolError: if there is nothing to read.
+    """
     try:
         source = FrameSource(path, faults)
     except FrameError as error:
@@ -302,7 +308,11 @@ def _frames(
 def _bag(
     path: Path, topics: list[str], lens: IntrinsicsOverride, parameters: Parameters, faults: Faults
 ) -> Source:
-    """:raises ToolError: if there is nothing to read."""
+    """
+    Return the images of a bag.
+
+    :raises ToolError: if there is nothing to read.
+    """
     try:
         bag = Bag(path, faults, topics)
     except BagError as error:
@@ -331,7 +341,7 @@ def _bag(
 
 
 def _seconds(stamp_ns: int) -> str:
-    """Return a stamp as text in seconds: -1 s and 9e8 ns of a message give -0.100000000."""
+    """Return a stamp in seconds as text: -100,000,000 ns gives -0.100000000."""
     whole, rest = divmod(abs(stamp_ns), 10**9)
     return f'{"-" if stamp_ns < 0 else ""}{whole}.{rest:09d}'
 
@@ -351,7 +361,7 @@ def _check(arguments: DepthOptions, inputs: Sequence[Path], out: Path) -> None:
 
 
 def _check_places(inputs: Sequence[Path], places: Sequence[Path]) -> None:
-    """:raises ToolError: if an input lies where files are to be written."""
+    """:raises ToolError: if an input is where files would be written."""
     for path, place in product(inputs, places):
         real = path.expanduser().resolve()
         if place.resolve() in (real, *real.parents):
@@ -365,7 +375,8 @@ def _check_colors(arguments: DepthOptions) -> None:
         raise ToolError(f'--color-range is NEAR and FAR, got {near_m:g} and {far_m:g} m')
 
 
-def _tell_of_unknown_lens(shot: Shot, kinds: Collection[str], faults: Faults) -> None:
+def _report_unknown_lens(shot: Shot, kinds: Collection[str], faults: Faults) -> None:
+    """:raises ToolError: if a cloud is to be written, which needs the lens."""
     if 'ply' in kinds:
         raise ToolError(
             f'a cloud needs the focal length, and that of {shot.name} is not known: '
