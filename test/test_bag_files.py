@@ -548,7 +548,7 @@ def test_a_new_bag_is_not_written_over_what_is_not_of_a_bag(tmp_path, monkeypatc
     for other in ('notes.txt', 'calibration'):
         (out / other).touch() if '.' in other else (out / other).mkdir()
         assert main([*forced, str(out)]) == 1
-        assert f'out holds {other}, too, which --force would delete' in capsys.readouterr().err
+        assert f'out also contains {other}, which --force would delete' in capsys.readouterr().err
         (out / other).unlink() if '.' in other else (out / other).rmdir()
     monkeypatch.chdir(out)
     assert main([*forced, '.']) == 1

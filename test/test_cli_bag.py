@@ -326,7 +326,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
     assert not out.exists()
 
     assert main([*command, '--max-depth', '20']) == 1
-    assert 'out.partial was begun for another bag or with other options' in capsys.readouterr().err
+    assert 'out.partial is of another bag, or of other options' in capsys.readouterr().err
     predicted = []
     run = DepthPredictor.run
 
@@ -358,7 +358,7 @@ def test_what_was_begun_with_other_weights_of_the_same_name_is_not_mixed(tmp_pat
     begun_with = file.read_bytes()
     write_tiny_weights(tmp_path, seed=4)
     assert main(command) == 1
-    assert 'was begun for another bag or with other options or weights' in capsys.readouterr().err
+    assert 'is of another bag, or of other options or weights' in capsys.readouterr().err
     file.write_bytes(begun_with)
     assert main(command) == 0
 
@@ -604,7 +604,7 @@ def test_bags_that_cannot_be_used_are_one_sentence(tmp_path, capsys):
     )
     assert main(['bag', str(bag), str(out), '--outputs', 'image']) == 0
     capsys.readouterr()
-    assert 'has /left/depth/image already' in refused(out, tmp_path / 'twice')
+    assert 'already has /left/depth/image' in refused(out, tmp_path / 'twice')
 
 
 def test_the_rate_of_a_bag_is_that_of_its_images_also_where_its_clock_was_set(tmp_path):
@@ -679,7 +679,7 @@ def test_only_what_can_go_on_is_said_to_go_on(tmp_path, capsys):
     mine = tmp_path / 'out.partial'
     mine.mkdir()
     (mine / 'letter').touch()
-    assert 'out.partial exists and is none of `s2r bag`' in refused(tmp_path / 'out')
+    assert 'out.partial exists, but not from `s2r bag`' in refused(tmp_path / 'out')
     (mine / 'depth.db').write_bytes(bytes(range(256)) * 40)
     assert 'is damaged' in refused(tmp_path / 'out')
     assert (mine / 'letter').exists()

@@ -131,7 +131,7 @@ def _parameters_of(options: BagOptions) -> Parameters:
 
 
 def _holds_bags(word: str) -> bool:
-    """Return whether a folder is no bag, but has bags in it or below."""
+    """Return whether a folder is not a bag, but contains bags."""
     path = Path(word).expanduser()
     return path.is_dir() and not is_bag_folder(path) and any(fleet.below(path, _BAGS))
 
@@ -140,7 +140,7 @@ class BagWorker(fleet.Worker):
     """
     Adds depth to one bag after the other.
 
-    :param options: of the command.
+    :param options: the options of the command.
     :raises ToolError: if the options, the weights or the device are unusable.
     """
 
@@ -161,11 +161,12 @@ class _Copy:
     """
     Copies bags and adds depth to them.
 
-    :param options: of the command.
-    :param parameters: from them.
-    :param lens: from them.
-    :param faults: of the bag.
-    :param is_task: without progress bars, and with one result however often it is begun.
+    :param options: the options of the command.
+    :param parameters: the parameters of the node from these options.
+    :param lens: the intrinsics from these options.
+    :param faults: counts and reports the faults of the bag.
+    :param is_task: whether to show no progress bar, and to give the same result after any number
+        of interruptions.
     """
 
     def __init__(
@@ -186,23 +187,23 @@ class _Copy:
         self._bar = with_arguments(tqdm, disable=is_task)
 
     def write(
-        self, source: Path, out: Path, pipeline: Callable[[], DepthPipeline], identity: str = ''
+        self, source: Path, out: Path, load: Callable[[], DepthPipeline], identity: str = ''
     ) -> str:
         """
         Write the new bag.
 
-        :param source: the old one.
-        :param out: the new one.
-        :param pipeline: is asked for once the bag is known to be usable.
-        :param identity: of the old bag, where its path is that of a copy.
-        :returns: the topics that were added.
-        :raises ToolError: if the bag cannot be used, or the new one not be written.
+        :param source: the old bag.
+        :param out: the new bag.
+        :param load: returns the pipeline; called only after the old bag is found to be usable.
+        :param identity: the URL of the old bag if ``source`` is a copy, else empty.
+        :returns: the topics that were added, as text.
+        :raises ToolError: if the old bag cannot be used, or the new one cannot be written.
         """
         self._check_out(source, out)
         partial = _partial_of(out)
         try:
             with ExitStack() as owned:
-                added = self._fill(source, out, pipeline, identity, owned)
+                added = self._fill(source, out, load, identity, owned)
                 sync(out.parent)
                 shutil.rmtree(partial)
         except (BagError, WeightsError) as error:
@@ -224,11 +225,15 @@ class _Copy:
         self,
         source: Path,
         out: Path,
-        pipeline: Callable[[], DepthPipeline],
+        load: Callable[[], DepthPipeline],
         identity: str,
         owned: ExitStack,
     ) -> list[tuple[BagCamera, str]]:
-        """Write the new bag unless nothing was added, and return what was."""
+        """
+        Write the new bag, and return the added outputs; without any, write no bag.
+
+        :param owned: keeps ``out``'s folder of unfinished work locked until it is closed.
+        """
         options, faults, outputs = self._options, self._faults, self._outputs
         partial = _partial_of(out)
         finished = partial / 'new' / out.name
@@ -241,10 +246,10 @@ class _Copy:
                     f'{out.absolute()} has a {special[0]}, with which readers of sqlite3 bags do '
                     'not find the file: give another OUT, or --storage mcap'
                 )
-            _tell_of_foreign(bag, faults)
+            _report_foreign(bag, faults)
             _check_topics(bag, outputs)
-            loaded = pipeline()
-            if GROUND in outputs and not loaded.predictor.has_judge:
+            pipeline = load()
+            if GROUND in outputs and not pipeline.predictor.has_judge:
                 raise ToolError(
                     '--outputs ground needs weights with a judge, such as the bundled ones: leave '
                     'it out, or give other --weights'
@@ -257,7 +262,7 @@ class _Copy:
             with _open_store(
                 partial, bag, identity, outputs, self._parameters, self._lens
             ) as store:
-                self._compute(bag, store, loaded)
+                self._compute(bag, store, pipeline)
                 added = store.topics(bag, outputs)
                 if added:
                     shutil.rmtree(finished, ignore_errors=True)  # left by an interrupted run
@@ -275,27 +280,27 @@ class _Copy:
         return added
 
     def _check_out(self, source: Path, out: Path) -> None:
-        """:raises ToolError: if something is there that must stay."""
+        """:raises ToolError: if ``out`` exists and must not be replaced."""
         if not out.exists():
             return
         if not self._options.force:
             raise ToolError(f'{out} exists: give another name, or --force to write it again')
         real = source.expanduser().resolve()
-        if real.exists() and out.resolve() in (real, *real.parents):  # or has the file to be read
+        if real.exists() and out.resolve() in (real, *real.parents):
             raise ToolError(f'{out} is the bag to be read: give another OUT')
         if not is_bag_folder(out):
             raise ToolError(f'{out} exists and is no bag, which --force keeps: give another OUT')
         others = [path.name for path in out.iterdir() if path.is_dir() or not _is_of_bag(path)]
         if others:
             raise ToolError(
-                f'{out} holds {sorted(others)[0]}, too, which --force would delete: move it, or '
-                'give another OUT'
+                f'{out} also contains {sorted(others)[0]}, which --force would delete: move '
+                'it, or give another OUT'
             )
         if out.name in ('', '..'):
             raise ToolError(f'{out} must name the new folder: give its name from above it')
 
     def _compute(self, bag: Bag, store: DepthStore, pipeline: DepthPipeline) -> None:
-        """Compute the depth of all images that the store does not hold yet, and store it."""
+        """Compute and store the depth of all images that the store does not have yet."""
         faults, outputs = self._faults, self._outputs
         done = store.done()
         parameters, with_maps = pipeline.parameters, bool(MAPS & set(outputs))
@@ -334,7 +339,7 @@ class _Copy:
                 bar.update()
 
     def _serialized(self, output: str, message: Any) -> bytes:
-        """Return the bytes of a message; ROS leaves those between fields as they lay in memory."""
+        """Return the bytes of a message, with zeros between fields, where ROS leaves any bytes."""
         kind, store = ADDED_TOPICS[output], self._typestore
         data = serialize_message(message)
         return bytes(store.serialize_cdr(store.deserialize_cdr(data, kind), kind))
@@ -399,7 +404,7 @@ class _Copy:
             raise ToolError(
                 '; '.join(
                     [
-                        f'{bag.path} could be read further before than now',
+                        f'{bag.path} yields fewer images now than before',
                         *bag.losses,
                         _kept(path.parent.parent),
                     ]
@@ -409,7 +414,7 @@ class _Copy:
 
 
 class DepthStore:
-    """A database of computed outputs; it holds all outputs of an image, or none."""
+    """A database of computed outputs; it has all outputs of an image, or none."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -469,7 +474,7 @@ def _open_store(
         }
     )
     if partial.is_dir() and any(partial.iterdir()) and not (partial / _STORE).is_file():
-        raise ToolError(f'{partial} exists and is none of `s2r bag`: give another OUT')
+        raise ToolError(f'{partial} exists, but not from `s2r bag`: give another OUT')
     partial.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect((partial / _STORE).absolute())) as connection:
         connection.execute('PRAGMA synchronous = FULL')  # finished images survive a power cut
@@ -486,23 +491,23 @@ def _open_store(
                 connection.execute('INSERT INTO begun VALUES (?)', (settings,))
         elif begun[0] != settings:
             raise ToolError(
-                f'{partial} was begun for another bag or with other options or weights: repeat '
-                'those, or delete it'
+                f'{partial} is of another bag, or of other options or weights: use the same '
+                'ones, or delete it'
             )
         yield store
 
 
 def _forget(partial: Path) -> None:
-    """Delete all unfinished work; the store, which tells whose it is, goes last."""
+    """Delete all unfinished work; the store, which identifies it, is deleted last."""
     store = partial / _STORE
     if store.is_file():
-        for left in set(partial.iterdir()) - {store}:  # its journal, too
+        for left in set(partial.iterdir()) - {store}:  # including its journal
             shutil.rmtree(left) if left.is_dir() else left.unlink()
         store.unlink()
 
 
 def _is_of_bag(file: Path) -> bool:
-    """Return whether a file of a bag's folder is of the bag, or hidden."""
+    """Return whether a file in the folder of a bag is part of the bag, or hidden."""
     name = file.name
     return name == METADATA or name.startswith('.') or any(each in name for each in STORAGES)
 
@@ -513,18 +518,19 @@ def _partial_of(out: Path) -> Path:
 
 
 def _check_written(path: Path, written: Counter[str], partial: Path) -> None:
-    """:raises ToolError: if the new bag does not hold all written messages."""
+    """:raises ToolError: if the new bag does not contain all written messages."""
     try:
         with BagFiles(path, partial) as new:
-            held = Counter(connection.topic for connection, _, _ in new.messages(new.connections))
+            found = Counter(connection.topic for connection, _, _ in new.messages(new.connections))
             losses = new.losses
     except BagError as error:
-        held, losses = Counter(), [str(error)]
-    if held != written or losses:
+        found, losses = Counter(), [str(error)]
+    if found != written or losses:
         raise ToolError(
             '; '.join(
                 [
-                    f'of {written.total()} messages written to {path}, {held.total()} can be read',
+                    f'of {written.total()} messages written to {path}, {found.total()} can be '
+                    'read',
                     *losses,
                     _kept(partial),
                 ]
@@ -565,7 +571,7 @@ def _description(connection: Connection, typestore: Any) -> dict[str, Any]:
         return {**description, 'typestore': typestore}
     definition = connection.msgdef.data
     if connection.msgdef.format == MessageDefinitionFormat.IDL:
-        if not definition.startswith(_IDL_BEGINS):  # by which rosbags tells IDL from MSG
+        if not definition.startswith(_IDL_BEGINS):  # rosbags recognises IDL by this line
             definition = f'{_IDL_BEGINS}{connection.msgtype}\n{definition}'
     return {
         **description,
@@ -575,7 +581,7 @@ def _description(connection: Connection, typestore: Any) -> dict[str, Any]:
     }
 
 
-def _tell_of_foreign(bag: Bag, faults: Faults) -> None:
+def _report_foreign(bag: Bag, faults: Faults) -> None:
     """Report the topics that the new bag does not include."""
     for topic in bag.foreign:
         text = (
@@ -590,11 +596,11 @@ def _tell_of_foreign(bag: Bag, faults: Faults) -> None:
 
 def _check_topics(bag: Bag, outputs: Sequence[str]) -> None:
     """:raises ToolError: if the bag already has one of the depth topics."""
-    there = {connection.topic for connection in bag.connections}
+    existing = {connection.topic for connection in bag.connections}
     for camera in bag.cameras:
         for output in outputs:
-            if f'{camera.namespace}/{output}' in there:
+            if f'{camera.namespace}/{output}' in existing:
                 raise ToolError(
-                    f'{bag.path} has {camera.namespace}/{output} already: leave it out of '
-                    '--outputs, or the camera out of --image'
+                    f'{bag.path} already has {camera.namespace}/{output}: leave it out of '
+                    '--outputs, or leave the camera out of --image'
                 )
