@@ -1,7 +1,7 @@
 """
 Random changes to training images: crop, flip, rotation, colours, and the flaws of cameras.
 
-:func:`draw_params` draws the changes, and :func:`augment` makes them to a batch on any device.
+:func:`draw_params` draws the changes, and :func:`augment` applies them to a batch on any device.
 Each image has its own random generator, so its changes do not depend on the rest of its batch.
 """
 
@@ -50,17 +50,17 @@ class Crop(NamedTuple):
 
 class AugmentParams(NamedTuple):
     """
-    The changes that are drawn for a batch, float32 where they are tensors.
+    The changes of a batch; tensors are float32.
 
-    None stands for a change that no image of the batch has. Where one image has a change, the
-    others have its neutral value.
+    A change that no image of the batch has is None. If an image has a change, images without it
+    have its neutral value.
 
-    ``crops`` has the part of each image that is used, and ``flips`` whether it is mirrored.
-    ``angle_deg`` (B,) is the counter-clockwise rotation.
+    ``crops`` has the used part of each image. ``flips`` is true for mirrored images. ``angle_deg``
+    (B,) is the counter-clockwise rotation.
 
-    ``filters`` (B, 3, 3, K, K) goes to each channel from each channel, and ``filter_share`` (B,)
-    is the share of the filtered image in the mix. ``color_matrix`` (B, 3, 3) goes from RGB to
-    RGB, and ``contrast`` (B,) scales the distance from the mean grey. ``gamma`` (B,) is the tone
+    ``filters`` (B, 3, 3, K, K) are the kernels to each channel from each channel. ``filter_share``
+    (B,) is the share of the filtered image in the mix. ``color_matrix`` (B, 3, 3) converts RGB to
+    RGB. ``contrast`` (B,) scales the distance from the mean grey. ``gamma`` (B,) is the tone
     curve. ``shadow`` (B, 6) is the direction (x, y), centre, half width, softness and darkness of
     a band. ``blur`` (B, K) is the kernel of a Gaussian. ``noise`` (B,) is a standard deviation in
     steps of 255, and ``noise_seeds`` has the seed of each image's noise. ``jpeg_quality`` (B,) is
@@ -84,7 +84,7 @@ class AugmentParams(NamedTuple):
     noise_seeds: tuple[int, ...] = ()
 
     def to(self, device: torch.device) -> AugmentParams:
-        """Return the parameters on ``device``: in one copy, for which nothing waits."""
+        """Return the parameters on ``device``, with a single asynchronous copy."""
         if device.type == 'cpu':
             return self
         tensors = {
@@ -103,7 +103,7 @@ class AugmentParams(NamedTuple):
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """Return a tensor of the CPU on ``device``, without waiting for what the device is doing."""
+    """Return a tensor of the CPU on ``device``, with an asynchronous copy."""
     if device.type == 'cuda':
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)
@@ -140,29 +140,14 @@ def draw_params(
     """
     Draw the changes for a batch.
 
-    :param augmentation: the random changes to choose from.
+    :param augmentation: the settings of the changes.
     :param source_px: (height, width) of the images.
     :param size_px: (height, width) of the result.
-    :param rngs: the generator of each image. Each gives the same numbers in any batch.
+    :param rngs: the generator of each image; its numbers do not depend on the batch.
     :returns: the changes, on the CPU.
     """
-    a = augmentation
-    height, width = size_px
-    gain = (1 - a.max_channel_gain, 1 + a.max_channel_gain)
-    ranges = {
-        **{'scale': a.crop_scale, 'y': _UNIT, 'x': _UNIT, 'flip': _UNIT, 'rotation': _UNIT},
-        **{'angle_deg': (-a.max_rotation_deg, a.max_rotation_deg), 'color': _UNIT},
-        **{'brightness': a.brightness, 'contrast': a.contrast, 'saturation': a.saturation},
-        **{'hue_deg': (-a.max_hue_deg, a.max_hue_deg), 'red': gain, 'green': gain, 'blue': gain},
-        **{'gamma': a.gamma, 'filter': _UNIT, 'filter_share': _UNIT, 'filter_side': _UNIT},
-        **{'shadow': _UNIT, 'direction': (0.0, math.pi), 'centre': _UNIT},
-        **{'half_width': (0.05, 0.3), 'softness': (0.005, 0.05), 'darkness': (0.2, 0.6)},
-        **{'blur_px': (0.0, a.max_blur_px), 'noise': (0.0, a.max_noise)},
-        **{'quality': (a.jpeg_quality[0], a.jpeg_quality[1] + 1), 'margin': _UNIT},
-        **{'top': (0, height / 20), 'bottom': (0, height / 20)},
-        **{'left': (0, width / 20), 'right': (0, width / 20), 'tone': _UNIT, 'gray': (0, 256)},
-    }
-    # Every image draws all of them, so that one setting leaves the numbers of the others alone.
+    ranges = _ranges(augmentation, size_px)
+    # Every image draws all numbers, so that a setting does not change the numbers of the others.
     low, high = np.array(list(ranges.values())).T
     numbers = np.array([rng.random(len(ranges)) for rng in rngs])
     drawn = dict(zip(ranges, (low + (high - low) * numbers).T))
@@ -170,15 +155,15 @@ def draw_params(
     places = np.stack((drawn['scale'], drawn['y'], drawn['x']), 1).tolist()
     params = AugmentParams(
         crops=tuple(random_crop(source_px, size_px, *place) for place in places),
-        flips=tuple((drawn['flip'] < a.flip_probability).tolist()),
+        flips=tuple((drawn['flip'] < augmentation.flip_probability).tolist()),
     )
-    angle_deg = drawn['angle_deg'] * (drawn['rotation'] < a.rotation_probability)
+    angle_deg = drawn['angle_deg'] * (drawn['rotation'] < augmentation.rotation_probability)
     if angle_deg.any():
         params = params._replace(angle_deg=_float_tensor(angle_deg))
-    colored = drawn['color'] < a.color_probability
+    colored = drawn['color'] < augmentation.color_probability
     if colored.any():
-        params = _draw_colors(a, drawn, colored, rngs, params)
-    margin = drawn['margin'] < a.margin_probability
+        params = _draw_colors(augmentation, drawn, colored, rngs, params)
+    margin = drawn['margin'] < augmentation.margin_probability
     if margin.any():
         sides = [np.floor(drawn[side] + 0.5) for side in ('top', 'bottom', 'left', 'right')]
         gray = np.choose((3 * drawn['tone']).astype(int), (0, 255, np.floor(drawn['gray'])))
@@ -188,20 +173,76 @@ def draw_params(
     return params
 
 
+def _ranges(
+    augmentation: Augmentation, size_px: tuple[int, int]
+) -> dict[str, tuple[float, float]]:
+    """
+    Return the range of each random number of an image, in the order in which they are drawn.
+
+    :param augmentation: the settings.
+    :param size_px: (height, width) of the result.
+    """
+    height, width = size_px
+    most_deg, most_hue_deg = augmentation.max_rotation_deg, augmentation.max_hue_deg
+    gain = (1 - augmentation.max_channel_gain, 1 + augmentation.max_channel_gain)
+    least_quality, most_quality = augmentation.jpeg_quality
+    return {
+        # Crop, flip and rotation
+        'scale': augmentation.crop_scale,
+        'y': _UNIT,
+        'x': _UNIT,
+        'flip': _UNIT,
+        'rotation': _UNIT,
+        'angle_deg': (-most_deg, most_deg),
+        # Colours
+        'color': _UNIT,
+        'brightness': augmentation.brightness,
+        'contrast': augmentation.contrast,
+        'saturation': augmentation.saturation,
+        'hue_deg': (-most_hue_deg, most_hue_deg),
+        'red': gain,
+        'green': gain,
+        'blue': gain,
+        'gamma': augmentation.gamma,
+        'filter': _UNIT,
+        'filter_share': _UNIT,
+        'filter_side': _UNIT,
+        # Shadow
+        'shadow': _UNIT,
+        'direction': (0.0, math.pi),
+        'centre': _UNIT,
+        'half_width': (0.05, 0.3),
+        'softness': (0.005, 0.05),
+        'darkness': (0.2, 0.6),
+        # Flaws of cameras
+        'blur_px': (0.0, augmentation.max_blur_px),
+        'noise': (0.0, augmentation.max_noise),
+        'quality': (least_quality, most_quality + 1),
+        # Margin
+        'margin': _UNIT,
+        'top': (0, height / 20),
+        'bottom': (0, height / 20),
+        'left': (0, width / 20),
+        'right': (0, width / 20),
+        'tone': _UNIT,
+        'gray': (0, 256),
+    }
+
+
 def _draw_colors(
-    a: Augmentation,
+    augmentation: Augmentation,
     drawn: dict[str, np.ndarray],
     colored: np.ndarray,
     rngs: Sequence[np.random.Generator],
     params: AugmentParams,
 ) -> AugmentParams:
-    """Return ``params`` with the changes to the colours of the images that are ``colored``."""
+    """Return ``params`` with changes to the colours of the images in ``colored`` (B,) bool."""
     gain = drawn['brightness'][:, None] * np.stack([drawn[c] for c in ('red', 'green', 'blue')], 1)
     matrix = hue_rotation(drawn['hue_deg']) @ saturation_matrix(drawn['saturation'])
     matrix = np.where(colored[:, None, None], matrix * gain[:, None], np.eye(3))
     contrast = np.where(colored, drawn['contrast'], 1)
     params = params._replace(color_matrix=_float_tensor(matrix), contrast=_float_tensor(contrast))
-    filtered = colored & (drawn['filter'] < a.filter_probability)
+    filtered = colored & (drawn['filter'] < augmentation.filter_probability)
     if filtered.any():
         side_px = 1 + 2 * (4 * drawn['filter_side']).astype(int)
         params = params._replace(
@@ -211,7 +252,7 @@ def _draw_colors(
     gamma = np.where(colored, drawn['gamma'], 1)
     if (gamma != 1).any():
         params = params._replace(gamma=_float_tensor(gamma))
-    shadowed = colored & (drawn['shadow'] < a.shadow_probability)
+    shadowed = colored & (drawn['shadow'] < augmentation.shadow_probability)
     if shadowed.any():
         x, y = np.cos(drawn['direction']), np.sin(drawn['direction'])
         centre = np.minimum(x, 0) + drawn['centre'] * (np.abs(x) + y)
@@ -224,7 +265,7 @@ def _draw_colors(
     if noise.any():
         seeds = tuple(int(rng.integers(2**62)) for rng in rngs)
         params = params._replace(noise=_float_tensor(noise), noise_seeds=seeds)
-    if a.jpeg_quality != (100, 100):
+    if augmentation.jpeg_quality != (100, 100):
         quality = np.where(colored, np.floor(drawn['quality']), 101)
         params = params._replace(jpeg_quality=_float_tensor(quality))
     return params
@@ -241,10 +282,10 @@ def random_crop(
     Return a crop in the shape of the network's input.
 
     :param source_px: (height, width) of the image.
-    :param size_px: (height, width) whose proportions the crop has.
-    :param scale: its size, 1 being the largest that fits.
-    :param y: its vertical place, from 0 at the top to 1 at the bottom, 1 excluded.
-    :param x: its horizontal place, from 0 at the left to 1 at the right, 1 excluded.
+    :param size_px: (height, width), which gives the aspect ratio of the crop.
+    :param scale: relative size of the crop; 1 is the largest that fits.
+    :param y: vertical place, from 0 (top) to below 1 (bottom).
+    :param x: horizontal place, from 0 (left) to below 1 (right).
     """
     height, width = _crop_size_px(source_px, size_px, scale)
     return Crop(
