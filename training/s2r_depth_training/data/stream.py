@@ -36,7 +36,13 @@ from .sample import checked_sample, DataError
 
 _LOG = logging.getLogger(__name__)
 _BATCHES_AHEAD = 4
-_ATTEMPTS = 3  # how often a job may end its process
+_ATTEMPTS = 3  # times that a task may end its process
+# Bytes per pixel in shared memory. A frame has float32 depth and uint8 RGB. A batch has float32
+# RGB and depth, and a bool mask.
+_DEPTH_BYTES, _RGB_BYTES = 4, 3
+_FRAME_BYTES = _DEPTH_BYTES + _RGB_BYTES
+_FLOAT_RGB_BYTES, _MASK_BYTES = 12, 1
+_FLOATS_BYTES = _FLOAT_RGB_BYTES + _DEPTH_BYTES
 
 Render = Callable[[Job, str], Iterable[Frame]]
 Size = tuple[int, int]
@@ -44,15 +50,15 @@ Size = tuple[int, int]
 
 class Schedule(NamedTuple):
     """
-    Which frames are used when: a pure function of the seed.
+    The order in which frames are used: a pure function of the seed.
 
-    Frames are numbered as they are rendered, and come in groups. Round r uses each frame of the
-    groups r - ``reuse`` + 1 to r once, in random order. So each frame is used ``reuse`` times.
+    Frames are numbered in the order of rendering, and come in groups. Round r uses each frame of
+    the groups r - ``reuse`` + 1 to r once, in random order. So each frame is used ``reuse`` times.
 
-    :param group_frames: frames that enter, and leave, with each round.
-    :param reuse: how often a frame is used.
-    :param seed: of the order.
-    :param rank: whose share this is.
+    :param group_frames: number of frames that enter, and leave, with each round.
+    :param reuse: number of uses of a frame.
+    :param seed: seed of the order.
+    :param rank: the training process.
     """
 
     group_frames: int
@@ -61,7 +67,7 @@ class Schedule(NamedTuple):
     rank: int
 
     def start(self, round_number: int) -> int:
-        """Return how many uses there are before a round; the first rounds have fewer groups."""
+        """Return the number of uses before a round; the first rounds have fewer groups."""
         short = min(round_number, self.reuse)
         groups = short * (short + 1) // 2 + max(0, round_number - self.reuse) * self.reuse
         return groups * self.group_frames
@@ -74,7 +80,7 @@ class Schedule(NamedTuple):
         return number
 
     def uses(self, first: int, count: int) -> list[tuple[int, int]]:
-        """Return (round, frame) of ``count`` uses, from the ``first`` on."""
+        """Return (round, frame) of ``count`` uses, starting with the use number ``first``."""
         uses: list[tuple[int, int]] = []
         number = self.round_of(first)
         while len(uses) < count:
@@ -97,7 +103,7 @@ def _order(schedule: Schedule, round_number: int) -> np.ndarray:
 
 
 class _Recipe(NamedTuple):
-    """All that a process needs to know to render scenes and to make batches."""
+    """The settings with which a process renders scenes and makes batches."""
 
     render: Render
     jobs: tuple[Job, ...]
@@ -130,7 +136,7 @@ class _Recipe(NamedTuple):
         return self.sizes_px[np.random.default_rng((self.seed, step)).integers(len(self.sizes_px))]
 
     def scene(self, place: int) -> tuple[Job, str]:
-        """Return settings and number of the scene at a place in this rank's order."""
+        """Return settings and name of the scene at a place in the order of this rank."""
         number = place * self.world_size + self.rank + 1
         kind = np.random.default_rng((self.seed, number, 1)).choice(len(self.jobs), p=self.shares)
         return self.jobs[kind], f'{number:04d}'
@@ -177,48 +183,53 @@ def _shares(
     settings: ScenesSettings, job: Job, models: tuple[str, ...], models_digest: str
 ) -> dict[Job, float]:
     """
-    Return what is rendered, and how often.
+    Return what to render, and how often.
 
-    :param settings: of the mix.
-    :param job: what all scenes have in common; without models.
+    :param settings: the settings of the mix.
+    :param job: the settings that all scenes share, without models.
     :param models: the libraries of models.
-    :param models_digest: of their content.
+    :param models_digest: a hash of their content.
     :returns: the share of each job, above 0; the sum is 1.
     """
     shares: dict[Job, float] = {}
     for kind, share in settings.kinds.items():
         plain = job._replace(kind=kind)
         furnished = plain._replace(models=models, models_digest=models_digest)
-        models_share = 1.0 if kind == 'world' else settings.models_share if models else 0.0
+        models_share = settings.models_share if models else 0.0
+        if kind == 'world':  # a world is a model
+            models_share = 1.0
         shares[furnished] = share * models_share
         shares[plain] = shares.get(plain, 0.0) + share * (1 - models_share)
     if settings.cameras == 'any':
-        shares |= {job: share * settings.any_share for job, share in shares.items()} | {
+        any_camera = {job: share * settings.any_share for job, share in shares.items()}
+        ordinary = {
             job._replace(cameras='ordinary'): share * (1 - settings.any_share)
             for job, share in shares.items()
         }
+        shares = any_camera | ordinary
     shares = {job: share for job, share in shares.items() if share}
-    return {job: share / sum(shares.values()) for job, share in shares.items()}
+    total = sum(shares.values())
+    return {job: share / total for job, share in shares.items()}
 
 
 class SceneStream:
     """
     Delivers batches of scenes that processes render while the network trains.
 
-    A batch depends on seed and step only: not on the number of processes, nor on their speed. A
-    scene that cannot be rendered is replaced with the next one of its group.
+    A batch depends only on seed and step, not on the number or the speed of the processes. A scene
+    that cannot be rendered is replaced by the next one of its group.
 
-    :param settings: of scenes and pool.
+    :param settings: the settings of scenes and pool.
     :param size_px: (height, width) of the batches, unless the settings have other sizes.
-    :param max_depth_m: metres at the top of the network's range.
-    :param training_focal_px: focal length at that size to which depths are brought.
-    :param contrast_limit: of the equalization of the images; 0 for none.
+    :param max_depth_m: top of the depth range in metres.
+    :param training_focal_px: focal length in pixels of that size, to which depth is scaled.
+    :param contrast_limit: limit of the equalization of the images; 0 for none.
     :param augmentation: the random changes.
     :param batch_size: images per batch and rank.
-    :param seed: of scenes, order and random changes.
-    :param workers: processes that render; at least one is started.
-    :param rank: which share of the scenes is this process's.
-    :param world_size: number of shares.
+    :param seed: seed of scenes, order and random changes.
+    :param workers: number of processes that render; at least one is started.
+    :param rank: number of this training process.
+    :param world_size: number of training processes.
     :param max_corrupt_fraction: the run fails if a larger share of the scenes cannot be rendered;
         one is always allowed.
     :param render: renders one scene.
@@ -242,7 +253,7 @@ class SceneStream:
         max_corrupt_fraction: float = 0.01,
         render: Render = render_frames,
     ):
-        if settings.pool_frames < batch_size:  # a batch would wait for images for ever
+        if settings.pool_frames < batch_size:  # a batch would never be complete
             raise ValueError(
                 f'pool_frames is {settings.pool_frames}, and a batch has {batch_size} images: '
                 'give the pool at least one batch'
@@ -293,7 +304,7 @@ class SceneStream:
         self.corrupt_files: set[str] = set()
         """Messages about the scenes that could not be rendered."""
         self.waited_s = 0.0
-        """How long batches were waited for, after the first of each start."""
+        """Seconds of waiting for batches, without the first batch of each start."""
 
     def __len__(self) -> int:
         """Return the number of batches that count as one epoch."""
@@ -319,16 +330,16 @@ class SceneStream:
 
     def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[Batch]:
         """
-        Yield the batches of an epoch; the next epoch goes on with the same pool.
+        Yield the batches of an epoch; the next epoch continues with the same pool.
 
-        :param epoch: its number, from 0.
-        :param start_batch: how many batches to leave out; only frames in use are rendered.
+        :param epoch: number of the epoch, from 0.
+        :param start_batch: number of batches to skip; only frames in use are rendered.
         :raises DataError: if more scenes than allowed cannot be rendered.
         """
         for step in range(epoch * len(self) + start_batch, (epoch + 1) * len(self)):
             renderers = self._renderers
-            fresh = renderers is None or step != self._next_step
-            if renderers is None or fresh:
+            is_first = renderers is None or step != self._next_step
+            if renderers is None or is_first:
                 self.close()
                 renderers = self._renderers = _Renderers(
                     self._recipe,
@@ -340,7 +351,7 @@ class SceneStream:
                 )
             start_s = time.monotonic()
             batch = renderers.take(step)
-            if not fresh:
+            if not is_first:
                 self.waited_s += time.monotonic() - start_s
             self._next_step = step + 1
             yield batch
@@ -390,9 +401,9 @@ class _Renderers:
         frames = (schedule.reuse + 1) * schedule.group_frames
         # Unlinked files: nothing stays behind, however the processes end.
         shared_array = multiprocessing.get_context('spawn').RawArray
-        self._pool = shared_array('B', frames * recipe.frame_px * 7)
-        batches = _BATCHES_AHEAD * recipe.batch_size * recipe.batch_px * 17
-        self._batches = shared_array('B', batches)
+        self._pool = shared_array('B', frames * recipe.frame_px * _FRAME_BYTES)
+        batches_px = _BATCHES_AHEAD * recipe.batch_size * recipe.batch_px
+        self._batches = shared_array('B', batches_px * (_FLOATS_BYTES + _MASK_BYTES))
         self._consumed = self._next_batch = first
         self._names: dict[int, list[str]] = {}  # of the batches that are ready
         self._scenes: dict[int, list[_Placed] | None] = {}  # None: cannot be rendered
@@ -496,12 +507,16 @@ class _Renderers:
         worker.process.join()
         worker.pipe.close()
         task = worker.task
-        # A task is done again whoever ended its process; what ends one each time is the task.
-        key = 'start' if not worker.ready else task and (type(task).__name__, task[0])
+        # The task is repeated. If it ends several processes in turn, it is the cause.
+        key: Any = None
+        if not worker.ready:
+            key = 'start'
+        elif task is not None:
+            key = type(task).__name__, task[0]
         self._deaths[key] = self._deaths.get(key, 0) + 1
         ended = f'its process ended with exit code {worker.process.exitcode}'
         if self._deaths[key] < _ATTEMPTS or key is None:
-            _LOG.warning('a render process ended (%s); another takes its place', ended)
+            _LOG.warning('a render process ended (%s); another one replaces it', ended)
             if task is not None:
                 self._queue.insert(0, task)
         elif isinstance(task, _RenderScene):
@@ -518,7 +533,7 @@ class _Renderers:
                     return
                 try:
                     worker.pipe.send(worker.task)
-                except OSError:  # it has ended, which its pipe says, too
+                except OSError:  # the worker has ended, which its pipe also reports
                     continue
 
     def _next_task(self) -> _Task | None:
@@ -530,7 +545,7 @@ class _Renderers:
         return self._queue.pop(0) if self._queue else self._render_task()
 
     def _batch_task(self) -> _MakeBatch | None:
-        """Return the next batch to make, if its frames are there and it has a place."""
+        """Return the next batch to make, if its frames are rendered and memory is free."""
         step, size = self._next_batch, self._recipe.batch_size
         if step >= self._consumed + _BATCHES_AHEAD:
             return None
@@ -545,14 +560,14 @@ class _Renderers:
         return _MakeBatch(step, frames, keys)
 
     def _frame(self, frame: int) -> _Placed | None:
-        """Return a frame, or its stand-in from the next scenes of the group; None: not yet."""
+        """Return a frame, or a substitute from the next scenes of its group; None if not ready."""
         scene, number = divmod(frame, self._recipe.frames_per_scene)
         count = self._schedule.group_frames // self._recipe.frames_per_scene
         group, first = divmod(scene, count)
         for step in range(count):
             place = group * count + (first + step) % count
             if place not in self._scenes:
-                if step and place not in self._requested:  # not needed but as a stand-in
+                if step and place not in self._requested:  # only needed as a substitute
                     self._queue.append(self._request(place))
                 return None
             frames = self._scenes[place]
@@ -583,13 +598,13 @@ class _Renderers:
             self._forget_before(self._schedule.round_of(self._unfinished()) - self._schedule.reuse)
 
     def _unfinished(self) -> int:
-        """Return the first use whose batch is not made yet."""
-        making = [w.task.step for w in self._crew if isinstance(w.task, _MakeBatch)]
+        """Return the first use whose batch is not complete."""
+        making = [worker.task.step for worker in self._crew if isinstance(worker.task, _MakeBatch)]
         making += [task.step for task in self._queue if isinstance(task, _MakeBatch)]
         return min([self._next_batch, *making]) * self._recipe.batch_size
 
     def _scene_order(self, group: int) -> list[int]:
-        """Return the scenes of a group that have uses left, those first that are used first."""
+        """Return the scenes of a group that are still needed, in the order of their use."""
         schedule, start = self._schedule, self._consumed * self._recipe.batch_size
         now = schedule.round_of(start)
         places: dict[int, None] = {}
@@ -601,7 +616,9 @@ class _Renderers:
 
     def _forget_before(self, group: int) -> None:
         count = self._schedule.group_frames // self._recipe.frames_per_scene
-        self._scenes = {p: frames for p, frames in self._scenes.items() if p >= group * count}
+        self._scenes = {
+            place: frames for place, frames in self._scenes.items() if place >= group * count
+        }
         self._requested = {place for place in self._requested if place >= group * count}
 
 
@@ -609,9 +626,9 @@ class _Renderers:
 
 
 def _work(pipe: Connection, trainer: int, recipe: _Recipe, pool: Any, batches: Any) -> None:
-    """Do tasks until the trainer ends, however it ends."""
+    """Run tasks until the training process ends."""
     threading.Thread(target=_end_with, args=(trainer,), daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the trainer, which ends this
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # after Ctrl-C, the trainer ends this process
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     try:
@@ -631,7 +648,7 @@ def _work(pipe: Connection, trainer: int, recipe: _Recipe, pool: Any, batches: A
 
 
 def _end_with(trainer: int) -> None:
-    """End this process when its parent has ended; a pipe may be open elsewhere, too."""
+    """End this process after its parent; other processes can keep the pipe open."""
     while os.getppid() == trainer:
         time.sleep(0.5)
     os._exit(1)
@@ -645,7 +662,7 @@ def _render_scene(task: _RenderScene, recipe: _Recipe, pool: Any) -> list[_Place
         sample = checked_sample(frame.image, frame.depth_m, frame.intrinsics, name)
         shape = (sample.depth_m.shape[0], sample.depth_m.shape[1])
         if len(placed) == recipe.frames_per_scene or shape[0] * shape[1] > recipe.frame_px:
-            raise DataError(f'{name} has no place in the pool: {shape[1]} x {shape[0]} pixels')
+            raise DataError(f'{name} does not fit in the pool: {shape[1]} x {shape[0]} pixels')
         slot = task.first_slot + len(placed)
         image, depth_m = _frame_views(pool, slot, shape, recipe)
         image[:], depth_m[:] = sample.image, sample.depth_m
@@ -679,9 +696,10 @@ def _frame_views(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return image (H, W, 3) uint8 and depth (H, W) float32 of a slot."""
     pixels = shape[0] * shape[1]
-    frames = len(pool) // (7 * recipe.frame_px)
-    depth_m = np.frombuffer(pool, np.float32, pixels, slot * recipe.frame_px * 4)
-    offset = (frames * 4 + slot * 3) * recipe.frame_px
+    frames = len(pool) // (_FRAME_BYTES * recipe.frame_px)
+    # All depths come first, then all images.
+    depth_m = np.frombuffer(pool, np.float32, pixels, slot * recipe.frame_px * _DEPTH_BYTES)
+    offset = (frames * _DEPTH_BYTES + slot * _RGB_BYTES) * recipe.frame_px
     image = np.frombuffer(pool, np.uint8, pixels * 3, offset)
     return image.reshape(*shape, 3), depth_m.reshape(shape)
 
@@ -692,17 +710,20 @@ def _batch_views(batches: Any, step: int, recipe: _Recipe) -> Sequence[np.ndarra
     place = step % _BATCHES_AHEAD
     height_px, width_px = recipe.size_px(step)
     used = recipe.batch_size * height_px * width_px
-    floats, bools = place * values * 16, (_BATCHES_AHEAD * 16 + place) * values
+    # Image and depth of all batches come first, then all masks.
+    images_at = place * values * _FLOATS_BYTES
+    depths_at = images_at + values * _FLOAT_RGB_BYTES
+    masks_at = (_BATCHES_AHEAD * _FLOATS_BYTES + place * _MASK_BYTES) * values
     one = (recipe.batch_size, 1, height_px, width_px)
     three = (recipe.batch_size, 3, height_px, width_px)
     return (
-        np.frombuffer(batches, np.float32, 3 * used, floats).reshape(three),
-        np.frombuffer(batches, np.float32, used, floats + 12 * values).reshape(one),
-        np.frombuffer(batches, np.bool_, used, bools).reshape(one),
+        np.frombuffer(batches, np.float32, 3 * used, images_at).reshape(three),
+        np.frombuffer(batches, np.float32, used, depths_at).reshape(one),
+        np.frombuffer(batches, np.bool_, used, masks_at).reshape(one),
     )
 
 
 def _own(view: np.ndarray) -> Tensor:
-    """Return a copy, where a GPU can fetch it by itself."""
+    """Return a copy; with a GPU, in pinned memory."""
     tensor = torch.from_numpy(view)
     return tensor.pin_memory() if torch.cuda.is_available() else tensor.clone()
