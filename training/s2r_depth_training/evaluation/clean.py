@@ -1,4 +1,4 @@
-"""How clean the cloud is: points in the air, and whether the confidence finds the errors."""
+"""Measure the cloud: points that float between surfaces, and the error by confidence."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ from .methods import camera_image
 from .metrics import median_ratio
 from .protocols import Protocol
 
-# Two surfaces: in 5 x 5 pixels, the one is 25 % farther than the other.
+# Two surfaces: within 5 x 5 pixels, one is 25 % farther than the other.
 _WINDOW_PX = 5
 _SURFACE_RATIO = 1.25
-# A ghost is farther than the near surface, and nearer than the far one, by more than 10 %.
+# A ghost is more than 10 % farther than the near surface, and more than 10 % nearer than the far
+# one.
 _MARGIN = 0.1
-# Shares of the pixels, the most trusted ones, of which sparsification tells the error.
+# Sparsification has the error of these shares of the pixels, those with the highest confidence.
 SHARES = tuple(step / 10 for step in range(1, 11))
 
 
 class Surfaces(NamedTuple):
-    """Depth in metres of the surfaces beside each pixel, (H, W) float32; NaN where is only one."""
+    """Depth in metres of the two surfaces at each pixel, (H, W) float32; NaN if there is one."""
 
     near_m: np.ndarray
     far_m: np.ndarray
@@ -39,10 +40,10 @@ class Surfaces(NamedTuple):
 
 def surfaces(truth_m: np.ndarray) -> Surfaces:
     """
-    Find the pixels whose 5 x 5 neighbourhood holds two surfaces, and the depth of both.
+    Find the pixels with two surfaces in their 5 x 5 neighbourhood, and the depth of both.
 
-    The surfaces are at the widest gap of the sorted depths in the neighbourhood, as a ratio. A
-    slope without a gap is one surface.
+    The depths of the neighbourhood are sorted. The surfaces are on both sides of the greatest
+    ratio between successive depths. A slope without such a gap is one surface.
 
     :param truth_m: (H, W) float32 metres, finite, or NaN where not measured.
     """
@@ -65,10 +66,10 @@ def surfaces(truth_m: np.ndarray) -> Surfaces:
 
 def ghosts(depth_m: np.ndarray, beside: Surfaces) -> np.ndarray:
     """
-    Mark the points that hang in the air between two surfaces.
+    Mark the points that float between two surfaces.
 
-    :param depth_m: (H, W) float32 predicted metres; what is not finite is no point.
-    :param beside: of the true depth.
+    :param depth_m: (H, W) float32 predicted metres; values that are not finite are no points.
+    :param beside: the surfaces of the true depth.
     :returns: (H, W) bool.
     """
     return (depth_m > (1 + _MARGIN) * beside.near_m) & (depth_m < (1 - _MARGIN) * beside.far_m)
@@ -76,9 +77,9 @@ def ghosts(depth_m: np.ndarray, beside: Surfaces) -> np.ndarray:
 
 def sparsification(error: np.ndarray, confidence: np.ndarray) -> list[float]:
     """
-    Return the mean error of the most trusted pixels, for each of :data:`SHARES`.
+    Return the mean error of the pixels with the highest confidence, for each of :data:`SHARES`.
 
-    (Ilg et al., ECCV 2018, section 4.2, from the other end.)
+    This is the sparsification of Ilg et al., ECCV 2018, section 4.2, in reverse order.
 
     :param error: (N,) float, at least ten.
     :param confidence: (N,) float.
@@ -97,16 +98,16 @@ def measure_clean(
     """
     Measure the edge filter and the confidence on frames.
 
-    The prediction of each frame gets the median of its truth first. Of ghosts, truth out of the
-    protocol's range, such as the sky, counts as at its end, and its crop is not used. Truth
-    without holes also stands for a network that makes no error but that of its size.
+    The prediction of each frame is scaled to the true median first. For ghosts, true depth is
+    limited to the range of the protocol, so sky is at its end, and the crop is not used. If the
+    true depth has no holes, it also serves as the depth of an ideal network of the same size.
 
     :param reader: the data set.
-    :param indices: of the frames.
+    :param indices: the frames.
     :param predictor: runs the network.
-    :param protocol: tells the pixels that count.
-    :param strength: of the edge filter.
-    :returns: as in results.json, under ``clean``.
+    :param protocol: selects the pixels of the error.
+    :param strength: strength of the edge filter.
+    :returns: the entry ``clean`` of results.json.
     """
     pipeline = DepthPipeline(predictor, Parameters())
     filtered = Parameters(edge_filter=strength)
@@ -132,8 +133,8 @@ def measure_clean(
         counts = mask & np.isfinite(before_m)
         if result.confidence is None or np.sum(counts) < len(SHARES):
             continue
-        true = truth_m[counts].astype(np.float64)
-        error = np.abs(result.depth_m[counts] * ratio - true) / true
+        counted_m = truth_m[counts].astype(np.float64)
+        error = np.abs(result.depth_m[counts] * ratio - counted_m) / counted_m
         curves.append(sparsification(error, result.confidence[counts]))
         best.append(sparsification(error, -error))
     return {
@@ -177,7 +178,7 @@ def clean_table(clean: dict[str, Any]) -> str:
 
 
 def _as_of_a_network(depth_m: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
-    """Return depth shrunk to (height, width) and enlarged again, as a network's map is."""
+    """Return depth reduced to (height, width) and enlarged again, like the depth of a network."""
     height, width = depth_m.shape
     small_m = cv2.resize(depth_m, size_px[::-1], interpolation=cv2.INTER_AREA)
     return cv2.resize(small_m, (width, height))
@@ -186,7 +187,7 @@ def _as_of_a_network(depth_m: np.ndarray, size_px: tuple[int, int]) -> np.ndarra
 def _counted(
     depth_m: np.ndarray, is_point: np.ndarray, is_kept: np.ndarray, beside: Surfaces
 ) -> tuple[int, int, int, int]:
-    """Return the numbers of ghosts, of those kept, of other points, and of those kept."""
+    """Return the numbers of ghosts, kept ghosts, other points, and kept other points."""
     is_ghost = is_point & ghosts(depth_m, beside)
     is_other = is_point & ~is_ghost
     return (
@@ -207,5 +208,5 @@ def _summed(frames: Sequence[tuple[int, int, int, int]]) -> dict[str, float | No
 
 
 def _mean(curves: Sequence[Sequence[float]]) -> list[float] | None:
-    """Return the mean over frames, None without any."""
+    """Return the mean over frames; None without frames."""
     return np.mean(curves, axis=0).tolist() if curves else None
