@@ -1,8 +1,9 @@
 """
-Depth as a robot meets it: which cells of the ground before it are an obstacle, and which free.
+Compare predicted with true obstacles, in cells of the ground ahead.
 
-The ground of a frame is the plane in its true depth. The camera's height and pitch above it are
-what a robot knows of its mounting; the scale of the prediction comes from both, as in the node.
+The ground of a frame is a plane in its true depth. It gives height and pitch of the camera, which
+a robot knows from its mounting. From these, the scale of the prediction is measured, as in the
+node.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from ..data.sample import Sample, SampleReader
 from .methods import camera_image, intrinsics_of
 from .protocols import NotMeasurableError
 
-GRID_M, CELL_M = 10.0, 0.5  # ahead, and across with the camera in the middle
+GRID_M, CELL_M = 10.0, 0.5  # side of the grid, ahead of the camera, and side of a cell
 HEIGHTS_M = 0.3, 2.0
 _WITHOUT_JUDGE = {'ground_contact': False, 'ground_probability': 1.0}
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -36,7 +37,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     'ground_contact, ground_probability 0.8': {'ground_probability': 0.8},
     'ground_contact, ground_probability 0.5': {'ground_probability': 0.5},
 }
-"""Parameters of the node by what they are called in the table. The last three need a judge."""
+"""Parameters of the node, by their names in the table. The last three need a judge."""
 
 _TRIED_PLANES = 500
 _SAMPLED_POINTS = 3000
@@ -47,14 +48,14 @@ _MOST_PITCH_RAD, _MOST_ROLL_RAD = math.radians(50), math.radians(15)
 
 
 class Cells(NamedTuple):
-    """Cells of the grid, (N, N) bool each: ahead, and to the left."""
+    """Cells of the grid, (N, N) bool each; the first axis is ahead, the second to the left."""
 
     obstacle: np.ndarray
     free: np.ndarray
 
 
 def variants_of(predictor: DepthPredictor) -> dict[str, dict[str, Any]]:
-    """Return those of :data:`VARIANTS` that the weights can have."""
+    """Return the :data:`VARIANTS` that the weights support."""
     return {
         name: changes
         for name, changes in VARIANTS.items()
@@ -66,12 +67,12 @@ def score_obstacles(
     reader: SampleReader, indices: Iterable[int], predictor: DepthPredictor
 ) -> dict[str, Any]:
     """
-    Count the cells that are found and those that are wrongly marked, over frames.
+    Count the obstacle cells that are found, and the free cells that are marked, over frames.
 
     :param reader: the data set.
     :param indices: the frames.
     :param predictor: runs the network.
-    :returns: the counts by variant, and the reasons why frames do not count.
+    :returns: the counts by variant, and the reasons for skipped frames.
     """
     variants = {
         name: {
@@ -153,8 +154,8 @@ def grid_cells(
     :param intrinsics: (3, 3) camera matrix in pixels.
     :param ground: the ground below the camera.
     :param is_ground: (H, W) bool, True for pixels that are ground at any height; None for none.
-    :returns: an obstacle has a point between the heights; what is free has points of the ground
-        only.
+    :returns: obstacle cells have a point between the heights; free cells have only points of the
+        ground.
     """
     optical = back_project(depth_m, intrinsics).reshape(-1, 3)
     is_point = np.isfinite(optical[:, 2])
@@ -179,11 +180,12 @@ def grid_cells(
 
 def fitted_ground(depth_m: np.ndarray, intrinsics: np.ndarray) -> GroundPlane:
     """
-    Return the plane that most of what is low in the image lies on, and hardly anything below.
+    Return the plane with most points of the lower half of the image, and hardly any below it.
 
-    It is the best of many through three points each (RANSAC), then least squares over its points.
+    The search compares planes through three random points each (RANSAC). Least squares over the
+    points of the best plane give the result.
 
-    :param depth_m: (H, W) float true metres, NaN or infinite where there is none; may be sparse.
+    :param depth_m: (H, W) float true metres, NaN or infinite where unknown; may be sparse.
     :param intrinsics: (3, 3) camera matrix in pixels.
     :raises NotMeasurableError: if there is no such plane below the camera.
     """
@@ -192,20 +194,13 @@ def fitted_ground(depth_m: np.ndarray, intrinsics: np.ndarray) -> GroundPlane:
     lower[lower > _FARTHEST_GROUND_M] = np.nan
     points = back_project(lower, intrinsics).reshape(-1, 3)
     points = points[np.isfinite(points[:, 2])].astype(np.float64)
-    random = np.random.default_rng(0)
     if len(points) < 3:
         raise NotMeasurableError('hardly any true depth in the lower half of the image')
+    random = np.random.default_rng(0)
     points = points[random.permutation(len(points))[:_SAMPLED_POINTS]]
-    first, second, third = points[random.integers(0, len(points), (3, _TRIED_PLANES))]
-    normals = np.cross(second - first, third - first)
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    normals *= np.sign((normals * first).sum(axis=1, keepdims=True))  # away from the camera
-    is_low = (normals[:, 1] > math.cos(_MOST_PITCH_RAD)) & (
-        np.abs(normals[:, 0]) < math.sin(_MOST_ROLL_RAD)
-    )
-    if not is_low.any():
+    normals, heights_m = _random_planes(points, random)
+    if not len(normals):
         raise NotMeasurableError('no ground in the true depth')
-    normals, heights_m = normals[is_low], (normals * first).sum(axis=1)[is_low]
     above_m = heights_m - points @ normals.T
     support = (np.abs(above_m) < _PLANE_TOLERANCE_M).sum(axis=0)
     support -= (above_m < -_PLANE_TOLERANCE_M).sum(axis=0)
@@ -219,8 +214,27 @@ def fitted_ground(depth_m: np.ndarray, intrinsics: np.ndarray) -> GroundPlane:
     return GroundPlane(height_m, math.asin(ahead), math.atan2(right, down))
 
 
+def _random_planes(
+    points: np.ndarray, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Return planes through three random points each, of those that can be the ground.
+
+    :param points: (N, 3) metres in the optical frame.
+    :returns: (M, 3) unit normals away from the camera, and (M,) distances from it in metres.
+    """
+    first, second, third = points[random.integers(0, len(points), (3, _TRIED_PLANES))]
+    normals = np.cross(second - first, third - first)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    normals *= np.sign((normals * first).sum(axis=1, keepdims=True))  # away from the camera
+    can_be_ground = (normals[:, 1] > math.cos(_MOST_PITCH_RAD)) & (
+        np.abs(normals[:, 0]) < math.sin(_MOST_ROLL_RAD)
+    )
+    return normals[can_be_ground], (normals * first).sum(axis=1)[can_be_ground]
+
+
 def cells_table(scores: Mapping[str, Any]) -> str:
-    """Lay the shares out for a terminal."""
+    """Return the shares as a table for a terminal."""
     variants = scores['variants']
     width = max(32, *(len(name) + 2 for name in variants))
     frames = next(iter(variants.values()))['frames']
