@@ -224,33 +224,38 @@ class McapFile:
             self._channels.setdefault(channel.id, channel)
 
     def _counts(self, file: BinaryIO) -> Counter[int]:
-        """Return the announced message count of each channel; register all channels."""
-        held: Counter[int] = Counter(self._single_channel)
-        promised: Counter[int] = Counter(
+        """
+        Return the number of messages of each channel, and register all channels.
+
+        They come from the statistics of the summary, if these are consistent. Otherwise, they come
+        from the message indexes, and from reading chunks without an index.
+        """
+        found: Counter[int] = Counter(self._single_channel)
+        announced: Counter[int] = Counter(
             self._statistics.channel_message_counts if self._statistics else {}
         )
-        is_promised = (
-            self._statistics is not None and promised.total() == self._statistics.message_count
+        is_announced = (
+            self._statistics is not None and announced.total() == self._statistics.message_count
         )
         for number, chunk in enumerate(self._chunks):
-            held.update(chunk.counts or {})
-            is_described = all(map(self._is_described, promised | held))
-            if is_described and (is_promised or chunk.counts is not None):
+            found.update(chunk.counts or {})
+            is_described = all(map(self._is_described, announced | found))
+            if is_described and (is_announced or chunk.counts is not None):
                 continue
             places = self._load(file, number)[1]
             if chunk.counts is None:
                 counts = Counter(place.channel for place in places)
                 self._chunks[number] = chunk._replace(counts=counts)
-                held.update(counts)
-        if is_promised:
-            if promised != held:  # then the message indexes are wrong, too
+                found.update(counts)
+        if is_announced:
+            if announced != found:  # the message indexes can also be wrong
                 self._chunks = [chunk._replace(counts=None) for chunk in self._chunks]
-            return promised | held
-        if self._statistics and self._statistics.message_count > held.total():
+            return announced | found
+        if self._statistics and self._statistics.message_count > found.total():
             self._lose(
-                f'announces {self._statistics.message_count} messages and has {held.total()}'
+                f'announces {self._statistics.message_count} messages and has {found.total()}'
             )
-        return held
+        return found
 
     def _is_described(self, channel: int) -> bool:
         return channel in self._channels and (
