@@ -30,11 +30,11 @@ class Kind(NamedTuple):
     pitch_deg: tuple[float, float]  # mean, standard deviation
     roll_deg: float  # standard deviation
     hfov_deg: tuple[float, float]
-    where: Where = 'beside'  # near is above a thing, whatever the height; facing is before one
-    headings_deg: tuple[float, ...] = ()  # from the road's direction; any without
+    where: Where = 'beside'  # near: just above an object, at any height; facing: before an object
+    headings_deg: tuple[float, ...] = ()  # relative to the road; empty means any
 
 
-#: the views that a scene has by itself, with cameras 'ordinary'
+#: the kind of the cameras that scenes have with cameras 'ordinary'
 ORDINARY = 'ordinary'
 KINDS = {
     #                       street  room   height      pitch      roll   field of view
@@ -72,10 +72,10 @@ SENSORS = {
     'wide-lens': SensorKind(0.08, (0.005, 0.03), (0.2, 1.0), (1.0, 1.6), (0.3, 0.6), (0.0, 0.2)),
 }
 
-_TRIES = 30  # for one frame, before the scene's own camera stands
-_RAYS = 16, 9  # through a view, to judge it
-_CLEAR_M, _NEAREST_M = 0.08, 0.2  # round the camera; in the view
-_FLAT_SHARE = 0.06  # of the views of one plane that stay
+_TRIES = 30  # for one frame, before the scene's own camera is used
+_RAYS = 16, 9  # across and down, to check a view
+_CLEAR_M, _NEAREST_M = 0.08, 0.2  # free distance around the camera, and in the view
+_FLAT_SHARE = 0.06  # share of the views of a single plane that are used
 _ROUND = np.linspace(0, 2 * np.pi, 16, endpoint=False)
 
 
@@ -83,9 +83,9 @@ class Ground(NamedTuple):
     """
     Where in a scene cameras can stand.
 
-    ``draw`` gives, for a frame's number and 'road' or 'beside', a place (x, y), the height of the
-    ground that is expected there, and the direction of travel in radians. ``roof_m`` is the height
-    of the lowest ceiling above the ground, +inf outdoors.
+    ``draw`` takes the number of a frame and 'road' or 'beside'. It returns a place (x, y), the
+    expected height of the ground there, and the direction of travel in radians. ``roof_m`` is the
+    height of the lowest ceiling above the ground, +inf outdoors.
     """
 
     draw: Callable[[Generator, int, Where], tuple[np.ndarray, float, float] | None]
@@ -93,12 +93,12 @@ class Ground(NamedTuple):
 
     @property
     def is_room(self) -> bool:
-        """Tell whether walls all round are as they should be."""
+        """Whether the place is a room, with walls on all sides."""
         return bool(np.isfinite(self.roof_m))
 
 
 class Probe:
-    """Casts single rays into a scene; leaves have no holes here, so that no eye is among them."""
+    """Casts single rays into a scene; leaves have no holes, so no camera is placed among them."""
 
     def __init__(self, meshes: Sequence[Mesh]) -> None:
         mesh = merge(list(meshes))
@@ -107,7 +107,7 @@ class Probe:
         self._mesh = TriangleMesh(self._scene, corners)  # kept: Embree reads its arrays
 
     def reach(self, origin: np.ndarray, directions: np.ndarray) -> np.ndarray:
-        """Return how far rays from one point go, in lengths of ``directions`` (..., 3)."""
+        """Return the length of rays from one point, in multiples of ``directions`` (..., 3)."""
         flat = np.ascontiguousarray(directions.reshape(-1, 3), np.float32)
         origins = np.ascontiguousarray(np.broadcast_to(np.float32(origin), flat.shape))
         hits = self._scene.run(origins, flat, output=True)
@@ -115,18 +115,18 @@ class Probe:
         return reach.reshape(directions.shape[:-1])
 
     def drop_m(self, point: np.ndarray) -> float:
-        """Return how far it is down to what lies below a point."""
+        """Return the vertical distance from a point down to the nearest surface."""
         return float(self.reach(point, np.array([0.0, 0, -1])))
 
     def is_free(self, eye: np.ndarray, is_room: bool) -> bool:
-        """Tell whether an eye is outside of all things, and not right before one."""
+        """Return whether a camera at ``eye`` is outside of all objects, and not close to one."""
         level = np.stack([np.cos(_ROUND), np.sin(_ROUND), np.zeros_like(_ROUND)], -1)
         slanting = np.concatenate([level[::2] + (0, 0, 1), level[::2] - (0, 0, 1)]) / np.sqrt(2)
         ahead = self.reach(eye, level)
         up, down = self.reach(eye, np.array([[0.0, 0, 1], [0, 0, -1]]))
         if min(ahead.min(), self.reach(eye, slanting).min(), up, down) < _CLEAR_M:
             return False
-        if np.isinf(down):  # beyond the ground, or below it
+        if np.isinf(down):  # outside of the ground, or below it
             return False
         if is_room:
             return bool(np.sort(ahead)[-4] > 0.8)
@@ -139,10 +139,10 @@ class Probe:
 
 def varied(rng: Generator, scene: Scene, ground: Ground) -> Scene:
     """
-    Give a scene any cameras in place of its own, and its light other sensors.
+    Replace the cameras of a scene by cameras of any kind, and its sensors by others.
 
-    :param rng: the only source of chance.
-    :param scene: with the cameras that it has by itself; some stay, as :data:`KINDS` says.
+    :param rng: the random generator.
+    :param scene: the scene with its ordinary cameras, some of which stay (see :data:`KINDS`).
     :param ground: where cameras can stand.
     """
     probe = Probe([scene.solid, scene.cutout])
@@ -163,7 +163,7 @@ def varied(rng: Generator, scene: Scene, ground: Ground) -> Scene:
 
 def is_one_plane(depth_m: np.ndarray, rays: np.ndarray) -> bool:
     """
-    Tell whether all that is seen is one plane: there, 1 / Z is linear in the pixels.
+    Return whether a view shows a single plane, for which 1 / Z is linear in the pixels.
 
     :param depth_m: (H, W) metres, +inf for the sky.
     :param rays: (H, W, 3) optical directions with z = 1.
@@ -177,17 +177,17 @@ def is_one_plane(depth_m: np.ndarray, rays: np.ndarray) -> bool:
 
 
 def variation(depth_m: np.ndarray) -> float:
-    """Return the spread of the depth over its median, both without the sky: (p95 - p5) / p50."""
+    """Return the relative spread of the depth without sky: (p95 - p5) / p50."""
     low, middle, high = np.percentile(depth_m[np.isfinite(depth_m)], [5, 50, 95])
     return float((high - low) / middle)
 
 
 def intrinsics_of(rng: Generator, kind: Kind, width_px: int, height_px: int) -> np.ndarray:
     """
-    Draw the intrinsics of a kind of camera, as its picture is cropped to the size of the frames.
+    Draw the intrinsics of a kind of camera, after a crop to the size of the frames.
 
-    Training crops a picture to the network's shape. So a camera of another aspect is rendered at
-    the size of all frames, as such a crop of its picture.
+    All frames have the same size. A camera with another aspect ratio is rendered as such a crop of
+    its image, because the training would also crop it.
 
     :returns: (3, 3) float64.
     """
