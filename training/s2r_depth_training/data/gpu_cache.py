@@ -1,8 +1,8 @@
 """
-Training batches from images that stay in the memory of the device that trains.
+Training batches from images that are kept in the memory of the training device.
 
 :func:`gpu_cache_loader` reads a data set once, and :class:`GpuCacheLoader` augments its images on
-the device. It draws the same changes as :class:`~.loader.EpochLoader`, image by image.
+the device. For each image, it draws the same changes as :class:`~.loader.EpochLoader`.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ _READ_AT_ONCE = 32
 
 class CachedImages:
     """
-    Images with depth on one device, of one size: 5 bytes a pixel.
+    Images with depth on one device, of one size: 5 bytes per pixel.
 
-    :param capacity: how many there is room for.
+    :param capacity: maximum number of images.
     :param size_px: (height, width) of the images.
-    :param device: where they are.
+    :param device: the device.
     """
 
     def __init__(self, capacity: int, size_px: tuple[int, int], device: torch.device):
         self.size_px = size_px
         self.device = device
         self.names: list[str] = []
-        # The order in which images are read is that in which they are resized the fastest.
+        # Channels last, as images are read: so they are resized fastest.
         self._images = torch.empty((capacity, *size_px, 3), dtype=torch.uint8, device=device)
-        # Half precision is as good as a two-thousandth of the depth.
+        # The relative error of half precision is at most 1/2000.
         self._depth_m = torch.empty((capacity, 1, *size_px), dtype=torch.float16, device=device)
         self._intrinsics = torch.empty((capacity, 3, 3), device=device)
 
@@ -66,8 +66,8 @@ class CachedImages:
         """
         Add images.
 
-        :param samples: of this size, on any device.
-        :param names: of their files.
+        :param samples: images of this size, on any device.
+        :param names: names of their files.
         """
         places = slice(len(self), len(self) + len(names))
         self._images[places] = samples.image.permute(0, 2, 3, 1).to(self.device)
@@ -86,19 +86,19 @@ class CachedImages:
 
 class GpuCacheLoader:
     """
-    Delivers batches as :class:`EpochLoader` does, of images that were all read before.
+    Delivers batches as :class:`EpochLoader` does, from images that are in memory.
 
-    Nothing is decoded twice, and all random changes are made on the device. The last batch of an
-    epoch is filled up with the first images, so that all have one size.
+    No image is decoded twice, and all random changes are made on the device. The last batch of an
+    epoch is filled with the first images, so that all batches have the same size.
 
-    :param images: all of them.
+    :param images: all images.
     :param size_px: (height, width) of the batches.
-    :param max_depth_m: metres at the top of the network's range.
-    :param training_focal_px: focal length at that size to which depths are brought.
-    :param contrast_limit: of the equalization of the images, on the CPU; 0 for none.
+    :param max_depth_m: top of the depth range in metres.
+    :param training_focal_px: focal length in pixels of that size, to which depth is scaled.
+    :param contrast_limit: limit of the equalization of the images, on the CPU; 0 for none.
     :param augmentation: the random changes.
     :param batch_size: images per batch.
-    :param seed: of the order and of the random changes.
+    :param seed: seed of the order and of the random changes.
     :param corrupt_files: messages about the files that could not be read.
     """
 
@@ -147,8 +147,8 @@ class GpuCacheLoader:
         """
         Yield the batches of an epoch, on the device.
 
-        :param epoch: its number, from 0.
-        :param start_batch: how many batches to leave out.
+        :param epoch: number of the epoch, from 0.
+        :param start_batch: number of batches to skip.
         """
         self._batch_sampler.set_epoch(epoch)
         first = next(iter(self._batch_sampler))
@@ -159,10 +159,10 @@ class GpuCacheLoader:
 
     def batch(self, indices: np.ndarray, epoch: int) -> Batch:
         """
-        Return a batch of chosen images.
+        Return a batch of these images.
 
-        :param indices: (B,) of the images.
-        :param epoch: on which the random changes depend, with the seed and the index.
+        :param indices: (B,) indices of the images.
+        :param epoch: number of the epoch. Random changes depend on it, the seed and the index.
         """
         device, size_px = self._images.device, self._size_px
         rngs = [image_rng(self._seed, epoch, int(index)) for index in indices]
@@ -194,23 +194,23 @@ def gpu_cache_loader(
     """
     Read a whole data set and return the loader of its images.
 
-    They are kept as large as the smallest crop of :attr:`Augmentation.crop_scale` needs them, or
-    as the first of them is, if that is smaller. Of images of another shape than the network's
-    input the central crop is kept.
+    The images are kept at the size that the smallest crop of :attr:`Augmentation.crop_scale`
+    needs, but not larger than the first image. Images of another aspect ratio than the network's
+    input are cropped at the centre.
 
     :param reader: the data set.
     :param size_px: (height, width) of the network's input.
-    :param max_depth_m: metres at the top of the network's range.
-    :param training_focal_px: focal length at that size to which depths are brought.
-    :param contrast_limit: of the equalization of the images, on the CPU; 0 for none.
+    :param max_depth_m: top of the depth range in metres.
+    :param training_focal_px: focal length in pixels of that size, to which depth is scaled.
+    :param contrast_limit: limit of the equalization of the images, on the CPU; 0 for none.
     :param augmentation: the random changes.
-    :param device: where to keep the images.
+    :param device: the device that keeps the images.
     :param batch_size: images per batch.
-    :param seed: of the order and of the random changes.
-    :param workers: processes that read; 0 reads in this one.
+    :param seed: seed of the order and of the random changes.
+    :param workers: number of processes that read; with 0, this process reads.
     :param max_corrupt_fraction: the run fails if a larger share of the images is corrupt.
     :raises DataError: if there are no images, too many are corrupt, one has no camera matrix, or
-        the device has no room for them.
+        the device has too little memory.
     """
     cached_px = _cached_px(reader, size_px, augmentation.crop_scale[0])
     read_loader: EpochLoader[_ReadSamples] = EpochLoader(
@@ -227,8 +227,8 @@ def gpu_cache_loader(
     except torch.cuda.OutOfMemoryError as error:
         raise DataError(
             f'{len(reader)} images of {cached_px[1]} x {cached_px[0]} pixels need '
-            f'{5 * len(reader) * cached_px[0] * cached_px[1] / 1e9:.1f} GB on {device}, which has '
-            'not as much free: leave data.gpu_cache out, or raise augmentation.crop_scale'
+            f'{5 * len(reader) * cached_px[0] * cached_px[1] / 1e9:.1f} GB on {device}, more than '
+            'is free: leave data.gpu_cache out, or raise augmentation.crop_scale'
         ) from error
     for batch in tqdm(read_loader.epoch(0), desc='reading', total=len(read_loader), unit='batch'):
         images.append(batch.samples, batch.names)
@@ -248,7 +248,7 @@ def gpu_cache_loader(
 def _cached_px(
     reader: SampleReader, size_px: tuple[int, int], smallest_crop: float
 ) -> tuple[int, int]:
-    """Return the size to keep images at; the first that can be read says how large they are."""
+    """Return the size of the kept images, from the size of the first readable image."""
     enlarged = 1 / smallest_crop
     for index in range(len(reader)):
         try:
