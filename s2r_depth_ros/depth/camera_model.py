@@ -55,7 +55,7 @@ class CameraModel:
     A calibrated (or not yet calibrated) camera, for one image size.
 
     :param width_px: width of the image; 0 if unknown, which only an uncalibrated camera may be.
-    :param height_px: height of the image, likewise.
+    :param height_px: height of the image; 0 if unknown.
     :param k: (3, 3) float64 camera matrix of the raw image, pixels; all zero if uncalibrated.
     :param d: (N,) float64 distortion coefficients; none means no distortion.
     :param r: (3, 3) float64 rotation from the raw to the rectified camera.

@@ -54,7 +54,7 @@ class BagError(ValueError):
 
 
 class _Metadata(NamedTuple):
-    """What ``metadata.yaml`` says: names of files, and of each topic its entry and its count."""
+    """The content of ``metadata.yaml``: names of files, and entry and count of each topic."""
 
     files: list[str]
     topics: list[tuple[dict[str, Any], int]]
@@ -80,7 +80,7 @@ class BagFiles:
         self._losses: dict[str, None] = {}
         self._missing: dict[str, tuple[int, int]] = {}
         self.notes: list[str] = []
-        """What is unusual, one sentence each; nothing is lost by it."""
+        """One sentence for each peculiarity that loses no message."""
         try:
             self._open()
         except BaseException:
@@ -236,7 +236,7 @@ class BagFiles:
         """
         Return the files to read, in the order of their messages.
 
-        :raises BagError: if there is none, or if they are of two storages.
+        :raises BagError: if there is none, or if they have different storage formats.
         """
         files = sorted(
             (file for file in files_in(self.path) if storage_suffix(file) in STORAGES),
@@ -266,7 +266,7 @@ class BagFiles:
         return files
 
     def _present(self, listed: list[Path], files: list[Path]) -> list[Path]:
-        """Return the files that are there, if metadata lists others, too."""
+        """Return the existing files; report those that only the metadata lists."""
         absent = [file for file in listed if not file.is_file()]
         unlisted = [file for file in files if file not in listed]
         text = f'{METADATA} lists {_names(absent)}, not there'
@@ -277,7 +277,7 @@ class BagFiles:
         return sorted({*listed, *unlisted} - {*absent}, key=_natural)
 
     def _without_packed_copies(self, files: list[Path]) -> list[Path]:
-        """Return the files without compressed ones that are there uncompressed, too."""
+        """Return the files without compressed ones that also exist uncompressed."""
         # A recorder that is killed while it compresses leaves a file in both forms.
         twice = [
             file
@@ -395,7 +395,7 @@ class BagFiles:
             for connection in connections
             if encoding_of(connection) == _CDR and connection.msgtype
         ]
-        """The topics with their types; their counts are those promised."""
+        """The topics with their types, and their announced message counts."""
         self.foreign = [
             connection for connection in connections if connection not in self.connections
         ]
