@@ -2,8 +2,10 @@
 
 import json
 import re
+import struct
 import subprocess
 import sys
+import zlib
 
 import cv2
 import h5py
@@ -172,6 +174,16 @@ def test_a_truncated_image_is_named(tmp_path):
     file.write_bytes(file.read_bytes()[:40])
     with pytest.raises(CorruptSampleError, match=rf'{file} is not a readable image'):
         VKitti(tmp_path)[0]
+
+
+def test_an_image_of_more_pixels_than_opencv_reads_is_named(tmp_path):
+    header = b'IHDR' + struct.pack('>IIBBBBB', 10**5, 10**5, 8, 2, 0, 0, 0)
+    chunk = struct.pack('>I', 13) + header + struct.pack('>I', zlib.crc32(header))
+    write_rgb(tmp_path / 'a.png')
+    png = (tmp_path / 'a.png').read_bytes()
+    (tmp_path / 'a.png').write_bytes(png[:8] + chunk + png[8 + len(chunk) :])
+    with pytest.raises(CorruptSampleError, match=r'a\.png can not be decoded'):
+        read_rgb(tmp_path / 'a.png')
 
 
 @pytest.mark.parametrize('suffix', ['.png', '.jpg'])
@@ -348,7 +360,7 @@ def test_hypersim_says_what_is_missing_and_names_a_corrupt_file(tmp_path):
     file = next(tmp_path.rglob('*.hdf5'))
     reader = Hypersim(tmp_path)
     file.write_bytes(b'not HDF5')
-    with pytest.raises(CorruptSampleError, match=rf'{file} is not a readable HDF5 file'):
+    with pytest.raises(CorruptSampleError, match=rf'{file} is not readable HDF5'):
         reader[0]
     file.unlink()
     with pytest.raises(DataError, match=r'no file .*frame\.0000\.depth_meters\.hdf5'):
@@ -384,7 +396,7 @@ def add_kitti_raw(root, points, number='0000000069', suffix='.png', height=4, wi
     write_text(
         root / DATE / 'calib_cam_to_cam.txt',
         'calib_time: 09-Jan-2012 13:57:47\nR_rect_00: 1 0 0 0 1 0 0 0 1\n'
-        'P_rect_02: 2 0 3 0 0 2 2 0 0 0 1 0\n',
+        f'S_rect_02: {width}.0e+00 {height}.0e+00\nP_rect_02: 2 0 3 0 0 2 2 0 0 0 1 0\n',
     )
     write_text(
         root / DATE / 'calib_velo_to_cam.txt',
@@ -411,6 +423,14 @@ def test_kitti_raw_projects_points_and_understands_the_split_lists(tmp_path, lin
     expected[1, 2] = 4.0
     np.testing.assert_array_equal(sample.depth_m, expected)
     np.testing.assert_array_equal(sample.intrinsics, camera_matrix(2, 2, 3, 2))
+
+
+def test_kitti_images_that_were_resized_are_refused(tmp_path):
+    add_kitti_raw(tmp_path, [(4.5, 0, 0)])
+    write_rgb(tmp_path / DATE / DRIVE / 'image_02/data/0000000069.png', 2, 3)
+    write_text(tmp_path / 'split.txt', SPLITS[0])
+    with pytest.raises(CorruptSampleError, match=r'69\.png has 3 x 2 pixels, .* is for 6 x 4'):
+        KittiRaw(tmp_path, tmp_path / 'split.txt')[0]
 
 
 def test_kitti_raw_takes_images_kept_as_jpeg(tmp_path):
@@ -541,6 +561,15 @@ def test_nyu_raw_depth_has_holes(tmp_path):
     )
 
 
+@pytest.mark.parametrize('damage', [b'TREE', b'SNOD', b'HEAP'])
+def test_nyu_names_a_file_whose_structure_is_damaged(tmp_path, damage):
+    write_nyu(tmp_path)
+    file = tmp_path / 'nyu_depth_v2_labeled.mat'
+    file.write_bytes(file.read_bytes().replace(damage, b'\xff' * 4))
+    with pytest.raises(CorruptSampleError, match=r'labeled\.mat is not readable HDF5'):
+        Nyu(tmp_path)
+
+
 def test_nyu_says_what_is_missing(tmp_path):
     with pytest.raises(DataError, match=r'no file .*nyu_depth_v2_labeled\.mat; expected the two'):
         Nyu(tmp_path)
@@ -614,6 +643,26 @@ def test_folder_takes_a_calibration_file_of_ros(tmp_path):
         '  data: [500., 0., 1.5, 0., 510., 1., 0., 0., 1.]\n',
     )
     np.testing.assert_array_equal(Folder(tmp_path)[0].intrinsics, camera_matrix(500, 510, 1.5, 1))
+
+
+def test_folder_takes_the_camera_of_rectified_images_from_a_calibration(tmp_path):
+    add_folder(tmp_path)
+    projection = 'projection_matrix: {rows: 3, cols: 4, data: [DATA]}\n'
+    raw = 'camera_matrix: {data: [500, 0, 1.5, 0, 510, 1, 0, 0, 1]}\n'
+    for data, expected in (
+        ('400, 0, 1.25, 9, 0, 410, 0.75, 0, 0, 0, 1, 0', (400, 410, 1.25, 0.75)),
+        ('0, ' * 11 + '0', (500, 510, 1.5, 1)),
+    ):
+        write_text(tmp_path / 'intrinsics.yaml', raw + projection.replace('DATA', data))
+        np.testing.assert_array_equal(Folder(tmp_path)[0].intrinsics, camera_matrix(*expected))
+
+
+def test_folder_refuses_a_calibration_for_another_size(tmp_path):
+    add_folder(tmp_path)
+    text = 'image_width: 6\nimage_height: 4\ncamera_matrix: {data: [5, 0, 3, 0, 5, 2, 0, 0, 1]}'
+    write_text(tmp_path / 'intrinsics.yaml', text)
+    with pytest.raises(CorruptSampleError, match=r'a\.png has 3 x 2 pixels, .* is for 6 x 4'):
+        Folder(tmp_path)[0]
 
 
 def test_folder_says_what_is_missing(tmp_path):

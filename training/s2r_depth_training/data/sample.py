@@ -44,7 +44,11 @@ class SampleReader(Protocol):
 
 
 def checked_sample(
-    image: np.ndarray, depth_m: np.ndarray, intrinsics: np.ndarray, name: str
+    image: np.ndarray,
+    depth_m: np.ndarray,
+    intrinsics: np.ndarray,
+    name: str,
+    calibrated_px: tuple[int, int] | None = None,
 ) -> Sample:
     """
     Make a sample of what was read, if it can be one.
@@ -53,10 +57,16 @@ def checked_sample(
     :param depth_m: (H, W) float32 metres, NaN where not measured.
     :param intrinsics: (3, 3) camera matrix in pixels; all NaN if it is not known.
     :param name: the image's file, for messages.
+    :param calibrated_px: (height, width) of the images that the camera matrix is for, if known.
     :returns: the sample, the intrinsics as float32.
-    :raises CorruptSampleError: if the depth is of another size than the image, or nowhere valid,
-        or the camera cannot be.
+    :raises CorruptSampleError: if the depth or the camera is of another size than the image, the
+        depth is nowhere valid, or the camera cannot be.
     """
+    if calibrated_px not in (None, image.shape[:2]):
+        raise CorruptSampleError(
+            f'{name} has {image.shape[1]} x {image.shape[0]} pixels, and its calibration is for '
+            f'{calibrated_px[1]} x {calibrated_px[0]}: both must be of the same size'
+        )
     if depth_m.shape != image.shape[:2]:
         raise CorruptSampleError(
             f'{name} has {image.shape[1]} x {image.shape[0]} pixels but its depth has '

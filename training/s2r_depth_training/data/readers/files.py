@@ -153,8 +153,11 @@ def _decode(path: Path, flags: int) -> np.ndarray:
         encoded = np.fromfile(path, np.uint8)
     except OSError as error:
         raise CorruptSampleError(f'{path} can not be read: {error.strerror}') from error
-    # OpenCV fills what is missing, so that it would be learnt and scored.
-    image = None if is_cut_off(encoded.tobytes()) else cv2.imdecode(encoded, flags)
+    try:
+        # OpenCV fills what is missing, so that it would be learnt and scored.
+        image = None if is_cut_off(encoded.tobytes()) else cv2.imdecode(encoded, flags)
+    except cv2.error as error:
+        raise CorruptSampleError(f'{path} can not be decoded: {error.err}') from error
     if image is None:
         raise CorruptSampleError(f'{path} is not a readable image: truncated or corrupt')
     return image

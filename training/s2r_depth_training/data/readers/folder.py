@@ -6,6 +6,7 @@ from os import PathLike
 from pathlib import Path
 import reprlib
 import tokenize
+from typing import NamedTuple
 
 import numpy as np
 import yaml
@@ -67,7 +68,7 @@ class Folder:
                 depths[others[0]],
             )
         self._depth_scale = depth_scale
-        self._intrinsics = _read_intrinsics(root, [image.stem for image in images])
+        self._cameras = _read_cameras(root, [image.stem for image in images])
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -79,8 +80,10 @@ class Folder:
             if depth_file.suffix == '.npy'
             else files.read_depth(depth_file, self._depth_scale)
         )
-        intrinsics = self._intrinsics[image_file.stem]
-        return checked_sample(files.read_rgb(image_file), depth_m, intrinsics, str(image_file))
+        camera = self._cameras[image_file.stem]
+        return checked_sample(
+            files.read_rgb(image_file), depth_m, camera.intrinsics, str(image_file), camera.size_px
+        )
 
 
 def _read_npy(file: Path) -> np.ndarray:
@@ -99,7 +102,19 @@ def _read_npy(file: Path) -> np.ndarray:
     return depth_m
 
 
-def _read_intrinsics(root: Path, names: list[str]) -> dict[str, np.ndarray]:
+class _Camera(NamedTuple):
+    """
+    The camera of rectified images.
+
+    ``intrinsics`` is the (3, 3) matrix in pixels. ``size_px`` is (height, width) of the images, or
+    None if the file does not tell.
+    """
+
+    intrinsics: np.ndarray
+    size_px: tuple[int, int] | None
+
+
+def _read_cameras(root: Path, names: list[str]) -> dict[str, _Camera]:
     file = next(
         (path for path in (root / 'intrinsics.yaml', root / 'intrinsics.json') if path.is_file()),
         None,
@@ -125,11 +140,11 @@ def _read_intrinsics(root: Path, names: list[str]) -> dict[str, np.ndarray]:
     return {name: _parse_camera(content[name], file) for name in names}
 
 
-def _parse_camera(entry: object, file: Path) -> np.ndarray:
+def _parse_camera(entry: object, file: Path) -> _Camera:
+    size_px = None
     try:
         if 'camera_matrix' in entry:  # type: ignore[operator]
-            matrix = np.array(entry['camera_matrix']['data'], np.float32)  # type: ignore[index]
-            matrix = matrix.reshape(3, 3)
+            matrix, size_px = _parse_calibration(entry)  # type: ignore[arg-type]
         else:
             matrix = camera_matrix(*(float(entry[key]) for key in ('fx', 'fy', 'cx', 'cy')))  # type: ignore[index]
     except (KeyError, TypeError, ValueError) as error:
@@ -138,4 +153,15 @@ def _parse_camera(entry: object, file: Path) -> np.ndarray:
         ) from error
     if not (np.isfinite(matrix).all() and matrix[0, 0] > 0 and matrix[1, 1] > 0):
         raise DataError(f'{file}: focal lengths must be positive, got {reprlib.repr(entry)}')
-    return matrix
+    return _Camera(matrix, size_px)
+
+
+def _parse_calibration(entry: dict) -> tuple[np.ndarray, tuple[int, int] | None]:
+    """Return matrix and size of the rectified images: P, which differs from K of the raw ones."""
+    matrix: np.ndarray = np.array(entry['camera_matrix']['data'], np.float32).reshape(3, 3)
+    if 'projection_matrix' in entry:
+        projection = np.array(entry['projection_matrix']['data'], np.float32).reshape(3, 4)
+        matrix = projection[:, :3] if projection[0, 0] else matrix  # as in ROS, 0 means K
+    if 'image_width' in entry and 'image_height' in entry:
+        return matrix, (int(entry['image_height']), int(entry['image_width']))
+    return matrix, None

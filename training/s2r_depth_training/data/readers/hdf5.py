@@ -1,5 +1,7 @@
 """HDF5 access; h5py is imported only here and only when such a file is opened."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from typing import Any
 
@@ -8,23 +10,25 @@ import numpy as np
 from ..sample import CorruptSampleError, DataError
 
 
-def open_hdf5(path: str | PathLike) -> Any:
+@contextmanager
+def open_hdf5(path: str | PathLike, name: str = '') -> Iterator[Any]:
     """
-    Open an HDF5 file for reading.
+    Open an HDF5 file for reading; a context manager, which yields the ``h5py.File``.
 
     :param path: the file.
-    :returns: the ``h5py.File``.
+    :param name: of what is read, for the message; the path if empty.
     :raises DataError: if h5py is not installed.
-    :raises CorruptSampleError: if the file can not be opened.
+    :raises CorruptSampleError: if the file, or what the context reads of it, is damaged.
     """
     try:
         import h5py
     except ImportError as error:
         raise DataError(f'{path} is an HDF5 file: install h5py to read it') from error
     try:
-        return h5py.File(path, 'r')
-    except OSError as error:
-        raise CorruptSampleError(f'{path} is not a readable HDF5 file: {error}') from error
+        with h5py.File(path, 'r') as file:
+            yield file
+    except (KeyError, OSError, RuntimeError) as error:  # h5py has no error of its own
+        raise CorruptSampleError(f'{name or path} is not readable HDF5: {error}') from error
 
 
 def read_hdf5(path: str | PathLike, name: str) -> np.ndarray:
@@ -37,7 +41,4 @@ def read_hdf5(path: str | PathLike, name: str) -> np.ndarray:
     :raises CorruptSampleError: if the file, or the array in it, can not be read.
     """
     with open_hdf5(path) as file:
-        try:
-            return file[name][()]
-        except (KeyError, OSError) as error:
-            raise CorruptSampleError(f'{path} has no readable array "{name}": {error}') from error
+        return file[name][()]

@@ -43,9 +43,11 @@ class KittiDepth:
 
     def __getitem__(self, index: int) -> Sample:
         image_file, depth_file, date = self._items[index]
+        calibration = self._calibrations[date]
         return checked_sample(
             files.read_rgb(image_file),
             files.read_depth(depth_file, 1 / 256),
-            self._calibrations[date].intrinsics,
+            calibration.intrinsics,
             str(image_file),
+            calibration.size_px,
         )

@@ -26,11 +26,13 @@ class KittiCalibration(NamedTuple):
     The calibration of one date.
 
     ``intrinsics`` is the (3, 3) matrix of the rectified camera 2 in pixels; ``velodyne_to_image``
-    the (3, 4) projection of Velodyne coordinates in metres onto its image.
+    the (3, 4) projection of Velodyne coordinates in metres onto its image. ``size_px`` is (height,
+    width) of that image.
     """
 
     intrinsics: np.ndarray
     velodyne_to_image: np.ndarray
+    size_px: tuple[int, int]
 
 
 class KittiRaw:
@@ -70,7 +72,9 @@ class KittiRaw:
         depth_m = project_velodyne(
             _read_points(points_file), calibration.velodyne_to_image, image.shape[:2]
         )
-        return checked_sample(image, depth_m, calibration.intrinsics, str(image_file))
+        return checked_sample(
+            image, depth_m, calibration.intrinsics, str(image_file), calibration.size_px
+        )
 
 
 def read_calibration(date_folder: Path) -> KittiCalibration:
@@ -90,7 +94,10 @@ def read_calibration(date_folder: Path) -> KittiCalibration:
     pose = np.eye(4)
     pose[:3, :3] = _calibration_matrix(velodyne, 'R', 3, 3)
     pose[:3, 3:] = _calibration_matrix(velodyne, 'T', 3, 1)
-    return KittiCalibration(projection[:, :3], projection @ rectification @ pose)
+    width_px, height_px = _calibration_matrix(cameras, 'S_rect_02', 2, 1).ravel()
+    return KittiCalibration(
+        projection[:, :3], projection @ rectification @ pose, (int(height_px), int(width_px))
+    )
 
 
 def project_velodyne(
@@ -170,9 +177,10 @@ def _calibration_matrix(file: Path, key: str, rows: int, columns: int) -> np.nda
         if name.strip() != key:
             continue
         try:
-            return np.array([float(word) for word in text.split()]).reshape(rows, columns)
-        except ValueError as error:
-            raise DataError(
-                f'{file}: {key} has {rows * columns} numbers, got "{text.strip()}"'
-            ) from error
+            numbers = [float(word) for word in text.split()]
+        except ValueError:
+            numbers = []
+        if len(numbers) != rows * columns or not np.isfinite(numbers).all():
+            raise DataError(f'{file}: {key} has {rows * columns} numbers, got "{text.strip()}"')
+        return np.reshape(numbers, (rows, columns))
     raise DataError(f'{file} has no line "{key}:"; expected a calibration of KITTI raw')

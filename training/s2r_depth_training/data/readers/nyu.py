@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..sample import camera_matrix, checked_sample, CorruptSampleError, DataError, Sample
+from ..sample import camera_matrix, checked_sample, DataError, Sample
 from . import files
 from .hdf5 import open_hdf5, read_hdf5
 
@@ -66,11 +66,8 @@ class Nyu:
         number = int(self._indices[index])
         name = f'{self._file}[{number}]'
         # Opened per image: an open HDF5 file can not cross into the loader's processes.
-        with open_hdf5(self._file) as file:
-            try:
-                image, depth_m = file['images'][number], file[self._depths][number]
-            except OSError as error:
-                raise CorruptSampleError(f'{name} can not be read: {error}') from error
+        with open_hdf5(self._file, name) as file:
+            image, depth_m = file['images'][number], file[self._depths][number]
         depth_m = depth_m.T.astype(np.float32)
         depth_m[~(depth_m > 0)] = np.nan
         return checked_sample(
