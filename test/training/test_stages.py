@@ -384,6 +384,14 @@ def test_a_judge_is_replaced_and_one_without_channels_refused(trained, root):
         judge.train(none)
 
 
+@pytest.mark.parametrize('max_depth_m', [1.0, 1e6])
+def test_depth_in_another_unit_than_metres_is_refused(root, max_depth_m):
+    config = tiny_config(root, 'unit')
+    data = replace(config.data, max_depth_m=max_depth_m)  # the depth is 3 to 60 m
+    with pytest.raises(DataError, match=r'have a median depth of .* m, and max_depth_m is .*unit'):
+        attention.train(replace(config, data=data))
+
+
 @pytest.mark.parametrize('stage', [judge, fine_tune])
 def test_without_stage_3_or_other_weights_the_message_names_both(stage, root):
     config = with_stage(tiny_config(root, 'no_stage_3'), stage.NAME, weights=None)

@@ -1,7 +1,10 @@
 """The loaders that the settings of a run describe."""
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from s2r_scenes import render_styles
 
@@ -19,6 +22,10 @@ from . import (
     Styles,
     training_loader,
 )
+from .sample import CorruptSampleError, DataError, SampleReader
+
+_SAMPLED_IMAGES = 8
+_NEAREST_SHARE = 1e-3  # of the range; no data set is nearer throughout
 
 
 def depth_loader(data: DataSettings, stage: Stage) -> Loader[Batch]:
@@ -40,7 +47,7 @@ def depth_loader(data: DataSettings, stage: Stage) -> Loader[Batch]:
                 'leave it out'
             )
         return gpu_cache_loader(
-            open_dataset(data.dataset, data.root, **data.options),
+            _open(data),
             size_px=(data.height_px, data.width_px),
             max_depth_m=data.max_depth_m,
             training_focal_px=data.training_focal_px,
@@ -105,7 +112,7 @@ def _loader(data: DataSettings, stage: Stage, size_px: tuple[int, int]) -> Loade
         except ValueError as error:
             raise TrainingError(f'data.scenes: {error}') from error
     return training_loader(
-        open_dataset(data.dataset, data.root, **data.options),
+        _open(data),
         size_px=size_px,
         max_depth_m=data.max_depth_m,
         training_focal_px=data.training_focal_px,
@@ -113,6 +120,35 @@ def _loader(data: DataSettings, stage: Stage, size_px: tuple[int, int]) -> Loade
         augmentation=data.augmentation,
         **_options(data, stage, data.workers),
     )
+
+
+def _open(data: DataSettings) -> SampleReader:
+    """
+    Return the reader of the images.
+
+    :raises DataError: if they are not as expected, or their depth seems to be in another unit.
+    """
+    reader = open_dataset(data.dataset, data.root, **data.options)
+    depth_m = _measured_depth_m(reader)
+    if depth_m.size and (
+        np.percentile(depth_m, 5) > data.max_depth_m
+        or np.percentile(depth_m, 95) < data.max_depth_m * _NEAREST_SHARE
+    ):
+        raise DataError(
+            f'the images in {data.root} have a median depth of {np.median(depth_m):g} m, and '
+            f'max_depth_m is {data.max_depth_m:g}: correct the unit of their depth, or that range'
+        )
+    return reader
+
+
+def _measured_depth_m(reader: SampleReader) -> np.ndarray:
+    """Return the finite depth of some images, (N,) metres."""
+    depths_m = [np.zeros(0, np.float32)]
+    for index in np.linspace(0, len(reader) - 1, min(_SAMPLED_IMAGES, len(reader))):
+        with suppress(CorruptSampleError):  # the loader counts it
+            depth_m = reader[round(index)].depth_m
+            depths_m.append(depth_m[np.isfinite(depth_m)])
+    return np.concatenate(depths_m)
 
 
 def _options(data: DataSettings, stage: Stage, workers: int) -> dict[str, Any]:
