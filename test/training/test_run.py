@@ -2,6 +2,7 @@
 
 import collections
 from dataclasses import replace
+import errno
 import json
 import multiprocessing
 import os
@@ -9,6 +10,7 @@ import signal
 import time
 import weakref
 
+from PIL import Image
 import pytest
 from tiny_run import tiny_config, with_stage
 import torch
@@ -22,6 +24,7 @@ from s2r_depth_training.engine.ema import Ema
 from s2r_depth_training.engine.fabric import resolved_precision
 from s2r_depth_training.engine.muon import Muon
 from s2r_depth_training.engine.stage import Stage
+from s2r_depth_training.engine.training_log import TrainingLog
 from s2r_depth_training.errors import TrainingError
 from s2r_depth_training.settings.fabric import FabricSettings
 from s2r_depth_training.stages import rgb_baseline
@@ -407,6 +410,20 @@ def test_a_full_disk_is_reported_before_training(tmp_path, monkeypatch):
     monkeypatch.setattr(run_folder.shutil, 'disk_usage', lambda path: usage(100, 100, 0))
     with stage_of(tiny_config(tmp_path)) as stage, pytest.raises(TrainingError, match='free'):
         track_layer(stage)
+
+
+def test_a_log_that_cannot_be_written_does_not_end_the_training(tmp_path, monkeypatch, caplog):
+    def fill(picture, file):
+        file.write_bytes(b'half a picture')
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    log = TrainingLog(tmp_path, 0)
+    monkeypatch.setattr(Image.Image, 'save', fill)
+    for step in (1, 2):
+        log.write_picture({'image': torch.zeros(1, 3, 8, 8)}, step)
+    log.close()
+    assert not any((tmp_path / 'pictures').iterdir())
+    assert caplog.text.count('pictures or events are missing in') == 1
 
 
 def test_a_loss_that_is_no_number_names_the_files_and_keeps_the_checkpoint(tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+import logging
 from pathlib import Path
 import sys
 
@@ -11,12 +13,18 @@ from torch import Tensor
 from torch.utils.tensorboard.writer import SummaryWriter
 from tqdm import tqdm
 
+from s2r_depth_ros.atomic_files import atomic_file
+
 from .pictures import map_grid
+
+_LOG = logging.getLogger(__name__)
 
 
 class TrainingLog:
     """
     The log of one stage, which the first process keeps.
+
+    If a part of it cannot be written, a warning says so, and the training continues.
 
     :param folder: of the stage, for events and ``pictures/``.
     :param step: the last step that is done; what is logged of later ones is dropped.
@@ -27,6 +35,7 @@ class TrainingLog:
         self._writer = SummaryWriter(folder, purge_step=step + 1)
         self._bar: tqdm | None = None
         self._figures: dict[str, str] = {}
+        self._is_complete = True
 
     def start_bar(self, name: str, step: int, total_steps: int) -> None:
         """
@@ -60,8 +69,9 @@ class TrainingLog:
 
     def write_scalars(self, scalars: Mapping[str, float], step: int) -> None:
         """Write the scalars of step number ``step``, counted from 1."""
-        for name, value in scalars.items():
-            self._writer.add_scalar(name, value, step)
+        with self._optional():
+            for name, value in scalars.items():
+                self._writer.add_scalar(name, value, step)
 
     def write_picture(self, maps: Mapping[str, Tensor], step: int) -> None:
         """
@@ -72,16 +82,29 @@ class TrainingLog:
         """
         sheet = map_grid(maps)
         folder = self._folder / 'pictures'
-        folder.mkdir(exist_ok=True)
-        Image.fromarray(sheet).save(folder / f'step_{step:07d}.png')
-        self._writer.add_image(' | '.join(maps), sheet, step, dataformats='HWC')
+        with self._optional():
+            folder.mkdir(exist_ok=True)
+            with atomic_file(folder / f'step_{step:07d}.png') as part:
+                Image.fromarray(sheet).save(part)
+            self._writer.add_image(' | '.join(maps), sheet, step, dataformats='HWC')
 
     def flush(self) -> None:
         """Put the events on the disk."""
-        self._writer.flush()
+        with self._optional():
+            self._writer.flush()
 
     def close(self) -> None:
         """End the bar and the events."""
         if self._bar is not None:
             self._bar.close()
-        self._writer.close()
+        with self._optional():
+            self._writer.close()
+
+    @contextmanager
+    def _optional(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if self._is_complete:
+                _LOG.warning('pictures or events are missing in %s: %s', self._folder, error)
+            self._is_complete = False
