@@ -392,6 +392,25 @@ def test_depth_in_another_unit_than_metres_is_refused(root, max_depth_m):
         attention.train(replace(config, data=data))
 
 
+@pytest.mark.parametrize('left', ['result.pt', 'checkpoint.pt'])
+def test_a_stage_is_not_trained_again_below_later_stages(trained, root, left):
+    config = tiny_config(root, f'outdated_{left}')
+    later = config.run_dir / 'judge'
+    later.mkdir(parents=True)
+    shutil.copy(judged_file(trained).parent / left, later)
+    with pytest.raises(TrainingError, match=r'ste_encoder is not finished, so .*judge cannot be'):
+        train_all(config)
+    assert not (config.run_dir / 'ste_encoder').exists()
+
+
+def test_a_finished_stage_says_which_settings_it_does_not_follow(trained, capsys):
+    train_all(replace(trained, data=replace(trained.data, contrast_limit=3.0)))
+    changed = 'keeps its earlier settings: data.contrast_limit was 0.0 and is now 3.0'
+    assert f'ste_encoder {changed}' in capsys.readouterr().err
+    train_all(trained)
+    assert not capsys.readouterr().err
+
+
 @pytest.mark.parametrize('stage', [judge, fine_tune])
 def test_without_stage_3_or_other_weights_the_message_names_both(stage, root):
     config = with_stage(tiny_config(root, 'no_stage_3'), stage.NAME, weights=None)

@@ -116,17 +116,15 @@ def check_form(state: Any, file: Path) -> None:
         )
 
 
-def check_settings(
-    checkpoint: Mapping[str, Any], config: Config, settings: LoopSettings, file: Path
-) -> None:
+def changed_settings(
+    checkpoint: Mapping[str, Any], config: Config, settings: LoopSettings
+) -> list[str]:
     """
-    Check that a run continues with the settings of its checkpoint.
+    Return in words which settings differ from those of a checkpoint.
 
     :param checkpoint: the :func:`fixed_settings` in the checkpoint, perhaps by earlier names.
     :param config: of the run now.
     :param settings: of the stage now.
-    :param file: the checkpoint, for the message.
-    :raises TrainingError: if a setting differs.
     """
     renamed = new_names(config) | new_names(settings)
     now = fixed_settings(config, settings)
@@ -134,12 +132,26 @@ def check_settings(
     defaults = {**dict(_defaults(config)), **dict(_defaults(settings))}
     before = {name: value for name, value in defaults.items() if name in now}
     before |= {renamed.get(name, name): value for name, value in checkpoint.items()}
-    changes = [
+    return [
         f'{name} was {before.get(name)!r} and is now {now.get(name)!r}'
         for name in {**before, **now}
         if before.get(name) != now.get(name)
     ]
-    if changes:
+
+
+def check_settings(
+    checkpoint: Mapping[str, Any], config: Config, settings: LoopSettings, file: Path
+) -> None:
+    """
+    Check that a run continues with the settings of its checkpoint.
+
+    :param checkpoint: as for :func:`changed_settings`.
+    :param config: of the run now.
+    :param settings: of the stage now.
+    :param file: the checkpoint, for the message.
+    :raises TrainingError: if a setting differs.
+    """
+    if changes := changed_settings(checkpoint, config, settings):
         raise TrainingError(
             f'{file} cannot be continued with other settings: '
             + '; '.join(changes)
