@@ -398,6 +398,11 @@ def test_a_lens_that_would_have_to_be_guessed_is_refused(tmp_path, lines, d, rea
         read_calibration(calibration_file(tmp_path, *lines, d=d))
 
 
+def test_a_width_of_yes_is_no_number_of_pixels(tmp_path):
+    with pytest.raises(CameraError, match='image_width must be a whole number of pixels'):
+        read_calibration(calibration_file(tmp_path, 'image_width: yes'))
+
+
 @pytest.mark.parametrize(
     'lines',
     [

@@ -585,7 +585,7 @@ def _is_ideal(name: str, d: np.ndarray) -> bool:
 
 
 def _side(content: dict[str, Any], key: str) -> int:
-    if not isinstance(content.get(key), int):
+    if type(content.get(key)) is not int:  # True is an int, too
         raise CameraError(f'{key} must be a whole number of pixels, got {content.get(key)!r}')
     return content[key]
 
