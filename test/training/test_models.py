@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from pathlib import Path
 import zipfile
 
@@ -229,6 +230,50 @@ def test_too_many_broken_meshes_fail_with_their_number(tmp_path):
 def test_a_library_without_a_model_that_works_is_refused(tmp_path):
     with pytest.raises(ModelError, match=r'1 of 1 models are broken.*Bad 0'):
         gather((furniture_with(tmp_path, 0, 1),))
+
+
+CHAIR = box_visual('0.5 0.5 0.9')
+
+
+@pytest.mark.parametrize('target', ['lost.png', 'link.png'])
+def test_a_link_to_nothing_or_to_itself_costs_no_model(tmp_path, target):
+    (write_model(tmp_path, 'chair', CHAIR) / 'link.png').symlink_to(target)
+    assert len(gather((str(tmp_path),)).things['chair']) == 1
+
+
+def test_a_file_whose_name_is_of_another_encoding_costs_no_model(tmp_path):
+    folder = write_model(tmp_path, 'chair', CHAIR)
+    Path(os.fsdecode(os.fsencode(folder) + b'/caf\xe9.png')).write_bytes(b'')
+    assert len(gather((str(tmp_path),)).things['chair']) == 1
+
+
+def test_a_mesh_of_triangles_without_area_is_named(tmp_path):
+    with pytest.raises(ModelError, match=r'a\.obj has no triangle with three different points'):
+        mesh_of(tmp_path, 'a.obj', b'v 0 0 0\nv 0 0 0\nv 0 0 0\nf 1 2 3\n')
+
+
+def test_a_box_that_is_larger_than_any_place_is_named(tmp_path, caplog):
+    write_model(tmp_path, 'chair', CHAIR)
+    write_model(tmp_path, 'box', box_visual('1e9 1 1'))
+    gather((str(tmp_path),), quiet=False)
+    assert 'box has points farther than 5000 m' in caplog.text
+
+
+def test_models_in_another_unit_than_metres_are_said(tmp_path, caplog):
+    write_model(tmp_path, 'stool', box_visual('500 500 900'))
+    with pytest.raises(ModelError, match=r'suits a scene: model://stool has 500 x 500 x 900 m'):
+        gather((str(tmp_path),))
+    collection.gather.cache_clear()
+    write_model(tmp_path, 'chair', CHAIR)
+    collection._sources.cache_clear()
+    gather((str(tmp_path),), quiet=False)
+    assert '1 of 2 models suit no place in a scene' in caplog.text
+
+
+def test_gazebo_models_beside_furniture_are_read_too(tmp_path):
+    write_model(tmp_path, 'chair', CHAIR)
+    furniture_with(tmp_path, 1, 0)
+    assert gather((str(tmp_path),)).things.keys() == {'chair', 'sofa'}
 
 
 def test_a_catalogue_with_damaged_escapes_and_numbers_keeps_its_other_pieces(tmp_path):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 import functools
-import hashlib
 import json
 import logging
 import multiprocessing
@@ -17,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from .files import FolderStore, ModelError, ZipStore
+from .files import digest_of, FolderStore, ModelError, ZipStore
 from .gazebo import Gazebo
 from .shape import FORMAT, is_kept, keep, keep_text, kept, kept_text, lightened, Shape
 from .sweet_home import fitted, load_piece, read_catalogue
@@ -219,7 +218,7 @@ def _sources(models: tuple[str, ...]) -> tuple[list[_Source], list[_Source], lis
     for path in _paths(models):
         archives = [path] if path.is_file() else sorted(path.rglob('*.sh3f'))
         zips += [ZipStore(archive) for archive in archives]
-        if path.is_dir() and not archives:
+        if path.is_dir():
             folders.append(FolderStore(path))
     faults: list[str] = []
     things: list[_Source] = []
@@ -263,7 +262,7 @@ def _sources(models: tuple[str, ...]) -> tuple[list[_Source], list[_Source], lis
 
 
 def _key(*facts: str) -> str:
-    return hashlib.sha256('\n'.join((str(FORMAT), *facts)).encode()).hexdigest()
+    return digest_of((str(FORMAT), *facts))
 
 
 def _load_piece(store: ZipStore, piece: object, most_faces: int, notes: list[str]) -> Shape:
@@ -333,6 +332,15 @@ def gather(models: tuple[str, ...], workers: int | None = 1, quiet: bool = True)
         elif line.get('role'):
             thing = Thing(line['name'], line['role'], line['key'])
             collection.things.setdefault(line['role'], []).append(thing)
+    unused = [line for line in lines if line.get('role') == '']
+    if unused and not quiet:
+        _LOG.warning('%d of %d models suit no place in a scene', len(unused), total)
+    if not collection.things and not collection.worlds:
+        size_m = ' x '.join(f'{side:g}' for side in kept(unused[0]['key']).size_m)
+        raise ModelError(
+            f'no model of {", ".join(models)} suits a scene: {unused[0]["name"]} has {size_m} m; '
+            'models need the size of the real thing, in metres'
+        )
     return collection
 
 

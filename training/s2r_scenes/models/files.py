@@ -61,6 +61,11 @@ def inside(name: str) -> str | None:
     return None if normal == '..' or normal.startswith('../') else normal
 
 
+def digest_of(facts: Iterable[str]) -> str:
+    """Return a hash of texts, which may be names of files in any encoding."""
+    return hashlib.sha256('\n'.join(facts).encode(errors='surrogateescape')).hexdigest()
+
+
 class _Files:
     """What both stores share: lookup in any letter case."""
 
@@ -78,7 +83,7 @@ class _Files:
     def _digest(self, folder: str, facts: dict[str, object]) -> str:
         prefix = f'{folder}/' if folder else ''
         lines = [f'{name} {fact}' for name, fact in facts.items() if name.startswith(prefix)]
-        return hashlib.sha256('\n'.join(sorted(lines)).encode()).hexdigest()
+        return digest_of(sorted(lines))
 
 
 class ZipStore(_Files):
@@ -139,8 +144,8 @@ class FolderStore(_Files):
             for file in files:
                 path = Path(folder, file)
                 name = path.relative_to(self._root).as_posix()
-                if not path.resolve().is_relative_to(self._root):
-                    continue
+                if not path.is_file() or not path.resolve().is_relative_to(self._root):
+                    continue  # such as a link to nothing or to itself
                 state = path.stat()
                 names.append(name)
                 self._facts[name] = f'{state.st_size} {state.st_mtime_ns}'

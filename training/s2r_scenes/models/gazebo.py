@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import functools
-import hashlib
 import posixpath
 import re
 from typing import NamedTuple
@@ -14,8 +13,8 @@ import numpy as np
 
 from ..meshes import box, Material, Mesh, quads, tube
 from ..meshes import cushion as rounded
-from .files import FolderStore, inside, ModelError, read_picture, read_xml, Textures
-from .mesh_files import load_mesh
+from .files import digest_of, FolderStore, inside, ModelError, read_picture, read_xml, Textures
+from .mesh_files import LARGEST_M, load_mesh
 from .shape import join, lightened, moved, PLAIN, Shape
 
 _DEEPEST = 8  # of models that include models
@@ -61,7 +60,7 @@ class Gazebo:
         """Return a hash that changes with a world's file, and with any model of the libraries."""
         parts = [name, store.identity('')]
         parts += [place.store.identity('') for place in self.models.values()]
-        return hashlib.sha256('\n'.join(sorted(set(parts))).encode()).hexdigest()
+        return digest_of(sorted(set(parts)))
 
     def load_model(self, name: str, notes: list[str]) -> Shape:
         """
@@ -206,7 +205,10 @@ class Gazebo:
         material = visual.find('material')
         if material is not None:
             shape = self._painted(shape, material, place, notes, title)
-        return [moved(shape, matrix)]
+        shape = moved(shape, matrix)
+        if not np.abs(shape.vertices[:, :3]).max() <= LARGEST_M:
+            raise ModelError(f'{title} has points farther than {LARGEST_M:g} m')
+        return [shape]
 
     def _geometry(
         self, visual: etree._Element, place: Place, notes: list[str], title: str

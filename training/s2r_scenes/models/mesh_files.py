@@ -14,7 +14,7 @@ from .files import is_missing, ModelError, read_xml, Store, Textures
 from .shape import join, MISSING, moved, one_sided, PLAIN, Shape, welded
 
 SUFFIXES = ('.obj', '.dae', '.stl')
-_LARGEST_M = 5000.0
+LARGEST_M = 5000.0
 _INVISIBLE = 0.02  # materials of less opacity are left out; glass is drawn as a pane
 # Turns what is up in a file to z: (x, y, z) of the world from those of the file.
 _UP = {
@@ -74,11 +74,14 @@ def load_mesh(
         what = f'no geometry named {submesh!r}' if submesh else 'no triangles'
         raise ModelError(f'{name} has {what}')
     shape = moved(join(shapes), matrix)
-    if not np.isfinite(shape.vertices[:, :3]).all() or shape.size_m.max() > _LARGEST_M:
-        raise ModelError(f'{name} has points that are not finite or farther than {_LARGEST_M:g} m')
+    if not np.isfinite(shape.vertices[:, :3]).all() or shape.size_m.max() > LARGEST_M:
+        raise ModelError(f'{name} has points that are not finite or farther than {LARGEST_M:g} m')
     if len(shape.faces) and shape.faces.max() >= len(shape.vertices):
         raise ModelError(f'{name} is broken: a triangle names a point that is not there')
-    return one_sided(welded(shape))
+    shape = welded(shape)
+    if not len(shape.faces):
+        raise ModelError(f'{name} has no triangle with three different points')
+    return one_sided(shape)
 
 
 def _to_metres(root: etree._Element, name: str) -> float:

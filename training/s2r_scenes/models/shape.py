@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 import functools
+import io
 import json
 import os
 from pathlib import Path
@@ -233,10 +234,9 @@ def keep(key: str, build: Callable[[list[str]], Shape]) -> tuple[Shape, list[str
     arrays: dict[str, Any] = {
         f'picture_{number}': picture for number, picture in enumerate(shape.pictures)
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.stem}.{os.getpid()}.npz')
+    data = io.BytesIO()
     np.savez(
-        temporary,
+        data,
         vertices=shape.vertices,
         faces=shape.faces,
         part=shape.part,
@@ -244,7 +244,7 @@ def keep(key: str, build: Callable[[list[str]], Shape]) -> tuple[Shape, list[str
         notes=np.array(json.dumps(notes)),
         **arrays,
     )
-    temporary.replace(path)
+    write_atomically(path, data.getvalue())
     return shape, notes
 
 
