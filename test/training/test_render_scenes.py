@@ -122,6 +122,15 @@ def test_a_picture_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path):
     assert not [path for path in tmp_path.rglob('*') if path.is_file()]
 
 
+def test_a_data_set_of_another_origin_is_kept(tmp_path):
+    file = tmp_path / 'vkitti_1.3.1_rgb/0001/rain/00000.png'
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b'of Virtual KITTI')
+    with pytest.raises(write.FolderError, match=r'holds vkitti_1\.3\.1_rgb of another origin'):
+        render_scenes(tmp_path, scenes=1, variations=['rain'], **TINY)
+    assert list(digests(tmp_path)) == ['vkitti_1.3.1_rgb/0001/rain/00000.png']
+
+
 @pytest.mark.parametrize('content', ['', '[{', '[1]'])
 def test_a_folder_whose_settings_are_damaged_is_named_and_kept(tmp_path, content):
     (tmp_path / 'render.json').write_text(content)

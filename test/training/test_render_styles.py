@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from s2r_scenes import render_styles
+from s2r_scenes.write import FolderError
 
 
 def test_styles_are_flat_files_that_workers_do_not_change(tmp_path):
@@ -34,6 +35,13 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path):
     render_styles(tmp_path, count=1, size_px=64, workers=1)
     with pytest.raises(ValueError, match='size_px 64 instead of 128'):
         render_styles(tmp_path, count=1, size_px=128, workers=1)
+
+
+def test_a_folder_of_own_pictures_is_not_mixed_with_rendered_ones(tmp_path):
+    (tmp_path / '103.jpg').write_bytes(b'a painting')
+    with pytest.raises(FolderError, match=r'holds 103\.jpg of another origin'):
+        render_styles(tmp_path, count=1, size_px=64, workers=1)
+    assert [path.name for path in tmp_path.iterdir()] == ['103.jpg']
 
 
 def test_a_senseless_count_is_refused(tmp_path):

@@ -159,7 +159,7 @@ def render_scenes(
         'ordinary' if kind == 'failure-cases' else cameras,
     )
     out = Path(out)
-    write.claim_folder(out, _note(job))
+    write.claim_folder(out, _note(job), 'render.json', 'vkitti_*')
     worlds = list(CASES) if kind == 'failure-cases' else [f'{n:04d}' for n in range(1, scenes + 1)]
     run_jobs(
         functools.partial(render_world, out.absolute(), job),

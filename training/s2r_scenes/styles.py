@@ -42,7 +42,7 @@ def render_styles(
     if size_px > 8192:
         raise ValueError(f'size_px must be at most 8192, not {size_px}')
     out = Path(out)
-    write.claim_folder(out, {'size_px': size_px, 'seed': seed}, 'styles.json')
+    write.claim_folder(out, {'size_px': size_px, 'seed': seed}, 'styles.json', '*.jpg')
     run_jobs(
         functools.partial(_write_style, out, size_px, seed),
         [f'{number:05d}.jpg' for number in range(count)],

@@ -78,12 +78,15 @@ def write_intrinsics(root: Path, world: str, matrices: list[np.ndarray]) -> None
     write_atomically(intrinsics_path(root, world), ('\n'.join(lines) + '\n').encode())
 
 
-def claim_folder(root: Path, settings: dict[str, object], name: str = 'render.json') -> None:
+def claim_folder(root: Path, settings: dict[str, object], name: str, data: str) -> None:
     """
     Note the settings of a folder, or check that it was begun with the same ones.
 
-    :raises FolderError: the folder holds data that was made with other settings, or its note is
-        damaged.
+    :param settings: that determine its data.
+    :param name: of the note.
+    :param data: pattern of the paths that will be written.
+    :raises FolderError: the folder holds data that was made with other settings or is of
+        another origin, or its note is damaged.
     """
     path = root / name
     if path.exists():
@@ -103,5 +106,7 @@ def claim_folder(root: Path, settings: dict[str, object], name: str = 'render.js
                 f'{root} holds data made with {", ".join(other)}: '
                 'use the same settings to continue, or another folder'
             )
+    elif other_data := next(root.glob(data), None):
+        raise FolderError(f'{root} holds {other_data.name} of another origin: give another folder')
     else:
         write_atomically(path, (json.dumps(settings, indent=2) + '\n').encode())
