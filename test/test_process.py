@@ -118,6 +118,30 @@ def test_the_exit_code_is_that_of_main(main, code, error):
     assert bool(done.stderr) == bool(error)
 
 
+@pytest.mark.parametrize(
+    ('command', 'variables', 'reason'),
+    [
+        ('depth_node --ros-args -r __ns:=/robot/', {}, 'invalid node namespace'),
+        ('camera_player --ros-args -r __ns:=/robot/', {}, 'invalid node namespace'),
+        ('depth_node', {'ROS_LOG_DIR': '/proc/none'}, 'create log directory'),
+        ('camera_player', {'ROS_DOMAIN_ID': 'a'}, 'not an integral number'),
+        ('view', {'ROS_DOMAIN_ID': 'a'}, 'not an integral number'),
+    ],
+)
+def test_ros_that_cannot_start_is_one_sentence(command, variables, reason, monkeypatch):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    program, *words = command.split()
+    done = run_code(
+        f'import sys\nfrom s2r_depth_ros import cli, program\nsys.argv[1:] = {words}\n'
+        + (f'sys.exit(cli.main(["{program}"]))' if program == 'view' else f'program.{program}()')
+    )
+    assert done.returncode == 1
+    assert 'ROS cannot start: ' in done.stderr
+    assert reason in done.stderr
+    assert 'Traceback' not in done.stderr
+
+
 @STOP_SIGNALS
 @pytest.mark.parametrize('program', ['depth_node', 'camera_player'])
 def test_a_signal_amid_the_imports_ends_it_in_silence(graph, program, number):

@@ -14,6 +14,7 @@ import importlib
 import sys
 
 from ..environment import set_up_process
+from ..ros.process import fault_of_ros
 
 VERBS = {
     'depth': 'write the depth of images, videos, a webcam or a bag to files',
@@ -89,6 +90,11 @@ def exit_code_of(prog: str, work: Callable[[], int]) -> int:
             f'pip install {" ".join(_TOOL_PACKAGES)}',
             file=sys.stderr,
         )
+        return 1
+    except RuntimeError as error:
+        if not (fault := fault_of_ros(error)):
+            raise
+        print(f'{prog}: {fault}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f'{prog}: stopped', file=sys.stderr)

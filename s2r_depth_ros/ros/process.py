@@ -25,16 +25,26 @@ def run(main: Callable[[], int]) -> NoReturn:
     Call ``main`` and end the process with its exit code.
 
     :param main: the function to call. It closes every resource that it opens and may raise
-        SystemExit. Any other exception is printed, and the exit code is 1.
+        SystemExit. Any other exception is printed, and the exit code is 1. An error of ROS, such
+        as of its environment, is one sentence.
     """
     try:
         code = main()
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
-    except BaseException:
-        traceback.print_exc()
+    except BaseException as error:
+        if fault := fault_of_ros(error):
+            print(fault, file=sys.stderr)
+        else:
+            traceback.print_exc()
         code = 1
     end_process(code)
+
+
+def fault_of_ros(error: BaseException) -> str:
+    """Return in one sentence why ROS cannot start; empty for an error that is not of ROS."""
+    is_of_rcl = type(error).__name__ == 'RCLError'  # importing it would import ROS
+    return f'ROS cannot start: {" ".join(str(error).split())}' if is_of_rcl else ''
 
 
 def end_process(code: int) -> NoReturn:
