@@ -11,7 +11,11 @@ from .ros.process import end_at_once_on_signals, run
 def depth_node() -> NoReturn:
     """Run the depth node as the program of this process."""
     end_at_once_on_signals()
-    from .node.depth_node import main
+
+    def main() -> int:
+        from .node.depth_node import main
+
+        return main()
 
     run(main)
 
@@ -19,7 +23,11 @@ def depth_node() -> NoReturn:
 def camera_player() -> NoReturn:
     """Run the playback camera as the program of this process."""
     end_at_once_on_signals()
-    from .sources.camera_player import main
+
+    def main() -> int:
+        from .sources.camera_player import main
+
+        return main()
 
     run(main)
 

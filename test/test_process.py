@@ -142,6 +142,16 @@ def test_ros_that_cannot_start_is_one_sentence(command, variables, reason, monke
     assert 'Traceback' not in done.stderr
 
 
+@pytest.mark.parametrize('program', ['depth_node', 'camera_player'])
+def test_a_program_without_ros_says_so(program):
+    done = run_code(
+        'import sys\nsys.modules["rclpy"] = sys.modules["diagnostic_msgs"] = None\n'
+        f'from s2r_depth_ros import program\nprogram.{program}()'
+    )
+    said = 'ROS 2 is not installed here, or its setup.bash is not sourced\n'
+    assert (done.returncode, done.stderr) == (1, said)
+
+
 @STOP_SIGNALS
 @pytest.mark.parametrize('program', ['depth_node', 'camera_player'])
 def test_a_signal_amid_the_imports_ends_it_in_silence(graph, program, number):

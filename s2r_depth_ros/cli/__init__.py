@@ -14,7 +14,7 @@ import importlib
 import sys
 
 from ..environment import set_up_process
-from ..ros.process import fault_of_ros
+from ..ros.process import fault_of_ros, is_of_ros
 
 VERBS = {
     'depth': 'write the depth of images, videos, a webcam or a bag to files',
@@ -76,7 +76,7 @@ def exit_code_of(prog: str, work: Callable[[], int]) -> int:
         print(f'{prog}: {error}', file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
-        if error.name == 'rclpy' or (error.name or '').endswith('_msgs'):
+        if is_of_ros(error.name):
             print(
                 f'{prog} needs ROS 2, which is not installed here, or its setup.bash '
                 'is not sourced',

@@ -43,8 +43,16 @@ def run(main: Callable[[], int]) -> NoReturn:
 
 def fault_of_ros(error: BaseException) -> str:
     """Return in one sentence why ROS cannot start; empty for an error that is not of ROS."""
+    if isinstance(error, ModuleNotFoundError) and is_of_ros(error.name):
+        return 'ROS 2 is not installed here, or its setup.bash is not sourced'
     is_of_rcl = type(error).__name__ == 'RCLError'  # importing it would import ROS
     return f'ROS cannot start: {" ".join(str(error).split())}' if is_of_rcl else ''
+
+
+def is_of_ros(module: str | None) -> bool:
+    """Return whether a module comes with ROS."""
+    package = (module or '').partition('.')[0]
+    return package == 'rclpy' or package.endswith('_msgs')
 
 
 def end_process(code: int) -> NoReturn:

@@ -41,6 +41,22 @@ def test_the_help_of_a_verb_loads_no_torch(verb):
     assert subprocess.run(command, capture_output=True).returncode == 0
 
 
+@pytest.mark.parametrize(
+    ('missing', 'arguments'),
+    [('torch', ['all', '--run-dir', 'run']), ('jsonargparse', ['all', '--help'])],
+)
+def test_a_missing_package_is_told_with_what_to_install(missing, arguments, tmp_path):
+    code = (
+        f'import sys; sys.modules[{missing!r}] = None\n'
+        'from s2r_depth_training import cli; sys.exit(cli.main(sys.argv[1:]))'
+    )
+    command = [sys.executable, '-c', code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"{missing} is not installed: run pip install '.[train]'" in done.stderr
+    assert 'Traceback' not in done.stderr
+
+
 def test_no_verb_and_a_wrong_verb_are_errors(capsys):
     assert cli.main([]) == 2
     status, error = error_of(capsys, 'trian')

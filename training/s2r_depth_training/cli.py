@@ -78,6 +78,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print('\ns2r_train: stopped; --resume continues a training', file=sys.stderr)
         return 130
+    except ModuleNotFoundError as error:
+        module = (error.name or '').partition('.')[0]
+        if not module or module.startswith('s2r_'):  # a bug
+            raise
+        print(
+            f's2r_train {verb}: error: {module} is not installed: run pip install '
+            "'.[train]' in the folder of this package",
+            file=sys.stderr,
+        )
+        return 1
     except _expected_errors(verb) as error:
         print(f's2r_train {verb}: error: {error}', file=sys.stderr)
         return 1
