@@ -657,6 +657,16 @@ def test_folder_takes_the_camera_of_rectified_images_from_a_calibration(tmp_path
         np.testing.assert_array_equal(Folder(tmp_path)[0].intrinsics, camera_matrix(*expected))
 
 
+def test_folder_has_one_size_for_one_camera(tmp_path):
+    add_folder(tmp_path)
+    write_rgb(tmp_path / 'rgb/b.png', 4, 6)
+    write_png(tmp_path / 'depth/b.png', np.ones((4, 6), np.uint16))
+    reader = Folder(tmp_path)
+    assert reader[0].image.shape == (2, 3, 3)
+    with pytest.raises(CorruptSampleError, match=r'b\.png has 6 x 4 pixels, .* is for 3 x 2'):
+        reader[1]
+
+
 def test_folder_refuses_a_calibration_for_another_size(tmp_path):
     add_folder(tmp_path)
     text = 'image_width: 6\nimage_height: 4\ncamera_matrix: {data: [5, 0, 3, 0, 5, 2, 0, 0, 1]}'

@@ -1,5 +1,6 @@
 """A folder of RGB, depth and intrinsics: the layout for your own data."""
 
+from contextlib import suppress
 import logging
 import math
 from os import PathLike
@@ -68,7 +69,7 @@ class Folder:
                 depths[others[0]],
             )
         self._depth_scale = depth_scale
-        self._cameras = _read_cameras(root, [image.stem for image in images])
+        self._cameras = _read_cameras(root, images)
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -114,7 +115,8 @@ class _Camera(NamedTuple):
     size_px: tuple[int, int] | None
 
 
-def _read_cameras(root: Path, names: list[str]) -> dict[str, _Camera]:
+def _read_cameras(root: Path, images: list[Path]) -> dict[str, _Camera]:
+    names = [image.stem for image in images]
     file = next(
         (path for path in (root / 'intrinsics.yaml', root / 'intrinsics.json') if path.is_file()),
         None,
@@ -131,13 +133,23 @@ def _read_cameras(root: Path, names: list[str]) -> dict[str, _Camera]:
     if not isinstance(content, dict):
         raise DataError(f'{file}: expected {INTRINSICS_LAYOUT}')
     if 'fx' in content or 'camera_matrix' in content:
-        return dict.fromkeys(names, _parse_camera(content, file))
+        camera = _parse_camera(content, file)
+        return dict.fromkeys(names, camera._replace(size_px=camera.size_px or _size_px(images)))
     missing = [name for name in names if name not in content]
     if missing:
         raise DataError(
             f'{file} has no entry for the image "{missing[0]}"; expected {INTRINSICS_LAYOUT}'
         )
     return {name: _parse_camera(content[name], file) for name in names}
+
+
+def _size_px(images: list[Path]) -> tuple[int, int] | None:
+    """Return the size of the first image that can be read: one camera has one size."""
+    for image in images:
+        with suppress(CorruptSampleError):
+            height_px, width_px = files.read_rgb(image).shape[:2]
+            return height_px, width_px
+    return None
 
 
 def _parse_camera(entry: object, file: Path) -> _Camera:
