@@ -130,6 +130,14 @@ def test_nothing_to_do_is_an_error(tmp_path):
         ablation(config, {}, seeds=[1])
 
 
+@pytest.mark.parametrize(
+    ('seeds', 'reason'), [([1, -1], 'seed must be at least 0'), ([1, 1], 'differ from each other')]
+)
+def test_a_wrong_seed_is_an_error_before_any_training(tmp_path, seeds, reason):
+    with pytest.raises(TrainingError, match=reason):
+        ablation(tiny_config(tmp_path), {'a': TestSet('vkitti', tmp_path)}, seeds)
+
+
 def test_a_test_set_that_is_not_there_is_an_error_before_any_training(tmp_path):
     config = tiny_config(tmp_path)
     write_data(tmp_path)

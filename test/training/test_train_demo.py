@@ -12,6 +12,15 @@ from s2r_depth_training import cli
 CONFIG = Path(__file__).parents[2] / 'config' / 'training' / 'demo.yaml'
 
 
+@pytest.mark.parametrize('option', ['--scenes', '--test-scenes', '--style-images'])
+def test_a_demo_of_nothing_is_refused_before_it_renders(tmp_path, capsys, option):
+    run_dir = tmp_path / 'train-demo'
+    words = ['demo', '--config', str(CONFIG), '--run-dir', str(run_dir), option, '0']
+    assert cli.main(words) == 1
+    assert 'must be at least 1, not 0' in capsys.readouterr().err
+    assert not run_dir.exists()
+
+
 @pytest.mark.slow
 def test_the_demo_ends_with_a_report_and_weights_and_lower_losses(tmp_path):
     run_dir = tmp_path / 'train-demo'

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from s2r_scenes import render_scenes, render_styles
 
+from .errors import TrainingError
 from .evaluation.evaluate import evaluate
 from .stages import train_all
 
@@ -37,8 +38,12 @@ def demo(
     :param style_images: number of style images.
     :param resume: continue an interrupted demo.
     :returns: the page with the results.
-    :raises TrainingError: if a stage cannot start or continue.
+    :raises TrainingError: if a number is below 1, or a stage cannot start or continue.
     """
+    counts = {'scenes': scenes, 'test_scenes': test_scenes, 'style_images': style_images}
+    for name, count in counts.items():
+        if count < 1:
+            raise TrainingError(f'{name} must be at least 1, not {count}')
     run_dir = config.run_dir
     width_px, height_px = config.data.width_px, config.data.height_px
     render_scenes(

@@ -69,6 +69,14 @@ def ablation(
 
     if not seeds or not tests:
         raise TrainingError('an ablation needs at least one seed and one test set')
+    if len(set(seeds)) < len(seeds):
+        raise TrainingError(f'seeds must differ from each other, got {list(seeds)}')
+    try:
+        configs = [
+            replace(config, seed=seed, run_dir=config.run_dir / f'seed_{seed}') for seed in seeds
+        ]
+    except ValueError as error:
+        raise TrainingError(f'seeds: {error}') from error
     for frames in tests.values():  # report errors of the test sets before hours of training
         open_dataset(frames.dataset, frames.root, **frames.options)
     figures: dict[str, dict[str, list[dict[str, float | None]]]] = {
@@ -79,14 +87,12 @@ def ablation(
         for test, frames in tests.items()
         if frames.by_scene
     }
-    for seed in seeds:
-        run_dir = config.run_dir / f'seed_{seed}'
-        trained = train_variants(
-            replace(config, seed=seed, run_dir=run_dir), new_depth_net, resume
-        )
+    for run in configs:
+        trained = train_variants(run, new_depth_net, resume)
         for test, frames in tests.items():
             for variant, weights in trained.items():
-                method = evaluate_once(weights, frames, run_dir / 'evaluation' / test / variant)
+                out = run.run_dir / 'evaluation' / test / variant
+                method = evaluate_once(weights, frames, out)
                 figures[test][variant].append(figures_of(method))
                 if frames.by_scene:
                     scenes[test][variant].append(
