@@ -345,6 +345,21 @@ def test_a_film_has_whatever_rate_a_bag_has(rate_hz, tmp_path):
     assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(max(0.1, rate_hz), rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ('width_px', 'height_px', 'expected_px'),
+    [(1, 1, (2, 2)), (101, 77, (100, 76)), (16380, 20, (8190, 10)), (66000, 4, (8190, 2))],
+)
+def test_a_film_of_images_of_any_size_is_written(tmp_path, width_px, height_px, expected_px):
+    image = CameraImage(np.zeros((height_px, width_px, 3), np.uint8))
+    result = DepthResult(image, np.ones((height_px, width_px), np.float32), far_m=76.0)
+    with DepthFiles(tmp_path / 'out', ['mp4'], '', (1.0, 80.0), 1, 10.0, 1) as files:
+        files.write('a', result)
+    video = cv2.VideoCapture(str(tmp_path / 'out/color.mp4'))
+    sides = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
+    assert tuple(map(video.get, sides)) == expected_px
+    assert video.read()[0]
+
+
 def test_more_images_asked_for_than_there_are_leave_the_sheet_whole(tmp_path):
     folder = tmp_path / 'pictures'
     folder.mkdir()

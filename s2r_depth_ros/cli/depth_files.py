@@ -24,6 +24,7 @@ from .options import DEPTH_FILES
 
 _SHEET_ROWS = 5
 _WAITING_IMAGES = 4
+_MOST_VIDEO_PX = 8190
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ class DepthFiles:
     def _add_to_video(self, bgr: np.ndarray) -> None:
         path = self._folder / DEPTH_FILES['mp4']
         if self._video is None:
-            self._video_size_px = bgr.shape[1], bgr.shape[0]
+            self._video_size_px = _writable_size_px(bgr.shape[1], bgr.shape[0])
             self._video = cv2.VideoWriter(
                 str(path), cv2.VideoWriter.fourcc(*'mp4v'), self._rate_hz, self._video_size_px
             )
@@ -202,6 +203,12 @@ class DepthFiles:
 def _writable_rate_hz(rate_hz: float) -> float:
     """Return the nearest rate that MPEG-4 can store: a ratio of integers up to 65535."""
     return max(0.1, round(rate_hz, 2 if rate_hz < 600 else 0))
+
+
+def _writable_size_px(width_px: int, height_px: int) -> tuple[int, int]:
+    """Return the nearest size of this shape that OpenCV's MPEG-4 encoder can store."""
+    scale = min(1.0, _MOST_VIDEO_PX / max(width_px, height_px))
+    return max(2, int(width_px * scale)), max(2, int(height_px * scale))
 
 
 def _write_png(path: Path, pixels: np.ndarray) -> None:
