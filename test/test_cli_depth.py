@@ -1,5 +1,6 @@
 """`s2r depth`: what it reads, what it writes, what it refuses; also where ROS is not installed."""
 
+import errno
 from io import BytesIO
 from pathlib import Path
 import re
@@ -358,6 +359,18 @@ def test_a_film_of_images_of_any_size_is_written(tmp_path, width_px, height_px, 
     sides = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
     assert tuple(map(video.get, sides)) == expected_px
     assert video.read()[0]
+
+
+def test_a_folder_that_may_not_be_read_is_one_sentence(tmp_path, monkeypatch, capsys):
+    def deny(path):
+        raise PermissionError(errno.EACCES, 'Permission denied', str(path))
+
+    monkeypatch.setattr(Path, 'iterdir', deny)
+    assert main(['depth', str(tmp_path), '--out', str(tmp_path / 'out')]) == 1
+    error = capsys.readouterr().err
+    assert 'Permission denied' in error
+    assert str(tmp_path) in error
+    assert 'Traceback' not in error
 
 
 def test_more_images_asked_for_than_there_are_leave_the_sheet_whole(tmp_path):

@@ -1,5 +1,6 @@
 """Weight files: round trip, and every way in which a file can be wrong."""
 
+import errno
 import json
 from pathlib import Path
 import pickle
@@ -127,6 +128,17 @@ def test_of_many_wrong_tensors_the_first_are_named(file):
     with pytest.raises(weights.WeightsError, match='unexpected x0; .*; and 490 more') as error:
         weights.load(file)
     assert len(str(error.value)) < 1000
+
+
+def test_weights_that_may_not_be_read_are_told_from_damaged_ones(tmp_path, monkeypatch):
+    def deny(path, *_):
+        raise PermissionError(errno.EACCES, 'Permission denied', str(path))
+
+    file = tmp_path / 'a.safetensors'
+    file.touch()
+    monkeypatch.setattr(Path, 'open', deny)
+    with pytest.raises(weights.WeightsError, match=r'cannot read .*a\.safetensors: Permission'):
+        weights.load_with_info(file)
 
 
 @pytest.mark.parametrize('share', [0.0, 0.01, 0.5, 0.999])

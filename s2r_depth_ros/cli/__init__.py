@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def exit_code_of(prog: str, work: Callable[[], int]) -> int:
     """
-    Call ``work``, and report an error that the user can fix in one sentence.
+    Call ``work``, and report an error of the user or the file system in one sentence.
 
     :param prog: the name of the program in the report.
     :param work: returns an exit code.
@@ -72,7 +72,7 @@ def exit_code_of(prog: str, work: Callable[[], int]) -> int:
     """
     try:
         return work()
-    except ToolError as error:
+    except (ToolError, OSError) as error:
         print(f'{prog}: {error}', file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:

@@ -160,6 +160,10 @@ def _random_network() -> tuple[S2RDepthNet, WeightsInfo]:
 
 def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     try:
+        path.open('rb').close()  # or safetensors says of any fault that there is no such file
+    except OSError as error:
+        raise WeightsError(f'cannot read {path}: {error.strerror}') from error
+    try:
         with safetensors.safe_open(path, framework='pt') as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
     except (safetensors.SafetensorError, OSError) as error:

@@ -1,6 +1,7 @@
 """Every reader, on a tiny tree of real files in exactly the published layout."""
 
 import json
+from pathlib import Path
 import re
 import struct
 import subprocess
@@ -150,6 +151,21 @@ def test_vkitti_refuses_an_unknown_variation_and_lists_the_known(tmp_path):
     add_vkitti(tmp_path)
     with pytest.raises(DataError, match='has no variation mist, it has clone'):
         VKitti(tmp_path, variations=['clone', 'mist'])
+
+
+def test_a_world_that_may_not_be_read_is_not_left_out(tmp_path, monkeypatch):
+    for world in ('0001', '0002'):
+        add_vkitti(tmp_path, world)
+    list_all = Path.iterdir
+
+    def deny(path):
+        if path.name == '0002':
+            raise PermissionError(13, 'Permission denied', str(path))
+        return list_all(path)
+
+    monkeypatch.setattr(Path, 'iterdir', deny)
+    with pytest.raises(PermissionError, match='0002'):
+        VKitti(tmp_path)
 
 
 def test_vkitti_says_what_is_missing(tmp_path):

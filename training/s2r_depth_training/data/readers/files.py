@@ -1,6 +1,7 @@
 """Checked access to the files of data sets: folders, images, depth images, lists."""
 
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from os import PathLike
 from pathlib import Path
 
@@ -51,6 +52,26 @@ def require_any(samples: Sequence, path: Path, layout: str) -> None:
     """
     if not samples:
         raise DataError(f'{path} holds no sample; expected {layout}')
+
+
+def matching(root: Path, pattern: str) -> list[Path]:
+    """
+    Return the paths below a folder that match a pattern, sorted.
+
+    :param root: the folder.
+    :param pattern: relative, as for ``Path.glob``, which leaves out folders it may not read.
+    :raises OSError: if a folder can not be read.
+    """
+    paths = [root]
+    for part in pattern.split('/'):
+        paths = [
+            child
+            for folder in paths
+            if folder.is_dir()
+            for child in sorted(folder.iterdir())
+            if fnmatchcase(child.name, part)
+        ]
+    return paths
 
 
 def image_files(folder: Path) -> list[Path]:

@@ -29,7 +29,7 @@ class Hypersim:
 
     def __init__(self, root: str | PathLike):
         files.require_folder(Path(root), LAYOUT)
-        images = sorted(Path(root).glob(f'*/images/*{_IMAGE}/*{_IMAGE_SUFFIX}'))
+        images = files.matching(Path(root), f'*/images/*{_IMAGE}/*{_IMAGE_SUFFIX}')
         files.require_any(images, Path(root), LAYOUT)
         self._pairs = [(image, files.require_file(_depth_file(image), LAYOUT)) for image in images]
 

@@ -26,7 +26,7 @@ class KittiDepth:
         folder = files.require_folder(Path(root) / split, LAYOUT)
         raw = files.require_folder(Path(raw_root), kitti_raw.LAYOUT)
         self._items: list[tuple[Path, Path, Path]] = []
-        for depth_folder in sorted(folder.glob('*/proj_depth/groundtruth/image_02')):
+        for depth_folder in files.matching(folder, '*/proj_depth/groundtruth/image_02'):
             drive = depth_folder.parents[2].name
             date = drive[: len('2011_09_26')]
             self._items += [

@@ -188,7 +188,7 @@ def _chosen(
     pattern: str = '*',
 ) -> list[Path]:
     """Return the folders WORLD/VARIATION of ``root`` that were asked for, sorted."""
-    folders = [path for path in sorted(root.glob(f'{pattern}/*')) if path.is_dir()]
+    folders = [path for path in files.matching(root, f'{pattern}/*') if path.is_dir()]
     for kind, choice, names in (
         ('world', worlds, {path.parent.name for path in folders}),
         ('variation', variations, {path.name for path in folders}),
