@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+from urllib.parse import urlsplit
 import urllib.request
 
 import cv2
@@ -115,6 +116,13 @@ def test_other_hosts_and_paths_are_refused(view):
         )
     ) as answer:
         assert b'<title>s2r view' in answer.read()
+
+
+def test_an_address_that_is_none_is_refused(view):
+    place = urlsplit(view.page)
+    with socket.create_connection((place.hostname, place.port)) as connection:
+        connection.sendall(b'GET http://[ HTTP/1.1\r\nHost: localhost\r\n\r\n')
+        assert connection.recv(100).startswith(b'HTTP/1.0 400 ')
 
 
 def test_foxglove_gets_the_pictures_the_cloud_and_its_frame_logged_at_their_stamps(view):

@@ -67,7 +67,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Send the page or the newest frame."""
-        url = urlsplit(self.path)
+        try:
+            url = urlsplit(self.path)
+        except ValueError:
+            self.send_error(HTTPStatus.BAD_REQUEST)
+            return
         try:
             asked_host = urlsplit(f'//{self.headers.get("Host", "")}').hostname or ''
         except ValueError:  # the header has no name or address
