@@ -157,6 +157,15 @@ def test_impossible_intrinsics_of_one_image_are_told_and_not_published(graph, pi
     assert not camera_info_to_model(infos[0]).is_calibrated
 
 
+def test_an_image_too_wide_for_jpeg_is_named_skipped_and_counted(graph, pictures):
+    cv2.imwrite(str(pictures / '15.png'), np.zeros((2, 65501, 3), np.uint8))
+    player, images, infos = play(graph, pictures, encoding='jpeg')
+    graph.wait(lambda: 'played 3 images, skipped 1' in player.output, 'the count')
+    graph.wait(lambda: len(images) >= 3 and len(infos) >= 3, 'the last image')
+    assert (len(images), len(infos)) == (3, 3)
+    assert '15 has more than 65500 pixels a side' in player.output
+
+
 def test_unreadable_images_are_named_skipped_and_counted(graph, pictures):
     (pictures / '15.png').write_bytes(b'no image')
     player, images, _ = play(graph, pictures)

@@ -36,6 +36,7 @@ from std_msgs.msg import Header
 
 from ..depth.camera_model import CameraError, CameraModel, read_calibration
 from ..ros import qos
+from ..ros.compressed import LONGEST_SIDE_PX
 from ..ros.descriptors import descriptor, warn_of_unknown
 from ..ros.message_types import filled
 from ..ros.messages import camera_model_to_info, pixels_to_image
@@ -176,6 +177,11 @@ class CameraPlayer(Node):
             frame = next(self._frames, None)
         if frame is None:
             self._finish()
+            return
+        if self._encoding == 'jpeg' and max(frame.rgb.shape) > LONGEST_SIDE_PX:
+            self._on_skipped(
+                f'{frame.name} has more than {LONGEST_SIDE_PX} pixels a side, no JPEG'
+            )
             return
         self._publish(frame)
         self._played += 1
