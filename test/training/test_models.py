@@ -243,7 +243,7 @@ def test_a_link_to_nothing_or_to_itself_costs_no_model(tmp_path, target):
 
 def test_a_file_whose_name_is_of_another_encoding_costs_no_model(tmp_path):
     folder = write_model(tmp_path, 'chair', CHAIR)
-    Path(os.fsdecode(os.fsencode(folder) + b'/caf\xe9.png')).write_bytes(b'')
+    Path(os.fsdecode(os.fsencode(folder) + b'/\xe9.png')).write_bytes(b'')
     assert len(gather((str(tmp_path),)).things['chair']) == 1
 
 
