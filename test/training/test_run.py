@@ -226,6 +226,13 @@ def test_an_unfinished_stage_is_refused_without_resume(tmp_path):
             pass
 
 
+def test_a_run_that_finds_no_checkpoint_says_that_it_begins_anew(tmp_path, capsys):
+    for resume, times in ((True, 1), (True, 0)):
+        with stage_of(tiny_config(tmp_path), resume) as stage:
+            stage.track(Numbers())
+        assert capsys.readouterr().err.count('dsa: begins anew, since there is no ') == times
+
+
 def test_a_finished_stage_is_refused_and_kept(tmp_path):
     config = tiny_config(tmp_path)
     with stage_of(config) as stage:

@@ -151,6 +151,11 @@ class Stage:
             restore(self._parts, state, self.checkpoint_file)
             self.step, self._spent_s = state['step'], state['spent_s']
         else:
+            if self._resume and self.fabric.is_global_zero:
+                tqdm.write(
+                    f'{self.name}: begins anew, since there is no {self.checkpoint_file}',
+                    file=sys.stderr,
+                )
             self.folder.mkdir(exist_ok=True)
             self.save()
         if self.fabric.is_global_zero:
