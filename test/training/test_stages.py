@@ -411,6 +411,14 @@ def test_a_finished_stage_says_which_settings_it_does_not_follow(trained, capsys
     assert not capsys.readouterr().err
 
 
+def test_a_finished_stage_needs_no_checkpoint(trained, tmp_path):
+    shutil.copytree(trained.run_dir, tmp_path / 'copy')
+    for name, content in (('dsa', None), ('ste_encoder', b'damaged')):
+        file = tmp_path / 'copy' / name / 'checkpoint.pt'
+        file.write_bytes(content) if content else file.unlink()
+    train_all(replace(trained, run_dir=tmp_path / 'copy'))
+
+
 @pytest.mark.parametrize('stage', [judge, fine_tune])
 def test_without_stage_3_or_other_weights_the_message_names_both(stage, root):
     config = with_stage(tiny_config(root, 'no_stage_3'), stage.NAME, weights=None)

@@ -65,12 +65,16 @@ def _warn_of_changes(config: Config, stage: str) -> None:
     from ..engine.checkpoints import read_whole
     from ..engine.resume import changed_settings, check_form
     from ..engine.run_folder import CHECKPOINT_FILE
+    from ..errors import TrainingError
 
     file = config.run_dir / stage / CHECKPOINT_FILE
     if not file.exists():
         return
-    state = read_whole(file)
-    check_form(state, file)
+    try:
+        state = read_whole(file)
+        check_form(state, file)
+    except TrainingError:  # a finished stage needs it no more
+        return
     if changes := changed_settings(state['settings'], config, getattr(config, stage)):
         print(f'{stage} keeps its earlier settings: {"; ".join(changes)}', file=sys.stderr)
 
