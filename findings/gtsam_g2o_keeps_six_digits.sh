@@ -5,8 +5,8 @@
 # Seen: 4,000,000.99 m is "4e+06". A pose in UTM is off by up to 5 m, one 12 km from the origin by
 #   5 cm, and one at 1 km by 5 mm; quaternions are not of length 1. The numbers have the precision
 #   of a C++ stream that nobody has set.
-# Matters: a pose graph that is saved and optimised again has other poses than its edges say. The
-#   other formats for poses, of TUM and COLMAP, are written with all digits.
+# Matters: a pose graph that is saved and read again has other poses than its edges say, and no
+#   warning tells of it.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

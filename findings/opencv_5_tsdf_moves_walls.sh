@@ -6,8 +6,8 @@
 # Seen: it is one voxel too near, 23 mm then, at any distance and voxel size. The points of
 #   fetchPointsNormals are displaced by 0.5, 0.5 and -0.5 voxels in x, y and z. Both are as even as
 #   the depth: neither noise nor the resolution is the reason.
-# Matters: the raycast is what the next image is aligned to; a static camera drifts. Two outputs of
-#   one volume do not fit each other.
+# Matters: trackers align the next image to the raycast, and a static camera can drift so. The two
+#   outputs of one volume do not fit each other.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
