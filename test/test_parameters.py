@@ -26,6 +26,7 @@ RUN_TIME = {
     'voxel_size',
     'scale_smoothing',
     'temporal_smoothing',
+    'sharp_edges',
     'edge_filter',
     'min_confidence',
     'points_confidence',

@@ -75,7 +75,8 @@ def test_the_predictor_gives_what_the_network_gives(tiny_file, predictor):
     with torch.inference_mode():
         depth = weights.load(tiny_file)((tensor - 0.5) / 0.5)[0, 0]
     expected_m = (depth.numpy() + 1) / 2 * 80
-    assert np.allclose(predictor.predict([image])[0], expected_m, atol=1e-3)
+    (raw,) = predictor.run([image], sharp_edges=False)
+    assert np.allclose(raw.depth_m, expected_m, atol=1e-3)
 
 
 def test_another_network_can_take_the_place(predictor):

@@ -35,6 +35,7 @@ DEPTH_PARAMETERS = (
     'scale_smoothing',
     'ground_contact',
     'temporal_smoothing',
+    'sharp_edges',
     'edge_filter',
     'min_confidence',
     'point_stride',

@@ -193,6 +193,12 @@ class Parameters:
         limits=(0.0, 0.99),
         run_time=True,
     )
+    sharp_edges: bool = _parameter(
+        True,
+        'Make a step of each blurred outline in the depth of the network. false gives its depth '
+        'unchanged.',
+        run_time=True,
+    )
     edge_filter: float = _parameter(
         0.0,
         'Strength of the filter for points that float between a near and a far surface. Pixels '

@@ -224,7 +224,11 @@ class DepthPipeline:
         ]
         with_confidence = with_confidence or self.parameters.min_confidence > 0
         predictions = self.predictor.run(
-            pixels, intrinsics, with_maps, judged=with_confidence or with_ground
+            pixels,
+            intrinsics,
+            with_maps,
+            judged=with_confidence or with_ground,
+            sharp_edges=self.parameters.sharp_edges,
         )
         results = [
             DepthResult(
@@ -246,10 +250,12 @@ class DepthPipeline:
                 for result, prediction in zip(results, predictions)
                 if prediction.log_error is not None
             ]
-        others_m = self.predictor.predict([mirrored(rgb) for rgb in pixels], intrinsics)
+        others = self.predictor.run(
+            [mirrored(rgb) for rgb in pixels], intrinsics, sharp_edges=self.parameters.sharp_edges
+        )
         return [
-            replace(result, confidence=confidence(result.depth_m, other_m))
-            for result, other_m in zip(results, others_m)
+            replace(result, confidence=confidence(result.depth_m, other.depth_m))
+            for result, other in zip(results, others)
         ]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from ..engine import depth_range, DepthRequest, Engine, JUDGED, load_engine, Settings
 from ..engine.letterbox import check_network_size, Letterbox
 from ..weights.info import PUBLISHED, WeightsInfo
+from .sharpening import sharpened
 
 if TYPE_CHECKING:
     import torch
@@ -204,6 +205,7 @@ class DepthPredictor:
         intrinsics: Sequence[np.ndarray | None] | None = None,
         with_maps: bool = False,
         judged: bool = False,
+        sharp_edges: bool = True,
     ) -> list[Prediction]:
         """
         Return the depth of each image, and more.
@@ -211,6 +213,8 @@ class DepthPredictor:
         :param images: as for :meth:`predict`, as are ``intrinsics`` and the errors.
         :param with_maps: whether to return structure and attention.
         :param judged: whether to return the judgement, if the network has a judge.
+        :param sharp_edges: whether to make steps of blurred outlines; see
+            :func:`~.sharpening.sharpened`.
         """
         for image in images:
             _check_image(image)
@@ -234,7 +238,15 @@ class DepthPredictor:
             with_maps,
             judged,
         )
-        return [Prediction(**dict(zip(names, maps))) for maps in results]
+        predictions = [Prediction(**dict(zip(names, maps))) for maps in results]
+        if not sharp_edges:
+            return predictions
+        return [
+            prediction._replace(
+                depth_m=sharpened(prediction.depth_m, image, letterbox.inner_size_px)
+            )
+            for prediction, image, letterbox in zip(predictions, images, letterboxes)
+        ]
 
 
 def _engine_of(

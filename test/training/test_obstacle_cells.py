@@ -43,7 +43,8 @@ def yard_m():
 
 
 def sample(depth_m, intrinsics=INTRINSICS):
-    image = np.zeros((HEIGHT_PX, WIDTH_PX, 3), np.uint8)
+    grey = np.uint8(np.clip(255 / np.maximum(np.nan_to_num(depth_m, nan=1.0), 1.0), 0, 255))
+    image = np.repeat(grey[..., None], 3, axis=2)
     return Sample(image, depth_m.astype(np.float32), intrinsics.astype(np.float32), 'yard')
 
 
