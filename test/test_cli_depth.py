@@ -361,6 +361,18 @@ def test_a_film_of_images_of_any_size_is_written(tmp_path, width_px, height_px, 
     assert video.read()[0]
 
 
+def test_a_film_of_images_of_two_shapes_distorts_none(tmp_path):
+    with DepthFiles(tmp_path / 'out', ['mp4'], '', (1.0, 80.0), 1, 10.0, 2) as files:
+        for height_px, width_px in ((64, 128), (128, 64)):
+            image = CameraImage(np.zeros((height_px, width_px, 3), np.uint8))
+            depth_m = np.ones((height_px, width_px), np.float32)
+            files.write('a', DepthResult(image, depth_m, far_m=76.0))
+    _, tall = FrameSource(tmp_path / 'out/color.mp4', pytest.fail)
+    assert tall.rgb.shape == (64, 128, 3)
+    shown = tall.rgb.max((0, 2)) > 60
+    assert (shown.argmax(), shown.sum()) == (48, 32)
+
+
 def test_a_folder_that_may_not_be_read_is_one_sentence(tmp_path, monkeypatch, capsys):
     def deny(path):
         raise PermissionError(errno.EACCES, 'Permission denied', str(path))

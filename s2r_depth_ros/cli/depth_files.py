@@ -175,7 +175,7 @@ class DepthFiles:
             if not self._video.isOpened():
                 raise ToolError(f'cannot write {path}')
         if (bgr.shape[1], bgr.shape[0]) != self._video_size_px:
-            bgr = cv2.resize(bgr, self._video_size_px)
+            bgr = _fitted(bgr, self._video_size_px)
         self._video.write(bgr)
         self._video_images += 1
 
@@ -209,6 +209,18 @@ def _writable_size_px(width_px: int, height_px: int) -> tuple[int, int]:
     """Return the nearest size of this shape that OpenCV's MPEG-4 encoder can store."""
     scale = min(1.0, _MOST_VIDEO_PX / max(width_px, height_px))
     return max(2, int(width_px * scale)), max(2, int(height_px * scale))
+
+
+def _fitted(bgr: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
+    """Return a picture of another (width, height): resized in its own shape, on black."""
+    scale = min(size_px[0] / bgr.shape[1], size_px[1] / bgr.shape[0])
+    width_px, height_px = (max(1, round(side * scale)) for side in bgr.shape[1::-1])
+    fitted = np.zeros((size_px[1], size_px[0], 3), np.uint8)
+    left_px, top_px = (size_px[0] - width_px) // 2, (size_px[1] - height_px) // 2
+    fitted[top_px : top_px + height_px, left_px : left_px + width_px] = cv2.resize(
+        bgr, (width_px, height_px)
+    )
+    return fitted
 
 
 def _write_png(path: Path, pixels: np.ndarray) -> None:
