@@ -24,6 +24,7 @@ from s2r_depth_ros.depth.pipeline import (
     project,
 )
 from s2r_depth_ros.depth.predictor import DepthPredictor
+from s2r_depth_ros.depth.sharpening import sharpened
 
 from .timing import Measurement, timed
 
@@ -34,7 +35,7 @@ _NEIGHBOURS, _DEVIATIONS = 20, 2.0
 
 def clean_rows(image_size_px: tuple[int, int], seconds: float) -> list[Measurement]:
     """
-    Measure filter and confidence on the depth of a rendered street, in processor time.
+    Measure edges, filter and confidence on the depth of a rendered street, in processor time.
 
     :param image_size_px: (height, width), to which the street is resized.
     :param seconds: for each measurement.
@@ -51,18 +52,26 @@ def clean_rows(image_size_px: tuple[int, int], seconds: float) -> list[Measureme
     pipeline = DepthPipeline(predictor, parameters)
     (prediction,) = pipeline.predict([image])
     (other_m,) = predictor.predict([mirrored(rgb)], [k])
+    network_size_px = predictor.letterbox(image_size_px).inner_size_px
     functions: list[Callable[[], Any]] = [
+        partial(sharpened, prediction.depth_m, rgb, network_size_px),
         partial(smeared, prediction.depth_m, rgb, 1.0),
         partial(confidence, prediction.depth_m, other_m),
         partial(pipeline.predict, [image]),
         partial(pipeline.predict, [image], with_confidence=True),
     ]
-    filter_ms, confidence_ms, depth_ms, both_ms = timed(
+    sharp_ms, filter_ms, confidence_ms, depth_ms, both_ms = timed(
         functions, seconds, clock=time.process_time
     )
     points_m, _ = project(postprocess(prediction, CameraState(), parameters))
     outliers_ms = _open3d_ms(points_m, seconds)
     return [
+        Measurement.of(
+            section,
+            'sharp edges',
+            sharp_ms,
+            **{'of the depth (%)': float(100 * np.median(sharp_ms) / np.median(depth_ms))},
+        ),
         Measurement.of(
             section,
             'edge filter',

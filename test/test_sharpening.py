@@ -24,7 +24,7 @@ def two_surfaces(outline=OUTLINE, ramp_from=152, ramp_to=168):
 
 
 def floor_m(horizon_row=-20.0):
-    """Return the depth of a floor below a camera: height * focal length / rows below the horizon."""
+    """Return the depth of a floor: camera height * focal length / rows below the horizon."""
     rows = np.arange(HEIGHT, dtype=np.float32)
     return np.repeat((1.2 * 260 / (rows - horizon_row))[:, None], WIDTH, axis=1)
 

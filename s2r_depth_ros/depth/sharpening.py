@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -18,6 +19,7 @@ _LEAST_STEP, _WHOLE_STEP = 0.03, 0.09
 # Windows twice as large have the same step, but twice the range of a slope.
 _SLOPE_RATIO, _STEP_RATIO = 1.9, 1.5
 _LEAST_DEPTH_M = 1e-3
+_FINEST = 2  # image pixels per pixel of the network; larger images take less time for it
 
 
 class _Edges(NamedTuple):
@@ -50,9 +52,11 @@ def sharpened(
     :param network_size_px: (height, width) of the image in the input of the network.
     :returns: (H, W) float32 metres.
     """
-    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    edges = _edges(depth_m, grey, network_size_px)
-    size = depth_m.shape[::-1]
+    height, width = depth_m.shape
+    size = min(width, _FINEST * network_size_px[1]), min(height, _FINEST * network_size_px[0])
+    grey = cv2.resize(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), size)
+    smooth_m = cv2.resize(depth_m, size)
+    edges = _edges(smooth_m, grey, network_size_px)
     slope, offset, kept, near_m, step_m = (cv2.resize(values, size) for values in edges)
     exponent = np.multiply(slope, grey, out=slope)
     exponent += offset
@@ -60,9 +64,12 @@ def sharpened(
     divisor += 1
     sharp_m = np.divide(step_m, divisor, out=step_m)
     sharp_m += near_m
-    kept *= depth_m
+    kept *= smooth_m
     sharp_m += kept
-    return sharp_m
+    sharp_m -= smooth_m
+    change_m = cv2.resize(sharp_m, (width, height))
+    change_m += depth_m
+    return change_m
 
 
 def _edges(depth_m: np.ndarray, grey: np.ndarray, size_px: tuple[int, int]) -> _Edges:
@@ -90,6 +97,7 @@ def _edges(depth_m: np.ndarray, grey: np.ndarray, size_px: tuple[int, int]) -> _
     )
 
 
+@lru_cache(maxsize=16)
 def _missing_at_borders(size_px: tuple[int, int]) -> np.ndarray:
     """Return 2 over the ratio of the windows' sides, which the borders of the image cut."""
     ratios = []
