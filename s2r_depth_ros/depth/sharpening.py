@@ -56,20 +56,18 @@ def sharpened(
     size = min(width, _FINEST * network_size_px[1]), min(height, _FINEST * network_size_px[0])
     grey = cv2.resize(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), size)
     smooth_m = cv2.resize(depth_m, size)
-    edges = _edges(smooth_m, grey, network_size_px)
-    slope, offset, kept, near_m, step_m = (cv2.resize(values, size) for values in edges)
-    exponent = np.multiply(slope, grey, out=slope)
-    exponent += offset
-    divisor = cv2.exp(exponent, dst=exponent)
+    edges = _Edges(
+        *(cv2.resize(values, size) for values in _edges(smooth_m, grey, network_size_px))
+    )
+    divisor = np.multiply(edges.slope, grey, out=edges.slope)
+    divisor += edges.offset
+    cv2.exp(divisor, dst=divisor)  # np.exp would warn of an overflow, which is right here
     divisor += 1
-    sharp_m = np.divide(step_m, divisor, out=step_m)
-    sharp_m += near_m
-    kept *= smooth_m
-    sharp_m += kept
-    sharp_m -= smooth_m
-    change_m = cv2.resize(sharp_m, (width, height))
-    change_m += depth_m
-    return change_m
+    change_m = np.divide(edges.step_m, divisor, out=edges.step_m)
+    change_m += edges.near_m
+    change_m += edges.kept * smooth_m
+    change_m -= smooth_m
+    return depth_m + cv2.resize(change_m, (width, height))
 
 
 def _edges(depth_m: np.ndarray, grey: np.ndarray, size_px: tuple[int, int]) -> _Edges:
