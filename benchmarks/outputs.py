@@ -44,7 +44,12 @@ def output_rows(image_size_px: tuple[int, int], seconds: float) -> list[Measurem
     k = np.array([[focal_px, 0, width / 2], [0, focal_px, height / 2], [0, 0, 1]])
     image = pixels_to_image(picture(height, width), 'bgr8', Header())
     info = camera_model_to_info(CameraModel.from_intrinsics(width, height, k), Header())
-    plain = Parameters(camera_height=CAMERA_HEIGHT_M, focal_correction=False, scale_source='fixed')
+    plain = Parameters(
+        camera_height=CAMERA_HEIGHT_M,
+        focal_correction=False,
+        scale_source='fixed',
+        sharp_edges=False,
+    )
     filtered = replace(plain, edge_filter=1.0)
     predictor: Any = DepthPredictor(NoNetwork(_room(height, width)), PUBLISHED, 'cpu', threads=1)
     predictor.network_size_px = NETWORK_SIZE_PX
@@ -62,6 +67,9 @@ def output_rows(image_size_px: tuple[int, int], seconds: float) -> list[Measurem
             run, (*TODAY, OBSTACLES), replace(plain, voxel_size=0.05)
         ),
         'all, with the edge filter': partial(run, (*TODAY, SCAN, OBSTACLES), filtered),
+        'the same, and sharp edges': partial(
+            run, (*TODAY, SCAN, OBSTACLES), replace(filtered, sharp_edges=True)
+        ),
     }
     times = timed(list(cases.values()), seconds, clock=time.thread_time)
     today_ms = float(np.median(times[0]))
