@@ -156,6 +156,23 @@ def test_the_filters_go_on_and_off_at_run_time_and_refuse_bad_values(street):
     assert np.array_equal(metres(again), metres(plain))
 
 
+def test_sharp_edges_go_off_and_on_at_run_time(street):
+    depths = street.graph.collect(Image, 'camera/depth/image')
+    (sharp,) = street.shoot(depths)
+    assert all(each.successful for each in street.set(sharp_edges=False))
+    (smooth,) = street.shoot(depths)
+    sharp_m, smooth_m = metres(sharp), metres(smooth)
+    both = np.isfinite(sharp_m) & np.isfinite(smooth_m)
+    steps = [
+        np.abs(np.diff(np.where(both, np.log(depth_m), 0))) for depth_m in (sharp_m, smooth_m)
+    ]
+    kept = both[:, 1:] & both[:, :-1]
+    assert np.percentile(steps[0][kept], 99) > 1.3 * np.percentile(steps[1][kept], 99)
+    assert all(each.successful for each in street.set(sharp_edges=True))
+    (again,) = street.shoot(depths)
+    assert np.array_equal(metres(again), sharp_m)
+
+
 def test_the_confidence_is_that_of_the_image_and_computed_for_its_subscriber_only(street):
     depths = street.graph.collect(Image, 'camera/depth/image')
     street.shoot(depths)
