@@ -61,16 +61,17 @@ def test_a_floor_with_tiles_and_a_wall_with_a_picture_keep_their_depth():
     assert change.max() < 0.02
 
 
-def test_no_depth_leaves_the_range_of_its_surroundings():
+@pytest.mark.parametrize('network_size_px', [NETWORK_SIZE_PX, (30, 40), (300, 200)])
+def test_no_depth_leaves_the_range_of_the_image(network_size_px):
     random = np.random.default_rng(0)
     coarse_m = random.uniform(0, 80, (30, 40)).astype(np.float32)
     depth_m = cv2.resize(coarse_m, (WIDTH, HEIGHT))
     rgb = random.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
     with np.errstate(all='raise'):
-        result_m = sharpened(depth_m, rgb, NETWORK_SIZE_PX)
+        result_m = sharpened(depth_m, rgb, network_size_px)
     assert np.isfinite(result_m).all()
-    assert 0 <= result_m.min()
-    assert result_m.max() <= depth_m.max() * 1.001
+    assert result_m.min() >= 0.999 * depth_m.min()
+    assert result_m.max() <= 1.001 * depth_m.max()
 
 
 @pytest.mark.parametrize('size_px', [(1, 1), (1, 7), (5, 1), (3, 2000)])

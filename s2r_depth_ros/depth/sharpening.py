@@ -63,11 +63,10 @@ def sharpened(
     divisor += edges.offset
     cv2.exp(divisor, dst=divisor)  # np.exp would warn of an overflow, which is right here
     divisor += 1
-    change_m = np.divide(edges.step_m, divisor, out=edges.step_m)
-    change_m += edges.near_m
-    change_m += edges.kept * smooth_m
-    change_m -= smooth_m
-    return depth_m + cv2.resize(change_m, (width, height))
+    moved_m = np.divide(edges.step_m, divisor, out=edges.step_m)
+    moved_m += edges.near_m
+    kept, moved_m = (cv2.resize(values, (width, height)) for values in (edges.kept, moved_m))
+    return moved_m + kept * depth_m
 
 
 def _edges(depth_m: np.ndarray, grey: np.ndarray, size_px: tuple[int, int]) -> _Edges:
