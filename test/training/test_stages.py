@@ -237,7 +237,8 @@ def test_a_warm_start_with_a_file_of_something_else_is_one_clear_line(
 def test_stage_3_begins_with_an_attention_that_shows_what_is_near(root, trained):
     config = tiny_config(root, 'near')
     shutil.copytree(trained.run_dir, config.run_dir)
-    shutil.rmtree(config.run_dir / 'dsa')
+    for later in ('dsa', 'judge'):
+        shutil.rmtree(config.run_dir / later)
     config = with_stage(config, 'dsa', pretrain_attention=True, max_minutes=0.0)
     train_all(config)  # both: what stage 3 begins with is trained when it is asked for
     begun = modules_of(config.result_of('dsa'))['attention']
