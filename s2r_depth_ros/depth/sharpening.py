@@ -19,15 +19,17 @@ _LEAST_STEP, _WHOLE_STEP = 0.03, 0.09
 # Windows twice as large have the same step, but twice the range of a slope.
 _SLOPE_RATIO, _STEP_RATIO = 1.9, 1.5
 _LEAST_DEPTH_M = 1e-3
-_FINEST = 2  # image pixels per pixel of the network; larger images take less time for it
+# Largest size of the computation, in multiples of the size of the network. More takes more time,
+# and its edges are hardly sharper.
+_FINEST = 2
 
 
 class _Edges(NamedTuple):
     """
     The edges of depth, each (h, w) float32 at the size of the network.
 
-    A pixel is of the far surface to the share 1 / (1 + exp(``slope`` * grey + ``offset``)). Its
-    depth becomes ``kept`` * depth + ``near_m`` + share * ``step_m``.
+    The depth of a pixel becomes ``kept`` * depth + ``near_m`` + share * ``step_m``. Its share of
+    the far surface is 1 / (1 + exp(``slope`` * grey + ``offset``)).
     """
 
     slope: np.ndarray
