@@ -47,6 +47,7 @@ class CameraImage:
             env=environment,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
+        self.errors = ''  # all that it printed there, once it has ended
         self.page = self._address()
         self.socket = None if '--no-foxglove' in arguments else self._address()
 
@@ -61,10 +62,10 @@ class CameraImage:
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGINT)  # by force, it would leave its shared memory
         try:
-            self.process.communicate(timeout=PATIENCE_S)
+            _, self.errors = self.process.communicate(timeout=PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.communicate()
+            _, self.errors = self.process.communicate()
 
     def news(self, after=0):
         address = f'{self.page}/frame?after={after}'

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import ipaddress
 import json
 from pathlib import Path
+import sys
 import threading
 from urllib.parse import parse_qs, urlsplit
 
@@ -61,6 +62,11 @@ class _Server(ThreadingHTTPServer):
     live: LiveView
     is_private: bool
 
+    def handle_error(self, request, client_address) -> None:
+        """Report what failed, except a browser that was closed before its answer was sent."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
@@ -100,15 +106,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.NOT_FOUND)
 
     def _send(self, kind: str, content: bytes) -> None:
-        try:
-            self.send_response(HTTPStatus.OK)
-            self.send_header('Content-Type', kind)
-            self.send_header('Content-Length', str(len(content)))
-            self.send_header('Cache-Control', 'no-store')
-            self.end_headers()
-            self.wfile.write(content)
-        except ConnectionError:
-            pass  # the browser was closed
+        self.send_response(HTTPStatus.OK)
+        self.send_header('Content-Type', kind)
+        self.send_header('Content-Length', str(len(content)))
+        self.send_header('Cache-Control', 'no-store')
+        self.end_headers()
+        self.wfile.write(content)
 
     def log_message(self, *_) -> None:
         """Log no requests."""
