@@ -13,8 +13,9 @@ CAMERA_HEIGHT = 'camera_height'
 REFERENCE = 'reference'
 FIXED = 'fixed'
 
-_EQUAL_HEIGHTS = 1.2
-_EQUAL_RAD = math.radians(8)
+# Two ground planes agree up to this ratio of their heights, and this angle between them.
+_AGREEING_RATIO = 1.2
+_AGREEING_RAD = math.radians(8)
 
 
 class ScaleSource(NamedTuple):
@@ -44,18 +45,27 @@ def select(
     given = None
     if parameters.camera_height > 0:
         given = GroundPlane(parameters.camera_height, math.radians(parameters.camera_pitch))
-    ground = from_tf.plane or given
-    name = {'ground_plane': TF if from_tf.plane or not given else CAMERA_HEIGHT}.get(
-        parameters.scale_source, parameters.scale_source
-    )
-    if parameters.scale_source == 'auto':
-        if parameters.depth_scale != 1:  # the user has measured it
-            name = FIXED
-        elif ground is not None:
-            name = TF if from_tf.plane else CAMERA_HEIGHT
-        else:
-            name = REFERENCE if has_reference else FIXED
-    return ScaleSource(name, ground, _fault(parameters, name, from_tf, given))
+    name = _source_name(parameters, from_tf.plane, given, has_reference)
+    return ScaleSource(name, from_tf.plane or given, _fault(parameters, name, from_tf, given))
+
+
+def _source_name(
+    parameters: Parameters,
+    from_tf: GroundPlane | None,
+    given: GroundPlane | None,
+    has_reference: bool,
+) -> str:
+    """Return the source that ``scale_source`` stands for, given what is known."""
+    ground_source = CAMERA_HEIGHT if given and not from_tf else TF
+    if parameters.scale_source == 'ground_plane':
+        return ground_source
+    if parameters.scale_source != 'auto':
+        return parameters.scale_source
+    if parameters.depth_scale != 1:  # the user has measured it
+        return FIXED
+    if from_tf or given:
+        return ground_source
+    return REFERENCE if has_reference else FIXED
 
 
 def _fault(
@@ -71,13 +81,13 @@ def _fault(
         return from_tf.fault
     if from_tf.plane and given:
         ratio = given.height_m / from_tf.plane.height_m
-        if not 1 / _EQUAL_HEIGHTS < ratio < _EQUAL_HEIGHTS:
+        if not 1 / _AGREEING_RATIO < ratio < _AGREEING_RATIO:
             return (
                 f'camera_height is {given.height_m:.3g} m, but TF from '
                 f'{parameters.base_frame} says {from_tf.plane.height_m:.3g} m, which is '
                 "used; correct one, or set base_frame to ''"
             )
-        if given.angle_rad(from_tf.plane) > _EQUAL_RAD:
+        if given.angle_rad(from_tf.plane) > _AGREEING_RAD:
             return (
                 f'camera_pitch is {parameters.camera_pitch:.3g} degrees, but TF from '
                 f'{parameters.base_frame} says {from_tf.plane}, which is used; correct '
