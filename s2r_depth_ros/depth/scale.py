@@ -38,8 +38,9 @@ _PRIOR_WEIGHT, _LARGEST_SURPRISE = 0.05, 4.0
 _LEAST_GROUND, _MOST_BEYOND = 0.05, 0.4
 # Error of the logarithm of the factor if no point agrees.
 _FIT_ERROR = 0.3
-_TINY = 1e-9
+_TINY = 1e-9  # avoids divisions by zero and the logarithm of zero
 
+# The fit to a reference: the fewest common pixels, and the largest ratio that counts as agreement.
 _LEAST_SHARED_PX = 20
 _AGREEING_RATIO = 1.25
 
@@ -133,10 +134,42 @@ def _surprise(beyond: np.ndarray, tilts_rad: np.ndarray) -> np.ndarray:
     return np.minimum(of_factor, _LARGEST_SURPRISE) + of_tilt[:, np.newaxis]
 
 
+def _support(log_ratios: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """
+    Return the share of points on the ground for each factor, minus the share below it.
+
+    The weight of a point falls with its distance from the plane (MSAC, Torr and Zisserman 2000).
+
+    :param log_ratios: (N, planes) logarithm of the factor that would put a point on a plane.
+    :param weights: (N, planes), 0 for a point that has no part; the sum of each column is 1.
+    :returns: (planes, factors) for the factors of ``_LOG_FACTORS``.
+    """
+    planes = log_ratios.shape[1]
+    bins = np.clip(np.round((log_ratios - _LOG_FACTORS[0]) / _BIN), 0, _BINS - 1).astype(int)
+    flat = bins + _BINS * np.arange(planes)
+    histogram = np.bincount(flat.ravel(), weights.ravel(), planes * _BINS).reshape(planes, _BINS)
+    reach = round(_GROUND_TOLERANCE / _BIN)
+    padded = np.pad(histogram, ((0, 0), (reach, reach)))
+    on_plane = sum(
+        (1 - ((shift - reach) / reach) ** 2) * padded[:, shift : shift + _BINS]
+        for shift in range(2 * reach + 1)
+    )
+    below = np.cumsum(padded, axis=1)[:, :_BINS]  # up to ``reach`` bins less
+    return on_plane - _BELOW_WEIGHT * below
+
+
+def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+    """Return the least value that has at least half of the weight at or below it."""
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])
+
+
 def _moved_to_0(log_factor: float, confidence: float) -> float:
     """Return the logarithm of a factor, moved towards 0 if it is within the error of the fit."""
     variance = _FIT_ERROR**2 * (1 - confidence) + _TINY
-    return log_factor**3 / (log_factor**2 + variance)  # it times a weight of 0 to 1
+    # The factor times the weight x**2 / (x**2 + variance), which is between 0 and 1.
+    return log_factor**3 / (log_factor**2 + variance)
 
 
 def scale_from_reference(depth_m: np.ndarray, reference_m: np.ndarray) -> Scale:
@@ -237,33 +270,3 @@ class SmoothedScale:
                 measured.confidence / self._weight * (math.log(measured.factor) - self._log_factor)
             )
         return Scale(math.exp(self._log_factor), self._weight / self._looks)
-
-
-def _support(log_ratios: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """
-    Return the share of points on the ground for each factor, minus the share below it.
-
-    The weight of a point falls with its distance from the plane (MSAC, Torr and Zisserman 2000).
-
-    :param log_ratios: (N, planes) logarithm of the factor that would put a point on a plane.
-    :param weights: (N, planes), 0 for a point that has no part; the sum of each column is 1.
-    :returns: (planes, factors) for the factors of ``_LOG_FACTORS``.
-    """
-    planes = log_ratios.shape[1]
-    bins = np.clip(np.round((log_ratios - _LOG_FACTORS[0]) / _BIN), 0, _BINS - 1).astype(int)
-    flat = bins + _BINS * np.arange(planes)
-    histogram = np.bincount(flat.ravel(), weights.ravel(), planes * _BINS).reshape(planes, _BINS)
-    reach = round(_GROUND_TOLERANCE / _BIN)
-    padded = np.pad(histogram, ((0, 0), (reach, reach)))
-    on_plane = sum(
-        (1 - ((shift - reach) / reach) ** 2) * padded[:, shift : shift + _BINS]
-        for shift in range(2 * reach + 1)
-    )
-    below = np.cumsum(padded, axis=1)[:, :_BINS]  # up to ``reach`` bins less
-    return on_plane - _BELOW_WEIGHT * below
-
-
-def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
-    order = np.argsort(values)
-    total = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(total, total[-1] / 2)])
