@@ -5,12 +5,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-# The comment of each limit has the nearest value among 56 real and 544 rendered frames without
-# fault.
-_DARK = 30  # 90: a street in rain; the value that 1 % of the pixels exceed
-_UNIFORM = 12  # 41: a plain wall; from the 5th to the 95th percentile
-_WHITE, _WHITE_SHARE = 250, 0.6  # 0.36: a bright sky
-_SHARPNESS = 0.17  # 0.21: a room in fog; a Gaussian blur of 8 of 480 lines gives 0.14
+# The limits, in grey levels of 0 to 255 or as shares. Each comment names the closest value among
+# 56 real and 544 rendered frames without fault.
+_DARK = 30  # for the 99th percentile; closest: 90, a street in rain
+_UNIFORM = 12  # for the range from the 5th to the 95th percentile; closest: 41, a plain wall
+_WHITE, _WHITE_SHARE = 250, 0.6  # closest share: 0.36, a bright sky
+# Closest: 0.21, a room in fog. A Gaussian blur of 8 pixels in an image of 480 rows gives 0.14.
+_SHARPNESS = 0.17
 _LEAST_CONTRAST = 24  # below it, a quotient of grey values means nothing
 
 _LINES = 16
@@ -67,6 +68,7 @@ def image_fault(rgb: np.ndarray) -> str:
 
 
 def _fault(rgb: np.ndarray, rows: np.ndarray) -> str:
+    """Return the text of :func:`image_fault`; ``rows`` is the sample from :func:`_rows`."""
     darkest, brightest, top = _percentiles(rows, 0.05, 0.95, 0.99)
     if top < _DARK:
         return f'99 % of the image are darker than {_DARK} of 255: uncover the lens or add light'
@@ -81,10 +83,11 @@ def _fault(rgb: np.ndarray, rows: np.ndarray) -> str:
 
 def _sharpness(rgb: np.ndarray, rows: np.ndarray) -> float:
     """
-    Return the sharpness of the strongest edges, of the sharper axis.
+    Return the sharpness of the strongest edges along the sharper axis.
 
-    It is the grey difference of neighbours over that of pixels eight times as far apart: 1 for a
-    step, 1/8 for a ramp. A neighbour is a pixel of an image of 240 lines.
+    Sharpness is the grey difference of near pixels, divided by that of pixels eight times as far
+    apart. It is 1 for a step and 1/8 for a ramp. Near pixels would be neighbours if the shorter
+    side of the image had 240 pixels.
     """
     height, width = rgb.shape[:2]
     near = max(1, round(min(height, width) / 240))
