@@ -23,7 +23,7 @@ def obstacle_points(
     :param ground: the ground below the camera.
     :param min_height_m: points at this height or lower are ground.
     :param max_height_m: points at this height or higher hang above the robot.
-    :param voxel_m: edge of the cubes of which each keeps one point; 0 keeps all points.
+    :param voxel_m: edge length of the voxels. Each keeps one point; 0 keeps all points.
     :param is_ground: (H, W) bool, True for points that are ground at any height; None for none.
     :returns: (N, 3) float32 metres in the optical frame, all finite, row by row of the image.
     """
@@ -38,16 +38,16 @@ def obstacle_points(
         return np.empty((0, 3), np.float32)
     if voxel_m > 0:
         obstacles_m = obstacles_m.take(_first_of_voxels(obstacles_m, voxel_m), axis=1)
-    return cv2.merge(list(obstacles_m)).reshape(-1, 3)  # fastest
+    return cv2.merge(list(obstacles_m)).reshape(-1, 3)  # the transpose; faster than NumPy's
 
 
 def _first_of_voxels(planes_m: np.ndarray, voxel_m: float) -> np.ndarray:
     """
-    Return which points are the first of their cube.
+    Return the indices of the first point in each voxel.
 
     :param planes_m: (3, N) float metres, N at least 1, all finite.
-    :param voxel_m: edge of the cubes, metres, above 0.
-    :returns: (M,) indices, rising.
+    :param voxel_m: edge length of the voxels, metres, above 0.
+    :returns: (M,) indices in ascending order.
     """
     cells = np.floor(planes_m / np.float32(voxel_m)).astype(np.int64)
     cells -= cells.min(axis=1, keepdims=True)
