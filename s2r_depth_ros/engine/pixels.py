@@ -11,7 +11,8 @@ from . import depth_range
 from .contrast import equalize
 from .letterbox import Letterbox
 
-# To blur an image that is this many times as large takes as long as the network.
+# An image this many times as large as the input is halved first. A blur at full size would take
+# as long as the network.
 _HALVED_FROM = 4
 _LEAST_VARIANCE_PX2 = 0.01  # less blur than this changes nothing
 
@@ -20,9 +21,8 @@ def to_input(image: np.ndarray, letterbox: Letterbox, contrast_limit: float = 0.
     """
     Return the network's input: the image resized, equalized, centred, with its border repeated.
 
-    The resize stands for PyTorch's antialiased bilinear one, a triangle filter as wide as the
-    factor. A Gaussian filter makes up for the variance that bilinear interpolation lacks. On
-    photographs, the two differ by 0.3 of 255 in the mean, and the depth by 0.2 %.
+    The resize approximates the antialiased bilinear one of PyTorch. On photographs, the images
+    differ by 0.3 of 255 on average, and the depths by 0.2 %.
 
     :param image: (H, W, 3) uint8 RGB.
     :param letterbox: place of the image in the input.
@@ -62,6 +62,15 @@ def to_image_size(
 
 
 def _resized(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """
+    Resize an image, with antialiasing.
+
+    PyTorch filters with a triangle that is as wide as the factor. OpenCV interpolates with a
+    narrow triangle, so a Gaussian blur before it adds the missing variance.
+
+    :param image: (H, W, 3) uint8.
+    :returns: (height, width, 3) uint8.
+    """
     halved_px2 = 0.0  # variance of the filter so far, in pixels of the image as it is
     while (
         image.shape[0] >= _HALVED_FROM * height
