@@ -1,4 +1,4 @@
-"""What the bytes of a JPEG or PNG say before they are decoded."""
+"""Detect truncated JPEG and PNG files without decoding them."""
 
 PNG_SIGNATURE, PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND\xaeB`\x82'
 JPEG_SIGNATURE, JPEG_SCAN, JPEG_END = b'\xff\xd8\xff', b'\xff\xda', b'\xff\xd9'
@@ -8,7 +8,7 @@ def is_cut_off(data: bytes) -> bool:
     """
     Return whether a file is empty, or a JPEG or PNG without its end marker.
 
-    :param data: of a file of any kind; other kinds have no end marker to look for.
+    :param data: content of a file of any format. Only a JPEG or PNG counts as cut off.
     """
     return not data or (data.startswith((PNG_SIGNATURE, JPEG_SIGNATURE)) and not is_complete(data))
 
@@ -19,7 +19,7 @@ def is_complete(data: bytes) -> bool:
 
     OpenCV 4.6 decodes the beginning of a truncated file without an error.
 
-    :param data: of a PNG; anything else is taken as a JPEG.
+    :param data: content of a JPEG or PNG file.
     """
     if data.startswith(PNG_SIGNATURE):
         return PNG_END in data
