@@ -198,7 +198,7 @@ def test_an_image_of_more_pixels_than_opencv_reads_is_named(tmp_path):
     write_rgb(tmp_path / 'a.png')
     png = (tmp_path / 'a.png').read_bytes()
     (tmp_path / 'a.png').write_bytes(png[:8] + chunk + png[8 + len(chunk) :])
-    with pytest.raises(CorruptSampleError, match=r'a\.png can not be decoded'):
+    with pytest.raises(CorruptSampleError, match=r'a\.png cannot be decoded'):
         read_rgb(tmp_path / 'a.png')
 
 
@@ -493,10 +493,10 @@ def test_kitti_raw_says_what_is_missing(tmp_path):
     with pytest.raises(DataError, match='has no line "P_rect_02:"'):
         KittiRaw(tmp_path, tmp_path / 'split.txt')
     (tmp_path / 'split.txt').write_bytes(b'\xff\xfe\x00')
-    with pytest.raises(DataError, match='can not use the line'):
+    with pytest.raises(DataError, match='cannot use the line'):
         KittiRaw(tmp_path, tmp_path / 'split.txt')
     write_text(tmp_path / 'split.txt', 'nonsense')
-    with pytest.raises(DataError, match='can not use the line "nonsense"'):
+    with pytest.raises(DataError, match='cannot use the line "nonsense"'):
         KittiRaw(tmp_path, tmp_path / 'split.txt')
     with pytest.raises(DataError, match=r'no file .*none\.txt'):
         KittiRaw(tmp_path, tmp_path / 'none.txt')
@@ -714,7 +714,7 @@ def test_folder_does_not_choose_between_two_depths_of_an_image(tmp_path):
     ('text', 'message'),
     [
         ('[1, 2]', 'expected either one camera'),
-        ('{', 'can not be parsed'),
+        ('{', 'cannot be parsed'),
         ('fx: 1', 'expected either one camera'),
         ('fx: a\nfy: 1\ncx: 1\ncy: 1', 'expected either one camera'),
         ('fx: 0\nfy: 1\ncx: 1\ncy: 1', 'focal lengths must be positive'),
@@ -780,7 +780,7 @@ def test_folder_leaves_out_the_hidden_files_of_a_mac(tmp_path):
 def test_folder_refuses_intrinsics_without_end(tmp_path, text):
     add_folder(tmp_path)
     write_text(tmp_path / 'intrinsics.yaml', text)
-    with pytest.raises(DataError, match='can not be parsed'):
+    with pytest.raises(DataError, match='cannot be parsed'):
         Folder(tmp_path)
 
 

@@ -10,7 +10,7 @@ class DataError(ValueError):
 
 
 class CorruptSampleError(DataError):
-    """One file that can not be used; the text names it."""
+    """One file that cannot be used; the text names it."""
 
 
 class Sample(NamedTuple):

@@ -43,10 +43,10 @@ def require_file(path: Path, layout: str) -> Path:
 
 def require_any(samples: Sequence, path: Path, layout: str) -> None:
     """
-    Refuse an empty data set.
+    Check that a data set is not empty.
 
-    :param samples: of the data set.
-    :param path: the folder or file that should hold them.
+    :param samples: the samples that were found.
+    :param path: the folder or file that should contain them.
     :param layout: what the data set looks like, for the message.
     :raises DataError: if nothing was found.
     """
@@ -60,7 +60,7 @@ def matching(root: Path, pattern: str) -> list[Path]:
 
     :param root: the folder.
     :param pattern: relative, as for ``Path.glob``, which leaves out folders it may not read.
-    :raises OSError: if a folder can not be read.
+    :raises OSError: if a folder cannot be read.
     """
     paths = [root]
     for part in pattern.split('/'):
@@ -75,7 +75,7 @@ def matching(root: Path, pattern: str) -> list[Path]:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Return the PNG and JPEG files directly in ``folder``, sorted by name, but no hidden ones."""
+    """Return the visible PNG and JPEG files directly in ``folder``, sorted by name."""
     return sorted(
         path
         for path in folder.iterdir()
@@ -89,11 +89,11 @@ def read_lines(path: str | PathLike, layout: str) -> list[str]:
 
     :param path: a text file.
     :param layout: what a line holds, for the message.
-    :returns: its lines without surrounding blanks, empty ones left out.
-    :raises DataError: if there is no such file, or nothing in it.
+    :returns: its non-empty lines, without leading and trailing blanks.
+    :raises DataError: if there is no such file, or if it is empty.
     """
     file = require_file(Path(path), layout)
-    text = file.read_text(encoding='utf-8', errors='replace')  # parsing will name what is wrong
+    text = file.read_text(encoding='utf-8', errors='replace')  # the parser reports what is wrong
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line]
     require_any(lines, file, layout)
@@ -106,7 +106,7 @@ def read_rgb(path: Path) -> np.ndarray:
 
     :param path: a PNG or JPEG file.
     :returns: (H, W, 3) uint8 RGB.
-    :raises CorruptSampleError: if it is missing or can not be decoded.
+    :raises CorruptSampleError: if it is missing or cannot be decoded.
     """
     image = _decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
@@ -119,14 +119,14 @@ def read_depth(
     far: int | None = None,
 ) -> np.ndarray:
     """
-    Read depth that is stored as an image of integers.
+    Read a depth image with integer pixels, and convert it to metres.
 
     :param path: a PNG file with one channel.
     :param metres_per_unit: metres per integer step.
     :param dtype: the integers expected.
     :param far: the integer that stands for sky or beyond the range, if there is one.
     :returns: (H, W) float32 metres, NaN where not measured (0), +inf where far.
-    :raises CorruptSampleError: if it is missing, can not be decoded, or is of another kind.
+    :raises CorruptSampleError: if it is missing, cannot be decoded, or is of another kind.
     """
     return metres_from_integers(read_png(path, dtype), metres_per_unit, far)
 
@@ -138,7 +138,7 @@ def read_png(path: Path, dtype: type[np.unsignedinteger] = np.uint16) -> np.ndar
     :param path: a PNG file with one channel.
     :param dtype: the integers expected.
     :returns: (H, W) of ``dtype``.
-    :raises CorruptSampleError: if it is missing, can not be decoded, or is of another kind.
+    :raises CorruptSampleError: if it is missing, cannot be decoded, or is of another kind.
     """
     values = _decode(path, cv2.IMREAD_UNCHANGED)
     if values.ndim != 2 or values.dtype != dtype:
@@ -154,7 +154,7 @@ def metres_from_integers(
     values: np.ndarray, metres_per_unit: float, far: int | None = None
 ) -> np.ndarray:
     """
-    Return the metres that the integers of a depth image stand for.
+    Convert the integers of a depth image to metres.
 
     :param values: (H, W) unsigned integers, 0 where nothing was measured.
     :param metres_per_unit: metres per integer step.
@@ -170,15 +170,22 @@ def metres_from_integers(
 
 
 def _decode(path: Path, flags: int) -> np.ndarray:
+    """
+    Decode an image file.
+
+    :param path: a PNG or JPEG file.
+    :param flags: of ``cv2.imdecode``.
+    :raises CorruptSampleError: if it is missing, truncated or corrupt.
+    """
     try:
         encoded = np.fromfile(path, np.uint8)
     except OSError as error:
-        raise CorruptSampleError(f'{path} can not be read: {error.strerror}') from error
+        raise CorruptSampleError(f'{path} cannot be read: {error.strerror}') from error
     try:
-        # OpenCV fills what is missing, so that it would be learnt and scored.
+        # OpenCV fills the missing part of a truncated file. Training must not learn from it.
         image = None if is_cut_off(encoded.tobytes()) else cv2.imdecode(encoded, flags)
     except cv2.error as error:
-        raise CorruptSampleError(f'{path} can not be decoded: {error.err}') from error
+        raise CorruptSampleError(f'{path} cannot be decoded: {error.err}') from error
     if image is None:
         raise CorruptSampleError(f'{path} is not a readable image: truncated or corrupt')
     return image

@@ -129,7 +129,7 @@ def _read_cameras(root: Path, images: list[Path]) -> dict[str, _Camera]:
         # JSON is YAML, too; BaseLoader keeps a name such as 000001 a string.
         content = yaml.load(file.read_text(encoding='utf-8', errors='replace'), yaml.BaseLoader)  # noqa: S506  makes strings, lists and mappings, nothing else
     except (yaml.YAMLError, RecursionError) as error:
-        raise DataError(f'{file} can not be parsed: {error}') from error
+        raise DataError(f'{file} cannot be parsed: {error}') from error
     if not isinstance(content, dict):
         raise DataError(f'{file}: expected {INTRINSICS_LAYOUT}')
     if 'fx' in content or 'camera_matrix' in content:

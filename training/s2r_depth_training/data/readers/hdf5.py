@@ -38,7 +38,7 @@ def read_hdf5(path: str | PathLike, name: str) -> np.ndarray:
     :param path: the file.
     :param name: the array's name in it.
     :returns: the array.
-    :raises CorruptSampleError: if the file, or the array in it, can not be read.
+    :raises CorruptSampleError: if the file, or the array in it, cannot be read.
     """
     with open_hdf5(path) as file:
         return file[name][()]

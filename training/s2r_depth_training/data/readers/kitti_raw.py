@@ -155,7 +155,7 @@ def _parse_split_line(line: str, split_file: str | PathLike) -> tuple[str, str]:
         return f'{parts[0]}/{parts[1]}', Path(parts[4]).stem
     if len(parts) == 2 and len(words) == 3 and words[1].isdecimal() and words[2] == 'l':
         return words[0], f'{int(words[1]):010d}'
-    raise DataError(f'{split_file}: can not use the line "{line}"; expected {SPLIT_LAYOUT}')
+    raise DataError(f'{split_file}: cannot use the line "{line}"; expected {SPLIT_LAYOUT}')
 
 
 def _date(image_file: Path) -> Path:

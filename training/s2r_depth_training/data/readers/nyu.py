@@ -65,7 +65,7 @@ class Nyu:
     def __getitem__(self, index: int) -> Sample:
         number = int(self._indices[index])
         name = f'{self._file}[{number}]'
-        # Opened per image: an open HDF5 file can not cross into the loader's processes.
+        # Opened per image: an open HDF5 file cannot cross into the loader's processes.
         with open_hdf5(self._file, name) as file:
             image, depth_m = file['images'][number], file[self._depths][number]
         depth_m = depth_m.T.astype(np.float32)
