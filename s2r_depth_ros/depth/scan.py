@@ -1,5 +1,5 @@
 """
-A level scan from a depth image: for each direction the distance to the nearest obstacle.
+A level scan from a depth image: the distance to the nearest obstacle in each direction.
 
 The depth is sampled at a grid of bearings and elevations in the camera's *level frame*: its origin
 is the optical centre, x is the optical axis projected on the ground, y is to the left, z is up. In
@@ -16,7 +16,8 @@ import numpy as np
 
 from .ground import GroundPlane
 
-_SAMPLED_PX = 2.0  # from ray to ray; the network's depth is coarser than an image of 640 x 480
+# Distance of neighbouring rays. The network's depth is coarser than an image of 640 x 480.
+_SAMPLED_PX = 2.0
 _LEAST_KNOWN = 0.5  # share of the pixels of a free ray that are known
 _LEAST_SEEN = 0.95  # share of the maximum range that the camera sees along a free ray
 _LEAST_RISE = 1e-6  # keeps divisions by the rise finite
@@ -28,8 +29,8 @@ class Scan(NamedTuple):
 
     ``ranges_m`` is (N,) float32 metres along the ground, by REP 117: +inf where the ray is free up
     to ``range_max_m``, -inf where something is nearer than ``range_min_m``, NaN where the depth is
-    unknown. The first ray points at ``angle_min_rad``, each next one further to the left by
-    ``angle_step_rad``.
+    unknown. The first ray points at ``angle_min_rad``. Each ray is ``angle_step_rad`` further to
+    the left than the one before.
     """
 
     ranges_m: np.ndarray
@@ -106,13 +107,7 @@ def scan_from_depth(
     """
     view = _view(depth_m.shape, tuple(intrinsics.ravel().tolist()), ground._replace(height_m=1.0))
     range_min_m, range_max_m = limits_m
-    ends_m = [(height_m - ground.height_m) / view.rise for height_m in heights_m]
-    enters_m = np.maximum(np.minimum(*ends_m), 0)  # ranges between which a row is in the band
-    leaves_m = np.maximum(*ends_m)
-    is_in_band = (leaves_m > enters_m)[:, 0]
-    if not is_in_band.all():
-        view = view.of_rows(is_in_band)
-        enters_m, leaves_m = enters_m[is_in_band], leaves_m[is_in_band]
+    view, enters_m, leaves_m = _in_band(view, ground.height_m, heights_m)
     seen_m = np.where(np.isnan(view.range_per_depth), 0, leaves_m).max(axis=0, initial=0)
     middle_m = float(seen_m[len(seen_m) // 2])
     if middle_m > range_min_m:
@@ -136,6 +131,25 @@ def scan_from_depth(
     is_doubtful = (seen_m < _LEAST_SEEN * range_max_m) | (known < _LEAST_KNOWN * view.inside)
     ranges_m[is_free & ~has_near & is_doubtful] = np.nan
     return Scan(ranges_m, view.angle_min_rad, view.angle_step_rad, range_min_m, range_max_m)
+
+
+def _in_band(
+    view: _View, camera_height_m: float, heights_m: tuple[float, float]
+) -> tuple[_View, np.ndarray, np.ndarray]:
+    """
+    Keep the rows of the grid that pass through a band of heights above the ground.
+
+    :returns: the view of the R rows, and the ranges at which each row enters and leaves the band,
+        both (R, 1) float metres.
+    """
+    ends_m = [(height_m - camera_height_m) / view.rise for height_m in heights_m]
+    enters_m = np.maximum(np.minimum(*ends_m), 0)
+    leaves_m = np.maximum(*ends_m)
+    is_in_band = (leaves_m > enters_m)[:, 0]
+    if not is_in_band.all():
+        view = view.of_rows(is_in_band)
+        enters_m, leaves_m = enters_m[is_in_band], leaves_m[is_in_band]
+    return view, enters_m, leaves_m
 
 
 @lru_cache(maxsize=8)  # the same for all images of a camera at rest
