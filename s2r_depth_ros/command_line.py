@@ -45,7 +45,7 @@ class CommandParser(ArgumentParser):
     """
     The parser of one subcommand (verb).
 
-    :param settings: of ``jsonargparse.ArgumentParser``.
+    :param settings: the settings of ``jsonargparse.ArgumentParser``.
     """
 
     # jsonargparse makes, and keeps, parsers without a name for sections that may be null.
@@ -164,8 +164,8 @@ def completion_script(
     Return the completion script of a command for a shell; needs shtab.
 
     :param prog: name of the command.
-    :param parsers: of its verbs.
-    :param summaries: of its verbs, a line each.
+    :param parsers: the parsers of its verbs.
+    :param summaries: the summaries of its verbs, a line each.
     :param shell: bash, zsh or tcsh.
     """
     whole = ArgumentParser(prog=prog)

@@ -163,7 +163,7 @@ def write_ply(
 
     Colours are uchar, because readers disagree on the range of float colours.
 
-    :param path: of the file.
+    :param path: the path of the file.
     :param points_m: (..., 3) float32 metres; points that are not finite are omitted.
     :param colors: (..., 3) uint8 RGB.
     :param comments: lines for the header.

@@ -45,8 +45,8 @@ class DepthFiles:
     video and draws the sheet, also after an exception. It removes new folders that are empty.
 
     :param folder: is created if it does not exist.
-    :param kinds: of :data:`DEPTH_FILES`.
-    :param title: of the sheet.
+    :param kinds: names in :data:`DEPTH_FILES`.
+    :param title: the title of the sheet.
     :param color_range_m: depth of the reddest and the bluest colour.
     :param point_stride: step in pixels between the points of the cloud.
     :param rate_hz: images per second of the video.
@@ -119,7 +119,7 @@ class DepthFiles:
         """
         Write the requested files of an image, possibly after the return of this call.
 
-        :param name: of the image; a second image of the same name gets a number.
+        :param name: the name of the image; a second image of the same name gets a number.
         :param result: after postprocessing. A cloud needs the intrinsics; a row of the sheet needs
             the maps.
         :raises ToolError: if this or an earlier image cannot be written.

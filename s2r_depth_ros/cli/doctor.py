@@ -214,7 +214,7 @@ def count_arriving(context, size_px: tuple[int, int], images: int) -> int:
     """
     Return the number of best-effort images that arrive here from another process.
 
-    :param context: of rclpy, initialised.
+    :param context: the context of rclpy, initialised.
     :param size_px: (height, width) of the bgr8 images.
     :param images: the number of published images.
     :raises ToolError: if the other process fails.

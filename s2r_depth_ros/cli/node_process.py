@@ -83,8 +83,8 @@ class NodeProcess:
 
     On Linux the node also ends if this process is killed.
 
-    :param name: of the program.
-    :param parameters: of the node, by name.
+    :param name: the name of the program.
+    :param parameters: the parameters of the node, by name.
     :param rules: ROS arguments such as ``-r`` and ``from:=to``.
     :param environment: all variables of the process.
     :param folder: for the parameter file and the output of the node.

@@ -30,7 +30,7 @@ def parameters_of(options: DepthOptions | BagOptions, **others: Any) -> Paramete
     """
     Return the node's parameters from the command line; the tools do not read TF.
 
-    :param options: of the command.
+    :param options: the options of the command.
     :param others: parameters that are not options.
     :raises ToolError: if the parameters contradict each other.
     """
@@ -56,7 +56,7 @@ def lens_of(options: LensOptions) -> IntrinsicsOverride:
     """
     Return the intrinsics that the command line gives.
 
-    :param options: of the command.
+    :param options: the options of the command.
     :raises ToolError: if the calibration is unusable.
     """
     try:
@@ -154,7 +154,7 @@ def recorded_images(
     Preprocess the images of a bag; images of rectified topics stay unchanged.
 
     :param bag: the bag.
-    :param images: of the bag.
+    :param images: the images of the bag.
     :param parameters: ``rectify`` and ``max_image_pixels``.
     :param lens: its calibration or focal length takes precedence over the camera_info of the bag.
         Its field of view counts only without camera_info.

@@ -94,7 +94,7 @@ def option(default: Any = MISSING, **about: Any) -> Any:
     """
     Return a dataclass field that is an option.
 
-    :param default: of the option; an option without a default is required.
+    :param default: the default of the option; an option without a default is required.
     :param about: optional properties: ``metavar``; ``choices``; ``limits``, the least and the
         greatest number; ``kind``, a function that reads its text; ``shown``, the text of the
         default in the help; ``is_positional``.
@@ -143,7 +143,7 @@ def read(parser: CommandParser, options: type, words: list[str]) -> Any:
     """
     Return the options that a command line gives.
 
-    :param parser: of :func:`parser_of`.
+    :param parser: a parser from :func:`parser_of`.
     :param options: the dataclass of the verb.
     :param words: the arguments after the verb.
     :raises SystemExit: with 2 after a reported error of the words; with 0 after ``--help``.
@@ -245,8 +245,8 @@ def _add_parameters(group: Any, names: tuple[str, ...]) -> None:
     """
     Add an option for each parameter, with the node's name, default, limits and description.
 
-    :param group: of the parser.
-    :param names: of fields of ``Parameters``.
+    :param group: an argument group of the parser.
+    :param names: names of fields of ``Parameters``.
     """
     about = {item.name: item.metadata for item in fields(Parameters)}
     defaults = Parameters()

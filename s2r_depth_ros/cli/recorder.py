@@ -55,7 +55,7 @@ class Recording:
     The received messages and their times.
 
     :param counts: number of messages received, by topic below the camera.
-    :param latencies_s: of each depth image, from its stamp to its reception.
+    :param latencies_s: the latency of each depth image, from its stamp to its reception.
     :param images_s: the stamp of each image in seconds.
     :param depths_s: the reception time of each depth image in seconds.
     :param frames: a few complete frames, spread over the time.
@@ -76,7 +76,7 @@ class Recorder:
     """
     Opens the subscriptions on ``node``; :attr:`recording` grows while the node spins.
 
-    :param node: of the caller.
+    :param node: the node of the caller.
     :param camera: namespace of the topics.
     :param keep_frames: number of frames to keep for pictures.
     :param expected_frames: expected number of frames; the kept frames are spread over them.

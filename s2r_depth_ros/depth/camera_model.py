@@ -349,7 +349,7 @@ def _seen_by_lens(model: CameraModel, name: str, d: np.ndarray) -> np.ndarray:
     The formulas of OpenCV have no limit of the angle. They map rays from behind the camera, and
     rays beyond the angle at which the distortion turns back, into the image again.
 
-    :param name: of the distortion model, as of :func:`usable_distortion`.
+    :param name: a distortion model, as in :func:`usable_distortion`.
     :param d: its coefficients, likewise.
     :returns: (H, W) bool.
     """
@@ -413,8 +413,8 @@ def is_rectified_topic(topic: str) -> bool:
     """
     Return whether the name of a topic says that its images are rectified.
 
-    :param topic: of raw images: the last part of ``/front/image_rect_color`` has the word
-        ``rect``; that of ``/front/image_corrected`` does not.
+    :param topic: an image topic. The last part of ``/front/image_rect_color`` contains the word
+        ``rect``. That of ``/front/image_corrected`` does not.
     """
     return not _RECTIFIED_WORDS.isdisjoint(topic.rpartition('/')[2].lower().split('_'))
 

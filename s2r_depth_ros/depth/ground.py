@@ -161,7 +161,7 @@ class HeldGround:
         """
         Return the plane in force, with the reason if it is not the one of this image.
 
-        :param reading: of this image.
+        :param reading: the reading of this image.
         """
         plane, held = reading.plane, self._plane
         if plane is None:

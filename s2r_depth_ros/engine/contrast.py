@@ -16,8 +16,8 @@ def equalize(image: np.ndarray, limit: float) -> np.ndarray:
     Contrast-limited adaptive histogram equalization (CLAHE; Zuiderveld, Graphics Gems IV, 1994).
 
     :param image: (H, W, 3) uint8 RGB.
-    :param limit: of the slope of the tone curve, as a multiple of that of a flat histogram; 0
-        returns the image as it is.
+    :param limit: the steepest slope of the tone curve, as a multiple of that of a flat histogram.
+        0 returns the image as it is.
     :returns: (H, W, 3) uint8 RGB.
     """
     if not limit:

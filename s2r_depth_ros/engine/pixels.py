@@ -26,7 +26,7 @@ def to_input(image: np.ndarray, letterbox: Letterbox, contrast_limit: float = 0.
 
     :param image: (H, W, 3) uint8 RGB.
     :param letterbox: place of the image in the input.
-    :param contrast_limit: of the equalization; 0 for none.
+    :param contrast_limit: the limit of the equalization; 0 for none.
     :returns: (3, h, w) float32 in [-1, 1], contiguous.
     """
     inner_height, inner_width = letterbox.inner_size_px

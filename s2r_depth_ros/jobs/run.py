@@ -83,7 +83,7 @@ def in_order(
     """
     Run tasks as :func:`run_tasks` does, and yield their results in the order of the arguments.
 
-    :param arguments: of the tasks, whose names are their numbers.
+    :param arguments: the arguments of the tasks, whose names are their numbers.
     """
     held: dict[str, Result] = {}
     tasks = {str(number): argument for number, argument in enumerate(arguments)}

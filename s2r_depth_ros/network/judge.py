@@ -33,7 +33,7 @@ class Judge(nn.Module):
     with and without it. The method (CVPR 2021) has no such part.
 
     :param feature_channels: channels of the features at 1/8, 1/4 and 1/2 of the size.
-    :param channels: of its own layers; half as many at 1/2 of the size.
+    :param channels: the channels of its own layers; half as many at 1/2 of the size.
     """
 
     def __init__(self, feature_channels: tuple[int, int, int], channels: int):

@@ -22,8 +22,8 @@ class GroundSource(Protocol):
         """
         Return the ground plane, or the reason why it is unknown.
 
-        :param optical_frame: of the camera.
-        :param stamp_ns: of the image, nanoseconds; 0 takes the newest transform.
+        :param optical_frame: the optical frame of the camera.
+        :param stamp_ns: the stamp of the image, nanoseconds; 0 takes the newest transform.
         """
 
     def close(self) -> None:

@@ -392,8 +392,8 @@ def _decoded(data: bytes, flags: int = 0) -> np.ndarray | None:
     """
     Return the pixels of an image file as BGR; None if it is no image, or not whole.
 
-    :param data: of the file.
-    :param flags: of OpenCV, besides those for colours.
+    :param data: the content of the file.
+    :param flags: the flags of OpenCV, besides those for colours.
     :raises cv2.error: if OpenCV refuses it.
     """
     if is_cut_off(data):
@@ -481,7 +481,7 @@ def _is_whole(path: Path) -> bool | None:
     That count often comes from the duration of the longest track, which may be sound. It also
     counts images that an edit list of MP4 hides. A video trimmed without encoding has such a list.
 
-    :param path: of any video.
+    :param path: a video file.
     :returns: None for a format that does not show it.
     """
     with path.open('rb') as file:
@@ -547,7 +547,7 @@ def _matroska_begin_s(path: Path) -> float:
 
     OpenCV counts the time of an image from the first one, and the duration from 0.
 
-    :param path: of any video.
+    :param path: a video file.
     :returns: seconds; 0 for another format, or if the file does not give the time.
     """
     tick_ns = 1_000_000

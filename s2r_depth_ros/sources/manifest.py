@@ -20,7 +20,7 @@ class ManifestError(ValueError):
 
     :param file: the manifest.
     :param reason: the fault.
-    :param number: of the invalid entry; None if the fault concerns the whole file.
+    :param number: the number of the invalid entry; None if the fault concerns the whole file.
     """
 
     def __init__(self, file: Path, reason: str, number: int | None = None) -> None:

@@ -31,7 +31,7 @@ def demo(
     All files are in the run folder: ``scenes/``, ``styles/``, ``test_scenes/``, one folder per
     stage, ``weights.safetensors`` for the node, and ``report.html``.
 
-    :param config: of the run; its data and style folders are not used.
+    :param config: the configuration of the run; its data and style folders are not used.
     :param scenes: number of streets to train on, with four pictures of each in one kind of
         weather.
     :param test_scenes: number of streets to evaluate on, in every kind of weather.

@@ -16,7 +16,7 @@ def check_ranges(
     Raise unless each setting is a finite number in its range, or None.
 
     :param settings: the object with these attributes.
-    :param names: of the settings.
+    :param names: the names of the settings.
     :param least: smallest value allowed.
     :param above: every value must be larger than this.
     :param most: largest value allowed.

@@ -39,7 +39,7 @@ def building(rng: Generator, library: Library, width: float, floors: int) -> Mes
     """
     Make a house or block.
 
-    :param width: of its front, metres.
+    :param width: the width of its front, metres.
     :param floors: one or more.
     """
     depth, storey = rng.uniform(7, 13), rng.uniform(2.6, 3.4)

@@ -99,7 +99,7 @@ class Cast:
         Parts without a texture may get one of the renderer's own, those whose texture was not
         found always do; all others keep theirs, a little brighter, darker or tinted.
 
-        :param key: of the shape, so that its pictures are taken over once.
+        :param key: the key of the shape, so that its pictures are taken over once.
         """
         vertices = np.zeros((len(shape.vertices), COLUMNS), np.float32)
         vertices[:, :8] = shape.vertices

@@ -230,8 +230,8 @@ class GlRenderer:
     """
     Draws scenes by rasterising.
 
-    :param width_px: of every picture.
-    :param height_px: of every picture.
+    :param width_px: the width of every picture.
+    :param height_px: the height of every picture.
     :param supersample: colour samples per pixel along x and along y; depth always has one.
     :raises Exception: from moderngl where EGL or its driver is missing.
     """

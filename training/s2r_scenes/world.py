@@ -167,7 +167,7 @@ def world_scene(
     """
     Look at a complete world.
 
-    :param key: of the world's shape in the cache.
+    :param key: the key of the world's shape in the cache.
     :param frames: number of cameras.
     :param views: draws the cameras on the free floor.
     :param distribution: 'any' gives most frames another camera than ``views`` does.

@@ -83,7 +83,7 @@ def claim_folder(root: Path, settings: dict[str, object], name: str, data: str) 
     Note the settings of a folder, or check that it was begun with the same ones.
 
     :param settings: that determine its data.
-    :param name: of the note.
+    :param name: the name of the note.
     :param data: pattern of the paths that will be written.
     :raises FolderError: the folder holds data that was made with other settings or is of
         another origin, or its note is damaged.

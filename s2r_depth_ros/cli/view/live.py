@@ -39,7 +39,7 @@ class Status:
     """
     The state of the live view.
 
-    :param rate_hz: of the depth.
+    :param rate_hz: the rate of the depth.
     :param latency_ms: median time from an image's stamp to the reception of its depth. None if no
         depth arrived yet, or if the stamps come from another clock.
     :param text: the status text of the node, or advice while no depth arrives.
@@ -70,9 +70,9 @@ class LiveView:
     """
     Opens the subscriptions on ``node``; other threads can wait for the newest frame.
 
-    :param node: of the caller; the caller spins it.
+    :param node: the node of the caller; the caller spins it.
     :param camera: namespace of the depth's topics.
-    :param image_topic: of the camera's images; the images are compressed if it ends in
+    :param image_topic: the topic of the camera's images; the images are compressed if it ends in
         ``/compressed``.
     :param on_message: called with each message and its name: those of a frame, and ``POINTS``.
         Without it there is no subscription to the cloud, so the node need not compute one.

@@ -364,7 +364,7 @@ def augment(samples: SampleBatch, size_px: tuple[int, int], params: AugmentParam
     """
     Make the drawn changes to a batch.
 
-    :param samples: of the size that the changes were drawn for.
+    :param samples: samples of the size that the changes were drawn for.
     :param size_px: (height, width) of the result.
     :param params: the changes, on the same device.
     :returns: the changed samples, the image float32 of 0 to 255, the intrinsics moved along.
@@ -414,8 +414,8 @@ def resized_crop(
     """
     Cut rectangles out of samples, and resize these; depths are never mixed.
 
-    :param samples: of any size.
-    :param crops: of each sample.
+    :param samples: samples of any size.
+    :param crops: the crops of each sample.
     :param size_px: (height, width) of the result.
     :returns: the image as :func:`resize_image` makes it, the depth as :func:`resize_depth` does,
         and the intrinsics scaled about the pixels' corners: cx' = (cx - left + 0.5) s - 0.5.
@@ -506,7 +506,7 @@ def hflip(samples: SampleBatch, flips: Sequence[bool]) -> SampleBatch:
     """
     Mirror samples left to right.
 
-    :param samples: of any size.
+    :param samples: samples of any size.
     :param flips: whether to mirror each.
     :returns: the samples; the centre of the intrinsics is mirrored, too.
     """
@@ -660,7 +660,7 @@ def add_noise(image: Tensor, deviation: Tensor, seeds: Sequence[int]) -> Tensor:
 
     :param image: (B, 3, H, W) float32.
     :param deviation: (B,) standard deviations, in steps of 255.
-    :param seeds: of each image's noise; a device has numbers of its own.
+    :param seeds: the seeds of each image's noise; a device has numbers of its own.
     :returns: the noisy image, clipped to 0 to 255.
     """
     noise = torch.empty_like(image)

@@ -85,7 +85,7 @@ class EpochLoader(Generic[BatchT]):
     :param prepare: augments one item: ``prepare(item, rng)``.
     :param collate: makes a batch of one or more prepared items. It has a list ``corrupt``.
     :param batch_size: images per batch and rank.
-    :param seed: of the order and of the random changes.
+    :param seed: the seed of the order and of the random changes.
     :param shuffle: False delivers the images in the order of the data set.
     :param workers: processes that read ahead; 0 reads in this one.
     :param rank: which share is this process's.
@@ -188,7 +188,7 @@ def check_same_images(state: dict[str, int], count: int) -> None:
     """
     Check that a run can continue with a data set.
 
-    :param state: of the loader when the checkpoint was written.
+    :param state: the state of the loader when the checkpoint was written.
     :param count: how many images there are now.
     :raises DataError: if there were more or less.
     """
@@ -209,7 +209,7 @@ class ResumableBatchSampler(Sampler[list[tuple[int, int]]]):
 
     :param count: number of images.
     :param batch_size: images per batch and rank.
-    :param seed: of the order.
+    :param seed: the seed of the order.
     :param shuffle: False keeps the order of the data set.
     :param rank: whose share to deliver.
     :param world_size: number of shares.
@@ -335,9 +335,9 @@ def training_loader(
     :param max_depth_m: metres at the top of the network's range.
     :param training_focal_px: focal length at that size to which depths are brought
         (:func:`~.augment.canonical_depth`); None leaves them as they are, as published.
-    :param contrast_limit: of the equalization of the images; 0 for none.
+    :param contrast_limit: the limit of the equalization of the images; 0 for none.
     :param augmentation: the random changes; None makes none and takes the central crop.
-    :param options: of :class:`EpochLoader`: ``batch_size``, ``seed``, ``workers``, ``rank``...
+    :param options: the options of :class:`EpochLoader`, such as ``batch_size`` and ``seed``.
     :returns: the loader.
     :raises DataError: if there are no images.
     """
@@ -370,8 +370,8 @@ def style_loader(
     :param styles: the data set.
     :param size_px: (height, width) of the batches.
     :param crop_scale: range of the size of the crop, 1 being the largest that fits.
-    :param contrast_limit: of the equalization of the images; 0 for none.
-    :param options: of :class:`EpochLoader`.
+    :param contrast_limit: the limit of the equalization of the images; 0 for none.
+    :param options: the options of :class:`EpochLoader`.
     :returns: the loader.
     :raises DataError: if there are no images.
     """
@@ -393,10 +393,10 @@ def network_batch(
     Return a batch in the network's range.
 
     :param parts: the samples of the batch, at the network's size, the images float32.
-    :param names: of their files.
+    :param names: the names of their files.
     :param max_depth_m: metres at the top of the network's range.
     :param training_focal_px: focal length to which depths are brought; None leaves them.
-    :param contrast_limit: of the equalization of the images; 0 for none.
+    :param contrast_limit: the limit of the equalization of the images; 0 for none.
     :returns: the batch, on the device of the samples.
     """
     images, depths, intrinsics = zip(*parts)
@@ -429,7 +429,7 @@ def require_focal_length(sample: Sample) -> None:
     """
     Check that the depth of a sample can be brought to a training focal length.
 
-    :param sample: of any size.
+    :param sample: a sample of any size.
     :raises DataError: if it has no camera matrix.
     """
     if not np.isfinite(sample.intrinsics[0, 0]):
@@ -510,8 +510,8 @@ def prepare_sample(
     """
     Return a sample at the network's size, changed at random, and its name.
 
-    :param sample: of any size.
-    :param rng: of its changes.
+    :param sample: a sample of any size.
+    :param rng: the random numbers of its changes.
     :param size_px: (height, width) of the result.
     :param needs_focal_length: refuse a sample without a camera matrix.
     :param augmentation: the changes; None takes the central crop.

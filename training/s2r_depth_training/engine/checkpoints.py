@@ -51,8 +51,8 @@ def load_part(part: Any, state: Any, name: str, path: Path) -> None:
     Load the state of one part: a module, an optimizer, a loader.
 
     :param part: what has ``load_state_dict``.
-    :param state: of the file.
-    :param name: of the part, for the message.
+    :param state: the saved state of the part.
+    :param name: the name of the part, for the message.
     :param path: the file, for the message.
     :raises TrainingError: if the state is not that of such a part.
     :raises DataError: if the data are not those of the checkpoint.
@@ -112,7 +112,7 @@ def read_whole(path: Path) -> dict[str, Any]:
     """
     Return the state that :func:`save_whole` wrote.
 
-    :param path: of the file.
+    :param path: the path of the file.
     :raises TrainingError: if it is damaged.
     """
     try:

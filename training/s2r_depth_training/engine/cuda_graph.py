@@ -18,7 +18,7 @@ def cuda_graph_step(stage: Stage) -> Callable[[Step[Results]], Step[Results]]:
     """
     Return a decorator of training steps: recorded and replayed with ``fabric.cuda_graphs``.
 
-    :param stage: of the run; without that setting the step stays as it is.
+    :param stage: the stage of the run; without that setting the step stays as it is.
     """
 
     def decorator(step: Step[Results]) -> Step[Results]:

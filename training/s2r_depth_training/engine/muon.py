@@ -7,11 +7,11 @@ import torch
 from torch import nn, Tensor
 from torch.optim import Optimizer
 
-# Of the quintic of Jordan et al. (below), which takes singular values between 0 and 1 towards 1
-# in few iterations, and ends between 0.7 and 1.2 rather than at 1.
+# Coefficients of the quintic of Jordan et al. (below). It takes singular values between 0 and 1
+# towards 1 in few iterations, and ends between 0.7 and 1.2.
 QUINTIC = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
-# The root mean square of what Adam's steps are of the learning rate (Liu et al., below).
+# Root mean square of the steps of Adam, divided by the learning rate (Liu et al., below).
 STEP_OF_ADAM = 0.2
 MOMENTUM = 0.95
 
@@ -28,8 +28,8 @@ class Muon(Optimizer):
     ``torch.optim.Muon`` refuses weights of four dimensions, and computes in bfloat16, which takes
     CPUs without it 20 times as long.
 
-    :param weights: of two or more dimensions, taken as matrices of the first by all others; a
-        group may have its own ``lr``.
+    :param weights: tensors of two or more dimensions. Each counts as a matrix: the first dimension
+        by all others. A group may have its own ``lr``.
     :param lr: the learning rate, above 0.
     :raises ValueError: if a weight has less than two dimensions.
     """

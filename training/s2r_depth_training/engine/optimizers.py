@@ -26,7 +26,7 @@ class ScheduledOptimizer:
     :param settings: which optimizer and schedule, and the learning rate.
     :param stage: tells how much of it is over.
     :param epoch_steps: steps of an epoch.
-    :param total_steps: of the whole stage.
+    :param total_steps: the number of steps of the whole stage.
     :param lr_factors: factors of the learning rate, by the names of the network's children; 1
         for any other.
     """
@@ -132,7 +132,7 @@ def parameter_groups(
     Return the parameters that require gradients, as an optimizer takes them.
 
     :param network: whose parameters.
-    :param learning_rate: of every child that ``lr_factors`` does not name.
+    :param learning_rate: the learning rate of every child that ``lr_factors`` does not name.
     :param lr_factors: as for :class:`ScheduledOptimizer`.
     :param selected: whether a parameter is to be among them.
     """
@@ -156,7 +156,7 @@ def build_schedule(
     :param stage: tells how much of it is over.
     :param optimizer: whose rate.
     :param epoch_steps: steps of an epoch.
-    :param total_steps: of the whole stage.
+    :param total_steps: the number of steps of the whole stage.
     """
     if settings.schedule == 'halving':
         return StepLR(optimizer, max(1, round(settings.halve_every_epochs * epoch_steps)), 0.5)

@@ -74,7 +74,7 @@ def provenance(config: Config, stage: str, steps: int, hours: float) -> dict[str
     """
     Return a description of the origin of the weights of a stage.
 
-    :param config: of the run.
+    :param config: the configuration of the run.
     :param stage: its name.
     :param steps: how many it took.
     :param hours: how long it took.

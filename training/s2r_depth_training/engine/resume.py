@@ -59,8 +59,8 @@ def fixed_settings(config: Config, settings: LoopSettings) -> dict[str, Any]:
     """
     Return, by dotted name, the settings that must be the same for an exact continuation.
 
-    :param config: of the run; the settings of its other stages are left out.
-    :param settings: of the stage.
+    :param config: the configuration of the run; the settings of its other stages are left out.
+    :param settings: the settings of the stage.
     """
     flat: dict[str, Any] = {}
 
@@ -123,8 +123,8 @@ def changed_settings(
     Return in words which settings differ from those of a checkpoint.
 
     :param checkpoint: the :func:`fixed_settings` in the checkpoint, perhaps by earlier names.
-    :param config: of the run now.
-    :param settings: of the stage now.
+    :param config: the configuration of the run now.
+    :param settings: the settings of the stage now.
     """
     renamed = new_names(config) | new_names(settings)
     now = fixed_settings(config, settings)
@@ -146,8 +146,8 @@ def check_settings(
     Check that a run continues with the settings of its checkpoint.
 
     :param checkpoint: as for :func:`changed_settings`.
-    :param config: of the run now.
-    :param settings: of the stage now.
+    :param config: the configuration of the run now.
+    :param settings: the settings of the stage now.
     :param file: the checkpoint, for the message.
     :raises TrainingError: if a setting differs.
     """
@@ -174,7 +174,7 @@ def check_start(checkpoint: Mapping[str, Any], source: str, digest: str, file: P
 
     :param checkpoint: what was read; that of an earlier version does not tell.
     :param source: name of the weights now.
-    :param digest: of the weights now, by :func:`digest_of`.
+    :param digest: the digest of the weights now, by :func:`digest_of`.
     :param file: the checkpoint, for the message.
     :raises TrainingError: if they differ.
     """
@@ -189,7 +189,7 @@ def restore(parts: Mapping[str, Any], state: Mapping[str, Any], file: Path) -> N
     Load the state of every part; schedules keep the learning rates that they now begin with.
 
     :param parts: by name, what has ``load_state_dict``.
-    :param state: of the checkpoint, by the same names.
+    :param state: the state of the checkpoint, by the same names.
     :param file: the checkpoint, for the message.
     :raises TrainingError: if the checkpoint lacks a part.
     """

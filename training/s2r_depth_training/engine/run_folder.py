@@ -58,7 +58,7 @@ def refuse_earlier_run(folder: Path, resume: bool) -> None:
     """
     Refuse to train a stage whose folder holds a result, or a checkpoint that is not continued.
 
-    :param folder: of the stage, which may be missing.
+    :param folder: the folder of the stage, which may be missing.
     :param resume: whether the stage continues from its checkpoint.
     :raises TrainingError: if it does.
     """
@@ -78,7 +78,7 @@ def check_room(folder: Path) -> None:
     """
     Check that the disk has room for two more checkpoints.
 
-    :param folder: of a stage that has a checkpoint.
+    :param folder: the folder of a stage that has a checkpoint.
     :raises TrainingError: if it has not.
     """
     need = 2 * (folder / CHECKPOINT_FILE).stat().st_size
@@ -94,8 +94,8 @@ def describe_start(folder: Path, config: Config, **start: Any) -> None:
     """
     Write the settings of a run, and add this start to the list of its starts.
 
-    :param folder: of the stage.
-    :param config: of the run.
+    :param folder: the folder of the stage.
+    :param config: the configuration of the run.
     :param start: further facts about this start.
     """
     file = folder / 'environment.json'

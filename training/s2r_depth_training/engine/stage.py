@@ -46,9 +46,9 @@ class Stage:
     """
     One stage of a run. Use it as a context: it locks the folder and closes the log.
 
-    :param name: of the stage, and of its folder.
-    :param config: of the whole run.
-    :param settings: of this stage.
+    :param name: the name of the stage, and of its folder.
+    :param config: the configuration of the whole run.
+    :param settings: the settings of this stage.
     :param resume: continue from the checkpoint of an interrupted run.
     :raises TrainingError: if the folder is in use, cannot be written, or already holds a run.
     """
@@ -135,7 +135,7 @@ class Stage:
 
         Writes the first checkpoint, so that a full disk is found now and not after hours.
 
-        :param loader: of the data, which must still be the same.
+        :param loader: the loader of the data, which must still be the same.
         :param parts: modules (not wrapped by Fabric), optimizers, schedules, averages.
         :raises TrainingError: if the checkpoint does not fit, or the disk has no room.
         :raises DataError: if the data are not those of the checkpoint.
@@ -174,7 +174,7 @@ class Stage:
         Return the progress of the stage, 0 to 1: in steps or in time, whichever is more.
 
         :param step: how many steps are done.
-        :param total_steps: of the whole stage.
+        :param total_steps: the number of steps of the whole stage.
         """
         in_time = 0.0
         if self.settings.max_minutes:

@@ -19,7 +19,7 @@ class StopSignals:
 
     Only the main thread can; in others nothing changes.
 
-    :param name: of the stage, for the message.
+    :param name: the name of the stage, for the message.
     """
 
     def __init__(self, name: str):

@@ -26,7 +26,7 @@ class TrainingLog:
 
     If a part of it cannot be written, a warning says so, and the training continues.
 
-    :param folder: of the stage, for events and ``pictures/``.
+    :param folder: the folder of the stage, for events and ``pictures/``.
     :param step: the last step that is done; what is logged of later ones is dropped.
     """
 
@@ -41,9 +41,9 @@ class TrainingLog:
         """
         Show the progress.
 
-        :param name: of the stage.
+        :param name: the name of the stage.
         :param step: how many steps are done.
-        :param total_steps: of the stage.
+        :param total_steps: the number of steps of the stage.
         """
         self._bar = tqdm(
             desc=name,

@@ -111,7 +111,7 @@ def network_method(predictor: DepthPredictor, scale_source: str, camera_height_m
 
     :param predictor: runs the network.
     :param scale_source: fixed, ground_plane, or reference.
-    :param camera_height_m: of the optical centre above the ground, for ground_plane.
+    :param camera_height_m: the height of the optical centre above the ground, for ground_plane.
     """
     parameters = Parameters(scale_source=scale_source, camera_height=camera_height_m)
     pipeline, source = DepthPipeline(predictor, parameters), select(parameters, NO_TF)

@@ -65,7 +65,7 @@ class Scorer:
         """
         Score a geometry; a frame on which a method fails is scored for none.
 
-        :param number: of the geometry.
+        :param number: the number of the geometry.
         """
         scores = {name: MethodScores([], []) for name in self.methods}
         skipped: list[str] = []

@@ -44,7 +44,7 @@ def summary(method: str, scores: MethodScores, scene_of: Callable[[str], str]) -
     Average one method's figures over frames, over the frames of each scene, and over scenes.
 
     :param method: its name.
-    :param scores: of at least one frame.
+    :param scores: the scores of at least one frame.
     :param scene_of: tells a frame's scene from its name.
     :returns: what results.json holds of a method.
     """
@@ -105,7 +105,7 @@ def difference(
     """
     Compare two methods frame by frame: how hard a frame is, is then no matter of chance.
 
-    :param frames: of one method.
+    :param frames: the frames of one method.
     :param others: the same frames of the other one.
     :returns: by treatment and error the mean of first less second, and the standard error of
         that mean, which is too small where frames resemble each other; None of fewer than two.

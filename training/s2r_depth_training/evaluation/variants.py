@@ -17,7 +17,7 @@ def train_variants(config: Config, new_depth_net: bool, resume: bool) -> dict[st
     """
     Train the variants that are not trained yet, and return the weights of each.
 
-    :param config: of one seed.
+    :param config: the configuration of a run with one seed.
     :param new_depth_net: begin stage 3 with a new depth net.
     :param resume: go on with the stage that was interrupted.
     """
@@ -85,7 +85,7 @@ def stage_3(
     """
     Return the settings of a stage 3 on the structure of ``config``'s stage 2.
 
-    :param config: of the run that has a stage 2.
+    :param config: the configuration of the run that has a stage 2.
     :param run_dir: where stage 3 goes.
     :param new_depth_net: begin with a new depth net in place of stage 2's.
     :param attention_from: the weights that the attention begins with; None for a random start.

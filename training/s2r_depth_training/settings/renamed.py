@@ -16,7 +16,7 @@ def earlier_name_of(name: str) -> Any:
     """
     Return the dataclass field of a setting's earlier name: None unless a config still uses it.
 
-    :param name: of the setting now, a field of the same dataclass.
+    :param name: the name of the setting now, a field of the same dataclass.
     """
     return field(default=None, metadata={'renamed_to': name})
 
@@ -31,7 +31,7 @@ def new_names(settings: Any, prefix: str = '') -> dict[str, str]:
     Return the new dotted name of each earlier one.
 
     :param settings: a dataclass, which may hold others.
-    :param prefix: of all names.
+    :param prefix: the common prefix of all names.
     """
     names: dict[str, str] = {}
     for setting in fields(settings):

@@ -15,7 +15,7 @@ def train_all(config: Config, resume: bool = False) -> Path:
     """
     Train all stages in sequence, except finished ones.
 
-    :param config: of the run.
+    :param config: the configuration of the run.
     :param resume: continue the interrupted stage.
     :returns: the weights file of the whole network, with its judge if there is one.
     :raises TrainingError: if a stage cannot start or continue.

@@ -32,7 +32,7 @@ def train(config: Config, resume: bool = False) -> Path:
     The trunk of the published attention is pre-trained on photographs (ImageNet). With random
     weights, the attention disturbs the depth network, and stage 3 learns to ignore it.
 
-    :param config: of the run; ``config.attention`` is this stage's part.
+    :param config: the configuration of the run; ``config.attention`` is this stage's part.
     :param resume: continue from the last checkpoint.
     :returns: the stage's result.
     :raises TrainingError: if the run cannot start or continue.

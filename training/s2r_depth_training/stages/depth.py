@@ -26,8 +26,8 @@ def depth_batches(stage: Stage, loader: Loader[Batch], total_steps: int) -> Iter
     Yield the batches of a stage on its device, from its current step on.
 
     :param stage: counts the steps and keeps the checkpoints.
-    :param loader: of the training images.
-    :param total_steps: of the whole stage.
+    :param loader: the loader of the training images.
+    :param total_steps: the number of steps of the whole stage.
     :raises TrainingError: if no image of a batch has any depth; with CUDA graphs, of a batch in
         ``log_every_steps``.
     """

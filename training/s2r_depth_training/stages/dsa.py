@@ -36,7 +36,7 @@ def train(config: Config, resume: bool = False) -> Path:
     """
     Train attention and depth network, and write the weights file for the node.
 
-    :param config: of the run; ``config.dsa`` is this stage's part.
+    :param config: the configuration of the run; ``config.dsa`` is this stage's part.
     :param resume: continue from the last checkpoint.
     :returns: the stage's result; the weights of the whole network are
         ``config.weights_file``.
@@ -119,7 +119,7 @@ def load_trunk(trunk: DilatedResidualNet, path: Path) -> None:
     """
     Fill the trunk of the attention with the weights of an image classifier.
 
-    :param trunk: of the paper architecture.
+    :param trunk: a trunk of the paper architecture.
     :param path: a state dict of DRN-D-22 as its authors name it (``layer0.0.weight`` ...); the
         layers of the classifier are ignored.
     :raises TrainingError: if the file is missing, unreadable, or does not fit.

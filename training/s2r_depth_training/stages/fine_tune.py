@@ -33,7 +33,7 @@ def train(config: Config, resume: bool = False) -> Path:
     """
     Train the parts that are not frozen on real images and write ``weights.safetensors``.
 
-    :param config: of the run; ``config.fine_tune`` is this stage's part.
+    :param config: the configuration of the run; ``config.fine_tune`` is this stage's part.
     :param resume: continue from the last checkpoint.
     :returns: the stage's result; the new weights file is beside it.
     :raises TrainingError: if the run cannot start or continue.

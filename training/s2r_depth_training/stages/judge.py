@@ -34,8 +34,8 @@ def train(config: Config, resume: bool = False) -> Path:
     """
     Train a judge for a network that stays as it is, and write the weights of both.
 
-    :param config: of the run; ``config.judge`` is this stage's part. Of the data, size, focal
-        length, range and contrast are those of the weights.
+    :param config: the configuration of the run; ``config.judge`` is this stage's part. Size, focal
+        length, range and contrast of the data are those of the weights.
     :param resume: continue from the last checkpoint.
     :returns: the stage's result; ``weights.safetensors`` is beside it.
     :raises TrainingError: if the run cannot start or continue.
@@ -90,7 +90,7 @@ def with_new_judge(trained: S2RDepthNet, channels: int) -> S2RDepthNet:
     Return a frozen copy of a network, with an untrained judge that is not frozen.
 
     :param trained: with or without a judge.
-    :param channels: of the judge.
+    :param channels: the channels of the judge.
     :raises TrainingError: without channels.
     """
     if not channels:
@@ -112,7 +112,7 @@ def judge_losses(maps: DepthMaps, batch: Batch) -> dict[str, Tensor]:
     """
     Return the losses of the judgement of a batch, by name.
 
-    :param maps: of the network, judged.
+    :param maps: the maps of the network, with those of the judge.
     :param batch: the images, with their true depths.
     """
     assert maps.judgement is not None

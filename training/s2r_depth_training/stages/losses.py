@@ -28,7 +28,7 @@ def depth_error(
     depth loss of stages 2 and 3.)
 
     :param depths: predictions (B, 1, h, w) in [-1, 1], one per scale.
-    :param target: (B, 1, H, W) in [-1, 1]; its value where not valid is never looked at.
+    :param target: (B, 1, H, W) in [-1, 1], ignored where not valid.
     :param valid: (B, 1, H, W) bool, where ``target`` holds.
     :param inverse_depth_weighting: how much more near depths count: errors are weighted by
         :func:`inverse_depth_weight`. 0, as published, weighs a metre the same at any distance.
@@ -56,7 +56,7 @@ def scale_invariant_log_error(depths: Sequence[Tensor], target: Tensor, valid: T
     size.
 
     :param depths: predictions (B, 1, h, w) in [-1, 1], one per scale.
-    :param target: (B, 1, H, W) in [-1, 1]; its value where not valid is never looked at.
+    :param target: (B, 1, H, W) in [-1, 1], ignored where not valid.
     :param valid: (B, 1, H, W) bool, where ``target`` holds.
     :returns: a scalar; 0 where nothing is valid.
     """
@@ -104,7 +104,7 @@ def expected_error_loss(log_error: Tensor, depth: Tensor, target: Tensor, valid:
 
     :param log_error: ln e, (B, 1, H, W).
     :param depth: predicted, (B, 1, H, W) in [-1, 1]; no gradient flows into it.
-    :param target: (B, 1, H, W) in [-1, 1]; its value where not valid is never looked at.
+    :param target: (B, 1, H, W) in [-1, 1], ignored where not valid.
     :param valid: (B, 1, H, W) bool.
     :returns: a scalar; 0 where nothing is valid.
     """
@@ -138,7 +138,7 @@ def map_error(prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     Return the mean absolute difference of two maps over the valid pixels, each image alike.
 
     :param prediction: (B, 1, H, W).
-    :param target: (B, 1, H, W); its value where not valid is never looked at.
+    :param target: (B, 1, H, W), ignored where not valid.
     :param valid: (B, 1, H, W) bool.
     :returns: a scalar; 0 where nothing is valid.
     """

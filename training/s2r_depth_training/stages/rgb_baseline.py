@@ -50,7 +50,7 @@ def train(config: Config, resume: bool = False) -> Path:
     """
     Train a depth network whose input is the image.
 
-    :param config: of the run; ``config.rgb_baseline`` is this part.
+    :param config: the configuration of the run; ``config.rgb_baseline`` is this part.
     :param resume: continue from the last checkpoint.
     :returns: the result, which :func:`load_predictor` reads.
     :raises TrainingError: if the run cannot start or continue.
@@ -101,7 +101,7 @@ def load_predictor(result: Path, device: str = 'auto', threads: int = 0) -> Dept
 
     :param result: the ``result.pt`` of this baseline.
     :param device: as for ``DepthPredictor``, and so is the next.
-    :param threads: of the CPU.
+    :param threads: the number of CPU threads.
     :raises TrainingError: if the file is missing, damaged, or of something else.
     """
     provenance = read_result(result)['provenance']

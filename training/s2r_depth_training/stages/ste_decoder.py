@@ -49,7 +49,7 @@ def train(config: Config, resume: bool = False) -> Path:
     """
     Train the structure decoder, with a temporary depth network.
 
-    :param config: of the run; ``config.ste_decoder`` is this stage's part.
+    :param config: the configuration of the run; ``config.ste_decoder`` is this stage's part.
     :param resume: continue from the last checkpoint.
     :returns: the stage's result. Beside it, ``weights.safetensors`` is the network so far, with
         an attention of 1 everywhere.

@@ -36,7 +36,7 @@ def train(config: Config, resume: bool = False) -> Path:
     """
     Train the structure encoder and return the file with it.
 
-    :param config: of the run; ``config.ste_encoder`` is this stage's part.
+    :param config: the configuration of the run; ``config.ste_encoder`` is this stage's part.
     :param resume: continue from the last checkpoint.
     :raises TrainingError: if the run cannot start or continue.
     """

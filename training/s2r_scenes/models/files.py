@@ -220,7 +220,7 @@ class Textures:
     not there comes a picture of one pixel that ``is_missing``.
 
     :param mesh: path of the mesh file in the store.
-    :param folder: of the model in the store.
+    :param folder: the folder of the model in the store.
     :param notes: takes a sentence for each file that is not there or refused.
     """
 

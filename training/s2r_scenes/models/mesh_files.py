@@ -36,7 +36,7 @@ def load_mesh(
     Read a mesh file.
 
     :param name: path in the store.
-    :param folder: of the model that the file is a part of: textures are looked for in it.
+    :param folder: the folder of the model, which is searched for textures.
     :param notes: takes a sentence for each texture that is not there.
     :param submesh: take the geometries of this name only.
     :param turns_up_axis: turn the file's up axis to z; Gazebo does not, its worlds count on it.

@@ -61,7 +61,7 @@ def open_dataset(
 
     :param name: one of :data:`DATASETS`.
     :param root: its folder, or several folders of the same kind, which are joined.
-    :param options: of the reader, such as ``variations`` of :class:`VKitti`.
+    :param options: the options of the reader, such as ``variations`` of :class:`VKitti`.
     :returns: the reader.
     :raises DataError: if the name or an option is not known, or the folder is not as expected.
     """

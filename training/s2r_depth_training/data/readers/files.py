@@ -174,7 +174,7 @@ def _decode(path: Path, flags: int) -> np.ndarray:
     Decode an image file.
 
     :param path: a PNG or JPEG file.
-    :param flags: of ``cv2.imdecode``.
+    :param flags: the flags of ``cv2.imdecode``.
     :raises CorruptSampleError: if it is missing, truncated or corrupt.
     """
     try:

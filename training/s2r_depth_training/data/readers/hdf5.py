@@ -16,7 +16,7 @@ def open_hdf5(path: str | PathLike, name: str = '') -> Iterator[Any]:
     Open an HDF5 file for reading; a context manager, which yields the ``h5py.File``.
 
     :param path: the file.
-    :param name: of what is read, for the message; the path if empty.
+    :param name: the name of what is read, for the message; the path if empty.
     :raises DataError: if h5py is not installed.
     :raises CorruptSampleError: if the file, or what the context reads of it, is damaged.
     """
