@@ -11,10 +11,13 @@ from .light import Sensor
 
 def expose(light: np.ndarray, sky: np.ndarray, sensor: Sensor, rng: Generator) -> np.ndarray:
     """
-    Take the picture.
+    Convert light to the image that a camera takes of it.
 
     :param light: (H, W, 3) float32 linear RGB.
-    :param sky: (H, W) bool: left out of the auto-exposure, so it may burn out as on real cameras.
+    :param sky: (H, W) bool. The auto-exposure ignores these pixels, so they may be overexposed, as
+        with real cameras.
+    :param sensor: the properties of the camera.
+    :param rng: the random numbers of rain and noise.
     :returns: (H, W, 3) uint8 RGB.
     """
     height, width = sky.shape
@@ -38,7 +41,7 @@ def expose(light: np.ndarray, sky: np.ndarray, sensor: Sensor, rng: Generator) -
 
 
 def _tone_table(contrast: float) -> np.ndarray:
-    """Make an S-curve through (0, 0), (1/2, 1/2), (1, 1) as 1024 bytes."""
+    """Return an S-curve through (0, 0), (1/2, 1/2) and (1, 1): (1024,) uint8."""
     x = np.linspace(0, 1, 1024)
     curve = np.where(x < 0.5, 0.5 * (2 * x) ** contrast, 1 - 0.5 * (2 - 2 * x) ** contrast)
     return (255 * curve + 0.5).astype(np.uint8)

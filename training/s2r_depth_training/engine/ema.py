@@ -15,13 +15,13 @@ class Ema(AveragedModel, Generic[ModuleT]):
     """
     Exponential moving average of a module's weights and running statistics.
 
-    Early on the average is short, ``(1 + n) / (10 + n)`` after n steps (as in TensorFlow's
-    ``ExponentialMovingAverage``), so that the random initial weights do not affect a short run.
+    After n steps, the decay is at most ``(1 + n) / (10 + n)``, as in TensorFlow's
+    ``ExponentialMovingAverage``. So the random initial weights do not affect a short run.
 
     An update does not wait for the device, and a CUDA graph can record it.
 
     :param module: the module itself, on its device, not what ``Fabric.setup`` wraps it in.
-    :param decay: per step, at least 0 and below 1.
+    :param decay: the decay per step, at least 0 and below 1.
     """
 
     def __init__(self, module: ModuleT, decay: float):
@@ -36,10 +36,10 @@ class Ema(AveragedModel, Generic[ModuleT]):
 
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
-        """Take the weights of one more step into the average."""
+        """Update the average with the weights of one more step."""
         count = self.n_averaged
         decay = ((1 + count) / (10 + count)).clamp(max=self._decay)
-        weight = torch.where(count == 0, 1.0, 1 - decay)  # the first are the average
+        weight = torch.where(count == 0, 1.0, 1 - decay)  # the first step sets the average
         pairs = [
             (average, value.detach())
             for kind in ('parameters', 'buffers')

@@ -15,9 +15,9 @@ _SIGNALS = signal.SIGINT, signal.SIGTERM
 
 class StopSignals:
     """
-    Notes Ctrl-C and SIGTERM while it is entered; the second one acts at once.
+    A context that records Ctrl-C and SIGTERM; the second signal takes effect at once.
 
-    Only the main thread can; in others nothing changes.
+    Python sets signal handlers in the main thread only. In other threads, nothing changes.
 
     :param name: the name of the stage, for the message.
     """
@@ -38,7 +38,7 @@ class StopSignals:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._pid:  # forked, to read images: it ends with the trainer
+        if os.getpid() != self._pid:  # a forked reader of images: it ends with the trainer
             if number == signal.SIGTERM:
                 os._exit(128 + number)
             return

@@ -103,12 +103,12 @@ def difference(
     frames: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]
 ) -> dict[str, dict[str, list[float]]] | None:
     """
-    Compare two methods frame by frame: how hard a frame is, is then no matter of chance.
+    Compare two methods frame by frame, so that the difficulty of the frames cancels out.
 
     :param frames: the frames of one method.
     :param others: the same frames of the other one.
-    :returns: by treatment and error the mean of first less second, and the standard error of
-        that mean, which is too small where frames resemble each other; None of fewer than two.
+    :returns: for each treatment and error, the mean of first minus second, and the standard error
+        of that mean. It is too small for similar frames. None for fewer than two frames.
     """
     if len(frames) < 2:
         return None
