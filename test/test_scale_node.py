@@ -24,7 +24,9 @@ from std_msgs.msg import Float32MultiArray, Header
 
 from s2r_depth_ros import DepthPredictor
 from s2r_depth_ros.depth.camera_model import CameraModel
-from s2r_depth_ros.depth.ground import GroundPlane
+from s2r_depth_ros.depth.ground import GroundPlane, GroundReading
+from s2r_depth_ros.depth.parameters import Parameters
+from s2r_depth_ros.depth.pipeline import CameraImage, CameraState, DepthPipeline
 from s2r_depth_ros.depth.scale import scale_from_ground
 from s2r_depth_ros.node.camera import nearest_reference
 from s2r_depth_ros.ros.messages import camera_model_to_info, depth_to_image, pixels_to_image
@@ -307,6 +309,44 @@ def test_tf_gives_height_and_pitch_of_a_head_that_nods(tmp_path, street, tf2):
         depth_m, factor, _ = robot.shoot(robot.next_header(), factor_of(street, moved))
         assert same_but_for(depth_m, street, factor, moved, 2)
         robot.status(lambda s: 'extrapolation into the future' in s.message, 'the reason')
+
+
+def test_the_first_image_with_tf_stands_on_the_ground(tmp_path, street, tf2):
+    rgb, intrinsics, *_ = street
+    height_px, width_px = rgb.shape[:2]
+    image = CameraImage(rgb, CameraModel.from_intrinsics(width_px, height_px, intrinsics))
+    from_tf = GroundReading(GroundPlane(1.5, math.radians(5)))
+    corrected_m, plain_m = (
+        DepthPipeline(DepthPredictor(device='cpu'), Parameters(ground_contact=is_on))
+        .run(image, CameraState(), from_tf=from_tf)
+        .depth_m
+        for is_on in (True, False)
+    )
+    assert corrected_m != pytest.approx(plain_m, rel=1e-3, nan_ok=True)
+    static = QoSProfile(depth=2, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    with Robot(tmp_path, street, cameras=['camera', 'rear']) as robot:
+        mounts = robot.graph.publisher(TransformStamped, '/tf_static', static)
+        mounts.publish(transform('head', 'optical', (0, 0, 0), (-0.5, 0.5, -0.5, 0.5)))
+        mounts.publish(nod(1.5, 5, 0))
+        robot.status(
+            lambda s: values(s).get('scale source') == 'tf',
+            'TF',
+            repeat=lambda: robot._send(robot.next_header()),
+        )
+        depths = robot.graph.collect(Image, 'rear/depth/image')
+        images, infos = (
+            robot.graph.publisher(kind, f'rear/{name}', qos_profile_sensor_data)
+            for kind, name in ((Image, 'image'), (CameraInfo, 'camera_info'))
+        )
+        header = robot.next_header()
+
+        def send():
+            infos.publish(camera_model_to_info(image.camera, header))
+            images.publish(pixels_to_image(rgb, 'rgb8', header))
+
+        robot.graph.wait(lambda: depths, 'depth of the other camera', repeat=send)
+    first_m = np.frombuffer(depths[0].data, np.float32).reshape(rgb.shape[:2])
+    assert first_m == pytest.approx(corrected_m, rel=1e-3, nan_ok=True)
 
 
 def test_a_frame_that_was_asked_for_and_is_missing_is_named(tmp_path, street, tf2):

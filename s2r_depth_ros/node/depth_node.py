@@ -319,12 +319,12 @@ class DepthNode(LifecycleNode):
         with_confidence = any(
             needs_confidence(outputs[name], pipeline.parameters) for name in names
         )
-        with_ground = any(
-            needs_ground(outputs[name], pipeline.parameters)
-            or corrects_by_contact(pipeline.parameters, self._cameras[name].state)
-            for name in names
-        )
         try:
+            with_ground = any(
+                needs_ground(outputs[name], pipeline.parameters)
+                or self._corrects_by_contact(self._cameras[name], image, pipeline.parameters)
+                for name, image in images.items()
+            )
             results = pipeline.predict(
                 list(images.values()), with_maps, with_confidence, with_ground
             )
@@ -343,6 +343,13 @@ class DepthNode(LifecycleNode):
         self._network.failed(f'the network failed: {fault}')
         self._cameras[names[0]].drop('network_failed', fault)
         return {}
+
+    def _corrects_by_contact(
+        self, camera: Camera, image: CameraImage, parameters: Parameters
+    ) -> bool:
+        """Return whether the image needs the judge; the first one with TF does, too."""
+        from_tf = self._ground.read(image.frame_id, image.stamp_ns)
+        return corrects_by_contact(parameters, camera.state, from_tf)
 
     def _publish(
         self,
