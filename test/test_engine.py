@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 import json
+import math
 import os
 from pathlib import Path
 import signal
@@ -20,12 +21,13 @@ from torch import nn
 import torch.nn.functional as F
 
 from s2r_depth_ros import DepthPredictor, engine, weights
+from s2r_depth_ros.depth.confidence import confidence_of_error
 from s2r_depth_ros.engine import choose_engine, conversion, load_engine, OUTPUTS, pixels, Settings
 from s2r_depth_ros.engine.letterbox import Letterbox
 from s2r_depth_ros.engine.onnx_engine import OnnxEngine
 from s2r_depth_ros.engine.onnx_model import network_model, to_onnx
 from s2r_depth_ros.engine.torch_engine import TorchEngine
-from s2r_depth_ros.network import Architecture, S2RDepthNet
+from s2r_depth_ros.network import Architecture, Judgement, S2RDepthNet
 
 PACKAGE = Path(weights.__file__).parents[1]
 INFO = weights.WeightsInfo(80.0, 100.0, 96, 128, {'source': 'test'})
@@ -670,6 +672,45 @@ def test_a_model_that_is_not_ours_is_refused_in_one_sentence(
     assert str(path) in str(error.value)
     assert '\n' not in str(error.value)
     assert capfd.readouterr() == ('', '')
+
+
+@pytest.mark.parametrize('name', ['torch', 'onnxruntime'])
+@pytest.mark.parametrize('value', [math.nan, math.inf, -math.inf])
+def test_a_judge_that_overflows_costs_no_depth_and_is_not_believed(name, value, monkeypatch):
+    said = []
+    settings = Settings('cpu', log=said.append)
+    network = trained(replace(TINY, judge_channels=5))
+    rgb = picture(96, 128)
+    if name == 'torch':
+        each = TorchEngine(network, INFO, settings)
+        (expected_m,) = DepthPredictor(each).predict([rgb])
+        forward = each.network.forward
+
+        def overflowing(batch, **options):
+            maps = forward(batch, **options)
+            if maps.judgement is None:
+                return maps
+            spoilt = [torch.full_like(values, value) for values in maps.judgement]
+            return maps._replace(judgement=Judgement(*spoilt))
+
+        monkeypatch.setattr(each.network, 'forward', overflowing)
+    else:
+        each = OnnxEngine(network_model(network, INFO).SerializeToString(), 'a', settings)
+        (expected_m,) = DepthPredictor(each).predict([rgb])
+        infer = each.infer
+
+        def overflowing(*request):
+            maps = infer(*request)
+            return [*maps[:-2], *(np.full_like(values, value) for values in maps[-2:])]
+
+        monkeypatch.setattr(each, 'infer', overflowing)
+    for _ in range(2):
+        (prediction,) = DepthPredictor(each).run([rgb], judged=True)
+        np.testing.assert_array_equal(prediction.depth_m, expected_m)
+        assert confidence_of_error(prediction.log_error).max() < 1e-6
+        assert prediction.ground.max() == 0
+    (line,) = said
+    assert 'judge' in line
 
 
 @pytest.mark.parametrize('lost', [['ground'], ['judged'], ['log_error', 'ground', 'judged']])

@@ -26,6 +26,12 @@ from .letterbox import Letterbox
 OUTPUTS = ('depth', 'structure', 'attention')  # names and order of the outputs of a model
 # Further outputs of a model with a judge. It computes them if its input of this name is true.
 JUDGED, IS_JUDGED = ('log_error', 'ground'), 'judged'
+# What a judge says of a pixel that it cannot judge: not certain at all, and no ground.
+UNJUDGED = {'log_error': 20.0, 'ground': 0.0}
+UNUSABLE_JUDGE = (
+    'the judge of the network gave values that are not finite: these pixels have the confidence 0 '
+    'and count as no ground; use other weights'
+)
 ENGINES = ('auto', 'torch', 'onnxruntime')
 _MODULES = {'torch': 'torch_engine', 'onnxruntime': 'onnx_engine'}
 PRECISIONS = ('float32', 'float16', 'bfloat16')
@@ -103,8 +109,9 @@ class Engine(Protocol):
         :param judged: return the judgement, too; only of a network with a judge.
         :returns: for each image its (H, W) float32 arrays at image size: the depth in metres; with
             maps also the structure map and the attention map in [0, 1]; judged also the logarithm
-            of the expected error of ln(depth), and the probability of ground in [0, 1].
-        :raises ValueError: if the network returns a map that is not finite.
+            of the expected error of ln(depth), and the probability of ground in [0, 1]. Where
+            these are not finite, they are those of :data:`UNJUDGED`.
+        :raises ValueError: if the network returns depth or a map that is not finite.
         """
         ...
 

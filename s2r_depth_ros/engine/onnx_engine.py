@@ -22,6 +22,8 @@ from . import (
     OUTPUTS,
     pixels,
     Settings,
+    UNJUDGED,
+    UNUSABLE_JUDGE,
 )
 from .conversion import cache_folder, model_of
 
@@ -55,7 +57,7 @@ class OnnxEngine:
     def __init__(self, model: bytes, source: str, settings: Settings):
         self.precision = settings.precision
         self.threads = settings.used_threads
-        self._log = settings.log
+        self._log, self._has_warned = settings.log, False
         self._session = _session(model, source, settings)
         provider = self._session.get_providers()[0]
         self._builds_engines = provider == _TENSORRT
@@ -96,13 +98,27 @@ class OnnxEngine:
                 ]
             )
             maps = self.infer(batch, with_maps, judged)
-            check_finite(all(np.isfinite(values).all() for values in maps), self.precision)
+            count = len(OUTPUTS) if with_maps else 1
+            check_finite(all(np.isfinite(values).all() for values in maps[:count]), self.precision)
+            maps[count:] = self._usable(maps[count:])
             for row, number in enumerate(group):
                 request = requests[number]
                 results[number] = pixels.to_image_size(
                     [values[row, 0] for values in maps], request.letterbox, request.max_depth_m
                 )
         return results
+
+    def _usable(self, judgement: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the judgement with :data:`UNJUDGED` where it is not finite; say so once."""
+        if all(np.isfinite(values).all() for values in judgement):
+            return list(judgement)
+        if not self._has_warned:
+            self._has_warned = True
+            self._log(UNUSABLE_JUDGE)
+        return [
+            np.nan_to_num(values, nan=unjudged, posinf=unjudged, neginf=unjudged)
+            for values, unjudged in zip(judgement, UNJUDGED.values())
+        ]
 
     def infer(
         self, batch: np.ndarray, with_maps: bool = False, judged: bool = False

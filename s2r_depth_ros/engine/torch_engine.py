@@ -14,7 +14,16 @@ import torch.nn.functional as F
 from .. import weights as weight_files
 from ..network import DepthMaps
 from ..weights.info import WeightsInfo
-from . import check_finite, depth_range, DepthRequest, input_groups, pixels, Settings
+from . import (
+    check_finite,
+    depth_range,
+    DepthRequest,
+    input_groups,
+    pixels,
+    Settings,
+    UNJUDGED,
+    UNUSABLE_JUDGE,
+)
 from .contrast import equalize
 from .cuda_graph import CudaGraphNetwork, record_cuda_graph
 from .fusion import optimize_for_inference
@@ -36,6 +45,7 @@ class TorchEngine:
     def __init__(self, network: torch.nn.Module, info: WeightsInfo, settings: Settings):
         self.info = info
         self.precision = settings.precision
+        self._log, self._has_warned = settings.log, False
         self.threads = settings.threads or torch.get_num_threads()
         self.torch_device = torch_device(settings.device)
         self.dtype = getattr(torch, settings.precision)
@@ -96,20 +106,28 @@ class TorchEngine:
         """Run the network on images; see :class:`s2r_depth_ros.engine.Engine`."""
         pending: dict[int, list[Any]] = {}
         are_finite: list[torch.Tensor] = []
+        are_judged: list[torch.Tensor] = []
         with cpu_threads(self.threads), self._as_current_device():
             for group in input_groups(requests):
                 maps = self._forward([requests[number] for number in group], judged)
                 wanted = [maps.depth]
                 if with_maps:
                     wanted += [maps.structure, maps.attention]
-                if judged and maps.judgement is not None:
-                    wanted += maps.judgement
                 are_finite += [torch.isfinite(values).all() for values in wanted]
+                if judged and maps.judgement is not None:
+                    are_judged += [torch.isfinite(values).all() for values in maps.judgement]
+                    wanted += [
+                        torch.nan_to_num(values, unjudged, unjudged, unjudged)
+                        for values, unjudged in zip(maps.judgement, UNJUDGED.values())
+                    ]
                 for row, number in enumerate(group):
                     pending[number] = self._to_image_size(wanted, row, requests[number])
             if self.torch_device.type == 'cuda':  # wait once, after the last request is queued
                 torch.cuda.synchronize(self.torch_device)
         check_finite(all(are_finite), self.precision)
+        if not self._has_warned and not all(are_judged):
+            self._has_warned = True
+            self._log(UNUSABLE_JUDGE)
         return [
             [np.asarray(values) for values in pending[number]] for number in range(len(requests))
         ]
