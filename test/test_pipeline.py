@@ -291,6 +291,31 @@ def test_a_scale_that_cannot_be_measured_is_held_and_says_why(parameters, model,
     assert fault in result.scale_fault
 
 
+@pytest.mark.parametrize(
+    ('height_m', 'fault'),
+    [
+        (0.1, ''),
+        (0.15, ''),  # a small robot, which the network takes for a car
+        (1.5, ''),
+        (8.0, ''),
+        (15.0, 'seems to be 1.5 m above the ground, but camera_height is 15 m'),
+        (28.0, 'seems to be 1.5 m above the ground, but camera_height is 28 m'),
+        (150.0, 'fits a camera height of 150 m: check that it is right, and in metres'),
+    ],
+)
+@pytest.mark.parametrize('source', ['ground_plane', 'auto'])
+def test_a_height_that_the_ground_contradicts_is_said(height_m, fault, source):
+    width_px, height_px = 120, 90
+    k = np.array([[100.0, 0, 59.5], [0, 100.0, 29.5], [0, 0, 1]])
+    seen_m = GroundPlane(1.5).depth_m((height_px, width_px), k, 0.0)
+    rgb = np.zeros((height_px, width_px, 3), np.uint8)
+    result = predicted(np.minimum(seen_m, 80.0), rgb=rgb, camera=camera(width_px, height_px, k=k))
+    parameters = Parameters(scale_source=source, camera_height=height_m)
+    said = postprocess(result, CameraState(), parameters).scale_fault
+    assert fault in said
+    assert bool(said) == bool(fault)
+
+
 def test_why_there_is_no_reference_is_said():
     result = postprocess(
         predicted(10.0),

@@ -29,6 +29,9 @@ from .scale_source import CAMERA_HEIGHT, FIXED, REFERENCE, ScaleSource, select, 
 from .temporal_smoothing import TemporalSmoother
 
 _DOUBTFUL_CONFIDENCE = 0.2
+# A factor from the ground outside of these means a wrong height. The network takes a camera 10 cm
+# above the ground for one as high as those in training, so the lower limit is farther from 1.
+_PLAUSIBLE_FACTORS = 1 / 18, 7.0
 # Tolerance of the camera angles when depth is limited to the ground. With TF, slopes and braking
 # change the angles; with camera_pitch, the mounting does, too.
 _MARGINS_RAD = {TF: math.radians(2), CAMERA_HEIGHT: math.radians(4)}
@@ -382,7 +385,20 @@ def _scale_of(
     scale = state.scale.update(measurement, result.image.stamp_s, parameters.scale_smoothing)
     if fault and scale.confidence < _DOUBTFUL_CONFIDENCE:
         return scale, f'the scale stays at {scale.factor:.3g}: {fault}'
-    return scale, ''
+    return scale, _height_fault(scale.factor, source)
+
+
+def _height_fault(factor: float, source: ScaleSource) -> str:
+    """Return how the ground in the image contradicts its known height; empty if it does not."""
+    least, most = _PLAUSIBLE_FACTORS
+    if source.name not in _MARGINS_RAD or source.ground is None or least < factor < most:
+        return ''
+    height_m = source.ground.height_m
+    origin = 'camera_height is' if source.name == CAMERA_HEIGHT else 'TF says'
+    return (
+        f'the camera seems to be {height_m / factor:.2g} m above the ground, but {origin} '
+        f'{height_m:.3g} m: check that it is right, and in metres'
+    )
 
 
 def _limit_faults(result: DepthResult, scale: float, parameters: Parameters) -> Iterator[str]:

@@ -112,7 +112,10 @@ def scale_from_ground(depth_m: np.ndarray, intrinsics: np.ndarray, ground: Groun
     off = log_ratios[:, plane] - _LOG_FACTORS[place]
     is_ground = np.abs(off) < _GROUND_TOLERANCE
     if not is_ground.any():  # all beyond the greatest factor or below the least
-        raise NoScaleError('no level ground below the horizon')
+        raise NoScaleError(
+            'no level ground below the horizon fits a camera height of '
+            f'{ground.height_m:.3g} m: check that it is right, and in metres'
+        )
     found = _LOG_FACTORS[place] + _weighted_median(off[is_ground], weights[is_ground, plane])
     return Scale(math.exp(_moved_to_0(found, confidence)), confidence)
 
