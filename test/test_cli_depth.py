@@ -16,6 +16,7 @@ from plyfile import PlyData
 import pytest
 from rosbags.rosbag2 import Writer
 from rosbags.typesys import get_typestore, Stores
+from test_frames import jpegs, write_matroska
 import yaml
 
 import s2r_depth_ros
@@ -140,6 +141,25 @@ def test_a_film_becomes_a_film_of_the_same_rate(tmp_path, film, capsys):
     ]
     source = FrameSource(tmp_path / 'out/color.mp4', pytest.fail)
     assert (len(source), source.rate_hz) == (8, 5)
+
+
+def test_a_film_of_variable_rate_is_told_how_far_its_images_move(tmp_path, film, capsys):
+    out = tmp_path / 'out'
+    # Six images of 64 x 48 at 10 a second, then one a second, as in a recording of a screen.
+    screen = tmp_path / 'screen.mkv'
+    times_ms = [*range(0, 600, 100), *range(1600, 5000, 1000)]
+    write_matroska(screen, times_ms, jpegs(len(times_ms)), 64, 48)
+    assert main(['depth', str(screen), '--save', 'mp4', '--out', str(out)]) == 0
+    said = capsys.readouterr().err
+    rate_hz = FrameSource(out / 'color.mp4', pytest.fail).rate_hz
+    off_s = max(abs(time_ms / 1000 - number / rate_hz) for number, time_ms in enumerate(times_ms))
+    assert off_s > 1
+    assert f'images are up to {off_s:.1f} s away from their own times' in said
+    # No word about pictures, which have their times in no film, or about a constant rate.
+    for path, kind in ((screen, 'png'), (film, 'mp4'), (STREET, 'mp4')):
+        out = tmp_path / path.stem
+        assert main(['depth', str(path), '--save', kind, '--out', str(out)]) == 0
+        assert 'own times' not in capsys.readouterr().err
 
 
 def test_several_inputs_of_one_name_are_all_kept(tmp_path):

@@ -45,6 +45,7 @@ from .offline import (
 from .options import DEPTH_FILES, DepthOptions
 
 _DEFAULT_RATE_HZ = 10.0
+_LEAST_OFF_S = 0.5  # a video whose images are off by less is not reported
 
 
 class Shot(NamedTuple):
@@ -158,6 +159,7 @@ def _write(
     shots = islice(chain.from_iterable(source.shots for source in sources), arguments.frames)
     begun_s = time.monotonic()
     is_stopped = False
+    pace = _Pace(sources[0].rate_hz)
     try:
         with files:
             for shot in tqdm(shots, total=total or None, unit='image', disable=is_quiet):
@@ -168,6 +170,7 @@ def _write(
                 if result.scale_fault:
                     faults.note(f'{shot.name}: {result.scale_fault}')
                 files.write(shot.name, result)
+                pace.add(shot)
     except KeyboardInterrupt:
         if is_quiet:
             raise
@@ -176,11 +179,41 @@ def _write(
         where = f' in {out}' if files.done else ''
         raise ToolError(f'{error} ({files.done} images are done{where})') from error
     seconds = time.monotonic() - begun_s
+    if 'mp4' in kinds and pace.off_s > _LEAST_OFF_S:
+        faults.note(
+            f'{out / DEPTH_FILES["mp4"]} has a constant rate of {sources[0].rate_hz:.4g} images '
+            f'per second: images are up to {pace.off_s:.1f} s away from their own times'
+        )
     if not files.done and not is_stopped:
         raise ToolError('there is no image that can be used')
     shown = ', '.join(str(out / DEPTH_FILES[kind]) for kind in kinds)
     is_live = any(source.is_live for source in sources)
     return _Written(files.done, total, seconds, shown, is_stopped, is_live)
+
+
+class _Pace:
+    """
+    Compares the times of images in a video of constant rate with their own.
+
+    :param rate_hz: the rate of the video.
+    """
+
+    def __init__(self, rate_hz: float) -> None:
+        self.off_s = 0.0
+        """The largest difference in seconds, from the first image of an input on."""
+        self._spacing_s = 1 / rate_hz
+        self._state: CameraState | None = None
+        self._first_ns, self._images = 0, 0
+
+    def add(self, shot: Shot) -> None:
+        """Add the next image of the video."""
+        stamp_ns = shot.image.stamp_ns
+        if shot.state is not self._state:
+            self._state, self._first_ns, self._images = shot.state, stamp_ns, 0
+        if stamp_ns != self._first_ns:  # else the times are unknown, or it is the first image
+            own_s = (stamp_ns - self._first_ns) * 1e-9
+            self.off_s = max(self.off_s, abs(own_s - self._images * self._spacing_s))
+        self._images += 1
 
 
 def _expected_count(sources: Sequence[Source], most: int | None) -> int:
