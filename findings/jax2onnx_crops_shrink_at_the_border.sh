@@ -2,8 +2,8 @@
 # A crop of JAX, exported by jax2onnx, gets smaller at the border of the image.
 # Guess (2026-12-01, before the first run): jax2onnx exports dynamic_slice with the clamp of JAX,
 #   so that the ONNX model and JAX agree for each start of the crop.
-# Seen: JAX moves a crop that begins too far right back into the image, and it keeps its size.
-#   In the exported model it is cut off: 32x20 in place of 32x32, with other pixels. The model declares
+# Seen: JAX moves a crop that begins too far right back into the image. It keeps its size. The
+#   exported model cuts it off: 32x20 in place of 32x32, with other pixels. The model declares
 #   32x32. dynamic_update_slice is exported with the clamp.
 # Cause: dynamic_slice becomes Slice of ONNX, which stops at the end of the image.
 # Matters: networks crop around detections or key points. In the middle of the image, where a test
