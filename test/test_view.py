@@ -13,7 +13,6 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 from urllib.parse import urlsplit
 import urllib.request
 
@@ -129,7 +128,7 @@ def test_an_address_that_is_none_is_refused(view):
 
 
 def test_a_client_that_leaves_before_its_answer_is_no_fault():
-    with CameraImage('--no-foxglove') as own:
+    with CameraImage('--no-foxglove', domain_id=next_domain_id()) as own:
         place = urlsplit(own.page)
         for path in (b'/', b'/none', b'http://[', b'/frame?after=0') * 10:
             connection = socket.create_connection((place.hostname, place.port))
@@ -372,12 +371,11 @@ def test_what_makes_no_topic_is_told_in_one_sentence(arguments, capsys):
 
 def test_a_signal_ends_it_and_what_it_started():
     with CameraImage('--no-foxglove', FRAMES / 'street_0.jpg') as own:
-        children = Path(f'/proc/{own.process.pid}/task/{own.process.pid}/children')
-        end_s = time.monotonic() + PATIENCE_S
-        while len(started := children.read_text().split()) < 2 and time.monotonic() < end_s:
-            time.sleep(0.05)
+        own.wait_for(lambda news: news['pictures'])
+        children = Path(f'/proc/{own.process.pid}/task/{own.process.pid}/children').read_text()
+        started = [Path('/proc') / child for child in children.split()]
         assert len(started) == 2
         own.process.send_signal(signal.SIGTERM)
         assert own.process.wait(PATIENCE_S) == 0
-        assert not [child for child in started if Path('/proc', child).exists()]
+        assert not [process for process in started if process.exists()]
     assert 'Traceback' not in own.errors
